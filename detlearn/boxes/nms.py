@@ -1,0 +1,187 @@
+"""Non-maximum suppression: one object, one box.
+
+`nms` and `soft_nms` are the algorithms as they are taught.  `select_detections`, the
+step from scores to a detector's answer, uses torchvision's compiled kernel, to which
+the tests hold `nms` equal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torchvision
+from torch import Tensor
+
+from .geometry import box_area, box_iou
+
+__all__ = ["nms", "select_detections", "soft_nms"]
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """Greedy non-maximum suppression: keep the best box, drop what overlaps it, repeat.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N,)``.
+        iou_threshold: boxes with a larger IoU than this are dropped.
+
+    Returns:
+        ``(D,)`` int64, indices of the kept boxes, descending scores.
+
+    **Invariant:** no two kept boxes overlap by more than the threshold.
+
+    >>> boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
+    >>> nms(boxes, torch.tensor([0.8, 0.9, 0.1]), 0.5)
+    tensor([1, 2])
+    """
+    _check_pairs(boxes, scores)
+    order = scores.argsort(descending=True, stable=True)
+    keep = []
+    while len(order) > 0:
+        best, rest = order[:1], order[1:]
+        keep.append(best)
+        overlaps = box_iou(boxes[best], boxes[rest])[0]
+        order = rest[overlaps <= iou_threshold]
+    return torch.cat(keep) if keep else order
+
+
+def soft_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    method: Literal["linear", "gaussian"] = "linear",
+    iou_threshold: float = 0.3,
+    sigma: float = 0.5,
+    score_threshold: float = 0.001,
+    plus_one: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Soft-NMS: what overlaps a better box loses score instead of its life (Bodla et al. 2017, §3).
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N,)``.
+        method: ``"linear"`` multiplies by 1 - IoU where the IoU exceeds the threshold
+            (their Eq. 2), ``"gaussian"`` by exp(-IoU² / sigma) everywhere (their Eq. 3).
+        iou_threshold: N_t of the linear method.
+        sigma: width of the Gaussian method.
+        score_threshold: an overlapped box whose score is below it is dropped.
+        plus_one: count pixels as older code does, width = x2 - x1 + 1.
+
+    Returns:
+        ``(D,)`` int64 indices in order of selection, ``(D,)`` decayed scores, descending.
+
+    A box that nothing overlaps is never dropped, however low its score: the authors' code
+    looks at the threshold only when a better box overlaps, and so do we.
+
+    >>> boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 2], [5, 5, 9, 9]])
+    >>> soft_nms(boxes, torch.tensor([0.9, 0.8, 0.5]))  # IoU 0.5 halves the second
+    (tensor([0, 2, 1]), tensor([0.9000, 0.5000, 0.4000]))
+    """
+    _check_pairs(boxes, scores)
+    if method not in ("linear", "gaussian"):
+        raise ValueError(f"method: expected 'linear' or 'gaussian', got {method!r}")
+    if plus_one:
+        boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
+    alive = torch.arange(len(scores), device=scores.device)
+    decayed = scores.clone()
+    keep = []
+    while len(alive) > 0:
+        best = alive[decayed[alive].argmax()]
+        keep.append(best)
+        alive = alive[alive != best]
+        overlaps = box_iou(boxes[best][None], boxes[alive])[0]
+        if method == "linear":
+            weight = torch.where(overlaps > iou_threshold, 1 - overlaps, torch.ones_like(overlaps))
+        else:
+            weight = torch.exp(-(overlaps**2) / sigma)
+        decayed[alive] *= weight
+        alive = alive[(overlaps == 0) | (decayed[alive] >= score_threshold)]
+    kept = torch.stack(keep) if keep else alive
+    return kept, decayed[kept]
+
+
+def select_detections(
+    boxes: Tensor,
+    scores: Tensor,
+    *,
+    score_threshold: float,
+    iou_threshold: float,
+    max_candidates: int | None = None,
+    max_detections: int = 200,
+) -> dict[str, Tensor]:
+    """The answer of a detector for one image: threshold, NMS in each class, the best of all.
+
+    Args:
+        boxes: ``(P, 4)`` xyxy, one for each prior.
+        scores: ``(P, K)`` after softmax; column 0, the background, is passed over.
+        score_threshold: a candidate's score is greater than this.
+        iou_threshold: see `nms`.
+        max_candidates: best candidates of each class that enter NMS; None for all.
+        max_detections: length of the answer at most.
+
+    Returns:
+        ``boxes (D, 4)``, ``scores (D,)`` descending, ``labels (D,)`` int64, and ``priors
+        (D,)`` int64, the prior that made each box.
+
+    **Invariant:** the same as NMS class by class on everything, then the best
+    ``max_detections``.  It is faster because greedy NMS decides about a box by looking only
+    at better ones: NMS of the best n candidates is the beginning of NMS of all, so n starts
+    small and doubles until enough boxes have survived.
+
+    >>> boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.0]])
+    >>> scores = torch.tensor([[0.1, 0.9, 0.0], [0.1, 0.6, 0.3]])
+    >>> select_detections(boxes, scores, score_threshold=0.2, iou_threshold=0.5)["labels"]
+    tensor([1, 2])
+    """
+    if scores.ndim != 2 or boxes.shape != (len(scores), 4):
+        raise ValueError(
+            "expected boxes (P, 4) and scores (P, K), "
+            f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
+        )
+    num_objects = scores.shape[1] - 1
+    flat = scores[:, 1:].reshape(-1)
+    candidates = (flat > score_threshold).nonzero()[:, 0]
+    n = min(10 * max_detections, len(candidates))
+    while True:
+        best_scores, order = flat[candidates].topk(n)
+        best = candidates[order]
+        prior, label = best // num_objects, best % num_objects
+        if max_candidates is not None:
+            # Rank within the own class: how many of the same label stand before.
+            rank = torch.nn.functional.one_hot(label, num_objects).cumsum(0)
+            allowed = rank.gather(1, label[:, None])[:, 0] <= max_candidates
+            prior, label, best_scores = prior[allowed], label[allowed], best_scores[allowed]
+        keep = _nms_by_class(boxes[prior], best_scores, label, iou_threshold)
+        if len(keep) >= max_detections or n == len(candidates):
+            break
+        n = min(2 * n, len(candidates))
+    keep = keep[:max_detections]
+    return {
+        "boxes": boxes[prior[keep]],
+        "scores": best_scores[keep],
+        "labels": label[keep] + 1,
+        "priors": prior[keep],
+    }
+
+
+def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
+    """NMS that never lets two classes meet: each class is moved to a place of its own.
+
+    In float64 the shift costs no digit of the boxes; torchvision's ``batched_nms`` shifts in
+    float32 or loops over the classes, depending on their number.
+    """
+    if len(boxes) == 0:
+        return labels
+    wide = boxes.double()
+    shift = labels * (wide.max() - wide.min() + 1)
+    return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
+
+
+def _check_pairs(boxes: Tensor, scores: Tensor) -> None:
+    if boxes.ndim != 2 or boxes.shape[-1] != 4 or scores.shape != boxes.shape[:1]:
+        raise ValueError(
+            "expected boxes (N, 4) and scores (N,), "
+            f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
+        )
+    if box_area(boxes).isnan().any() or scores.isnan().any():
+        raise ValueError("boxes, scores: expected numbers, got NaN")

@@ -1,0 +1,420 @@
+"""PriorBox: the fixed grid of boxes that a single-shot detector corrects.
+
+A *prior* (default box in SSD, anchor in RefineDet and M2Det: one thing) is a box that
+is written down before any picture is seen.  Every cell of every feature map owns a few
+of them, and the network only says how to move each and what it holds.
+
+A layout is nothing but a few numbers a level, so it is a frozen `PriorConfig`; `PriorBox`
+turns it into the tensor.  The order is the same everywhere in the course: level
+(fine to coarse), row, column, prior.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "M2DET320_PRIORS",
+    "M2DET512_PRIORS",
+    "M2DET704_PRIORS",
+    "M2DET800_PRIORS",
+    "PRIOR_LAYOUTS",
+    "REFINEDET320_PRIORS",
+    "REFINEDET512_PRIORS",
+    "SSD300_COCO_PRIORS",
+    "SSD300_UVIPEN_PRIORS",
+    "SSD300_VOC_PRIORS",
+    "SSD512_VOC_PRIORS",
+    "SSDLITE300_UVIPEN_PRIORS",
+    "SSD_TINY_PRIORS",
+    "PriorBox",
+    "PriorConfig",
+    "PriorIndex",
+    "make_priors",
+    "ssd_sizes",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PriorConfig:
+    """The numbers of a prior layout, level by level, fine to coarse.
+
+    Attributes:
+        image_size: side of the (square) network input, px.
+        map_sizes: side of each feature map, cells.
+        steps: distance between neighbouring centres, px of the input.  Usually the stride
+            of the map; not always ``image_size / map_size`` (8 x 38 = 304).
+        min_sizes: side of the first square of each level, px.
+        max_sizes: the second square of level k has side ``sqrt(min * max)``, px; an empty
+            tuple means that there is no second square (RefineDet).
+        aspect_ratios: for each level the ratios r > 0; each adds the two boxes
+            ``min * (sqrt(r), 1/sqrt(r))`` and ``min * (1/sqrt(r), sqrt(r))``.
+        clamp: what is clamped to [0, 1]: ``"all"`` four numbers of (cx, cy, w, h), as the
+            published code of SSD, RefineDet and M2Det does; ``"sizes"`` only w and h, as
+            torchvision does; ``"none"``.
+
+    Raises:
+        ValueError: if the levels disagree in number, or a number is not positive.
+
+    >>> config = PriorConfig(8, (2, 1), (4, 8), (2, 4), (4, 8), ((2,), ()))
+    >>> config.priors_per_cell, config.priors_per_level, config.num_priors
+    ((4, 2), (16, 2), 18)
+    """
+
+    image_size: int
+    map_sizes: tuple[int, ...]
+    steps: tuple[float, ...]
+    min_sizes: tuple[float, ...]
+    max_sizes: tuple[float, ...]
+    aspect_ratios: tuple[tuple[float, ...], ...]
+    clamp: Literal["all", "sizes", "none"] = "all"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.image_size, int) or self.image_size <= 0:
+            raise ValueError(f"image_size: expected a positive integer, got {self.image_size!r}")
+        levels = len(self.map_sizes)
+        if levels == 0:
+            raise ValueError("map_sizes: expected at least one level, got none")
+        for name in ("steps", "min_sizes", "max_sizes", "aspect_ratios"):
+            values = getattr(self, name)
+            if len(values) != levels and not (name == "max_sizes" and len(values) == 0):
+                raise ValueError(
+                    f"{name}: expected one entry for each of the {levels} levels of map_sizes, "
+                    f"got {len(values)}: {values}"
+                )
+        for name in ("map_sizes", "steps", "min_sizes", "max_sizes"):
+            for level, value in enumerate(getattr(self, name)):
+                if not (value > 0 and math.isfinite(value)):
+                    raise ValueError(f"{name}[{level}]: expected a positive number, got {value}")
+        for level, (small, large) in enumerate(zip(self.min_sizes, self.max_sizes, strict=False)):
+            if large < small:
+                raise ValueError(
+                    f"max_sizes[{level}]: expected at least min_sizes[{level}] = {small}, "
+                    f"got {large}"
+                )
+        for level, ratios in enumerate(self.aspect_ratios):
+            if any(not (ratio > 0 and math.isfinite(ratio)) for ratio in ratios):
+                raise ValueError(f"aspect_ratios[{level}]: expected positive numbers, got {ratios}")
+        if self.clamp not in ("all", "sizes", "none"):
+            raise ValueError(f"clamp: expected 'all', 'sizes' or 'none', got {self.clamp!r}")
+
+    @property
+    def num_levels(self) -> int:
+        """Number of feature maps, L."""
+        return len(self.map_sizes)
+
+    @property
+    def priors_per_cell(self) -> tuple[int, ...]:
+        """A for each level: the squares, and two boxes for each ratio."""
+        squares = 2 if self.max_sizes else 1
+        return tuple(squares + 2 * len(ratios) for ratios in self.aspect_ratios)
+
+    @property
+    def priors_per_level(self) -> tuple[int, ...]:
+        """H * W * A for each level."""
+        return tuple(
+            side**2 * a for side, a in zip(self.map_sizes, self.priors_per_cell, strict=True)
+        )
+
+    @property
+    def num_priors(self) -> int:
+        """P, the length of everything a detector predicts."""
+        return sum(self.priors_per_level)
+
+
+class PriorIndex(NamedTuple):
+    """Where in the pyramid a prior lives."""
+
+    level: int
+    row: int
+    column: int
+    prior: int
+
+
+class PriorBox:
+    """All priors of a layout as one tensor (Liu et al. 2016, §2.2, "Choosing scales").
+
+    Args:
+        config: the layout.
+
+    >>> config = PriorConfig(8, (2,), (4,), (2,), (), ((),))
+    >>> PriorBox(config)()  # four cells, one square of a quarter of the image each
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500],
+            [0.7500, 0.2500, 0.2500, 0.2500],
+            [0.2500, 0.7500, 0.2500, 0.2500],
+            [0.7500, 0.7500, 0.2500, 0.2500]])
+    """
+
+    def __init__(self, config: PriorConfig) -> None:
+        self.config = config
+
+    def __repr__(self) -> str:
+        c = self.config
+        return f"PriorBox({c.num_priors} priors on maps {c.map_sizes} of a {c.image_size} px image)"
+
+    def sizes(self, level: int) -> Tensor:
+        """Width and height of the priors that every cell of a level owns.
+
+        Args:
+            level: 0 is the finest.
+
+        Returns:
+            ``(A, 2)`` width, height as fractions of the image, float64: the square of side
+            ``min``, the square of side ``sqrt(min * max)``, then for each ratio r the wide
+            box and the tall one, both of area ``min ** 2``.
+
+        >>> (PriorBox(SSD300_VOC_PRIORS).sizes(0) * 300).round(decimals=1)
+        tensor([[30.0000, 30.0000],
+                [42.4000, 42.4000],
+                [42.4000, 21.2000],
+                [21.2000, 42.4000]], dtype=torch.float64)
+        """
+        config = self.config
+        side = config.min_sizes[level]
+        sizes = [(side, side)]
+        if config.max_sizes:
+            between = math.sqrt(side * config.max_sizes[level])
+            sizes.append((between, between))
+        for ratio in config.aspect_ratios[level]:
+            root = math.sqrt(ratio)
+            sizes += [(side * root, side / root), (side / root, side * root)]
+        return torch.tensor(sizes, dtype=torch.float64) / config.image_size  # (A, 2)
+
+    def centers(self, level: int) -> Tensor:
+        """Centre of every cell of a level.
+
+        The half makes a centre of a corner: cell (row 0, column 0) spans 0 to ``step``.
+
+        Args:
+            level: 0 is the finest.
+
+        Returns:
+            ``(H * W, 2)`` x, y as fractions of the image, float64, row by row.
+
+        >>> PriorBox(PriorConfig(8, (2,), (4,), (2,), (), ((),))).centers(0)
+        tensor([[0.2500, 0.2500],
+                [0.7500, 0.2500],
+                [0.2500, 0.7500],
+                [0.7500, 0.7500]], dtype=torch.float64)
+        """
+        side, step = self.config.map_sizes[level], self.config.steps[level]
+        along = (torch.arange(side, dtype=torch.float64) + 0.5) * step / self.config.image_size
+        y, x = torch.meshgrid(along, along, indexing="ij")
+        return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+    def level(self, level: int) -> Tensor:
+        """Priors of one level.
+
+        Args:
+            level: 0 is the finest.
+
+        Returns:
+            ``(H * W * A, 4)`` cxcywh, fractions of the image, float64, clamped as the
+            layout says.
+
+        >>> PriorBox(SSD300_VOC_PRIORS).level(5).shape
+        torch.Size([4, 4])
+        """
+        if not 0 <= level < self.config.num_levels:
+            raise ValueError(f"level: expected 0 to {self.config.num_levels - 1}, got {level}")
+        centers, sizes = self.centers(level), self.sizes(level)
+        cells, a = len(centers), len(sizes)
+        grid = torch.cat(
+            [centers[:, None].expand(cells, a, 2), sizes[None].expand(cells, a, 2)], dim=-1
+        )  # (H*W, A, 4)
+        priors = grid.reshape(cells * a, 4)
+        if self.config.clamp == "all":
+            return priors.clamp(0, 1)
+        if self.config.clamp == "sizes":
+            return torch.cat([priors[:, :2], priors[:, 2:].clamp(0, 1)], dim=-1)
+        return priors
+
+    def __call__(self) -> Tensor:
+        """Priors of all levels.
+
+        Returns:
+            ``(P, 4)`` cxcywh, fractions of the image, float32; level, row, column, prior.
+        """
+        levels = [self.level(k) for k in range(self.config.num_levels)]
+        return torch.cat(levels).to(torch.float32)  # (P, 4)
+
+    def locate(self, index: int) -> PriorIndex:
+        """Level, row, column and number of a prior: the order of the tensor, read backwards.
+
+        Args:
+            index: ``0 <= index < P``.
+
+        Raises:
+            ValueError: if the index is outside.
+
+        >>> PriorBox(SSD300_VOC_PRIORS).locate(8731)
+        PriorIndex(level=5, row=0, column=0, prior=3)
+        """
+        if not 0 <= index < self.config.num_priors:
+            raise ValueError(f"index: expected 0 to {self.config.num_priors - 1}, got {index}")
+        level, rest = 0, int(index)
+        while rest >= self.config.priors_per_level[level]:
+            rest -= self.config.priors_per_level[level]
+            level += 1
+        cell, prior = divmod(rest, self.config.priors_per_cell[level])
+        row, column = divmod(cell, self.config.map_sizes[level])
+        return PriorIndex(level, row, column, prior)
+
+
+def make_priors(config: PriorConfig) -> Tensor:
+    """Priors of a layout: ``PriorBox(config)()``.
+
+    Args:
+        config: the layout.
+
+    Returns:
+        ``(P, 4)`` cxcywh, fractions of the image, float32.
+
+    >>> make_priors(SSD300_VOC_PRIORS).shape
+    torch.Size([8732, 4])
+    """
+    return PriorBox(config)()
+
+
+def ssd_sizes(
+    image_size: int, num_levels: int, *, first: float, low: float, high: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The rule behind SSD's ``min_sizes`` and ``max_sizes``, in whole per cent of the image.
+
+    The scales run evenly from ``low`` to ``high`` over all levels but the first, which gets
+    a smaller one of its own; each level's maximum is the next level's minimum.
+
+    Args:
+        image_size: side of the input, px.
+        num_levels: number of feature maps, at least 3.
+        first: scale of the finest level, per cent.
+        low: scale of the second level, per cent.
+        high: scale of the coarsest level, per cent.
+
+    Returns:
+        ``min_sizes, max_sizes``, each ``num_levels`` numbers in px.
+
+    **Deviation:** the paper's Eq. 4 has no rounding; the authors' prototxt generator rounds
+    the step between two scales down to whole per cents, and the published tables come from
+    that: (90 - 20) / 4 = 17.5 becomes 17.
+
+    >>> ssd_sizes(300, 6, first=10, low=20, high=90)[0]
+    (30.0, 60.0, 111.0, 162.0, 213.0, 264.0)
+    """
+    if num_levels < 3:
+        raise ValueError(f"num_levels: expected at least 3, got {num_levels}")
+    if not 0 < first <= low < high:
+        raise ValueError(f"scales: expected 0 < first <= low < high, got {first}, {low}, {high}")
+    step = math.floor((high - low) / (num_levels - 2))
+    scales = [first, *(low + step * k for k in range(num_levels))]  # one more than levels
+    sizes = tuple(image_size * scale / 100 for scale in scales)
+    return sizes[:-1], sizes[1:]
+
+
+def _uvipen(maps: tuple[int, ...], steps: tuple[float, ...], scales: tuple[float, ...],
+            ratios: tuple[tuple[float, ...], ...]) -> PriorConfig:  # fmt: skip
+    return PriorConfig(300, maps, steps, scales[:-1], scales[1:], ratios)
+
+
+_SSD300_MAPS = (38, 19, 10, 5, 3, 1)
+_SSD300_STEPS = (8, 16, 32, 64, 100, 300)
+_SSD300_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
+_SSD300_COCO_SCALES = (21, 45, 99, 153, 207, 261, 315)
+
+SSD300_VOC_PRIORS = PriorConfig(
+    image_size=300, map_sizes=_SSD300_MAPS, steps=_SSD300_STEPS,
+    min_sizes=(30, 60, 111, 162, 213, 264), max_sizes=(60, 111, 162, 213, 264, 315),
+    aspect_ratios=_SSD300_RATIOS,
+)  # fmt: skip
+"""SSD300 of the paper, PASCAL VOC: 8,732 priors."""
+
+SSD512_VOC_PRIORS = PriorConfig(
+    image_size=512, map_sizes=(64, 32, 16, 8, 4, 2, 1), steps=(8, 16, 32, 64, 128, 256, 512),
+    min_sizes=(20, 51, 133, 215, 296, 378, 460), max_sizes=(51, 133, 215, 296, 378, 460, 542),
+    aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+)  # fmt: skip
+"""SSD512, seven levels: 24,564 priors."""
+
+SSD300_COCO_PRIORS = PriorConfig(
+    300, _SSD300_MAPS, _SSD300_STEPS, _SSD300_COCO_SCALES[:-1], _SSD300_COCO_SCALES[1:],
+    _SSD300_RATIOS, clamp="sizes",
+)  # fmt: skip
+"""torchvision's ``ssd300_vgg16``: the COCO scales, centres not clamped."""
+
+SSD300_UVIPEN_PRIORS = _uvipen(_SSD300_MAPS, _SSD300_STEPS, _SSD300_COCO_SCALES, _SSD300_RATIOS)
+"""uvipen/SSD-pytorch, ResNet-50: the COCO scales, everything clamped."""
+
+SSDLITE300_UVIPEN_PRIORS = _uvipen(
+    (19, 10, 5, 3, 2, 1),
+    (16, 32, 64, 100, 150, 300),
+    (60, 105, 150, 195, 240, 285, 330),
+    ((2, 3),) * 6,
+)
+"""uvipen/SSD-pytorch, SSDLite on MobileNetV2: 3,000 priors."""
+
+
+def _refinedet(image_size: int) -> PriorConfig:
+    """Four levels of three anchors; a square of side 4 x step, and ratio 2 both ways."""
+    steps = (8, 16, 32, 64)
+    return PriorConfig(
+        image_size=image_size, map_sizes=tuple(image_size // step for step in steps), steps=steps,
+        min_sizes=tuple(4 * step for step in steps), max_sizes=(), aspect_ratios=((2,),) * 4,
+    )  # fmt: skip
+
+
+REFINEDET320_PRIORS = _refinedet(320)
+"""RefineDet320: 6,375 priors."""
+REFINEDET512_PRIORS = _refinedet(512)
+"""RefineDet512: 16,320 priors."""
+
+
+def _m2det(image_size: int, maps: tuple[int, ...], steps: tuple[float, ...],
+           pattern: tuple[float, ...]) -> PriorConfig:  # fmt: skip
+    """Six levels of six anchors; the sizes are a pattern of fractions of the input."""
+    sizes = tuple(round(image_size * factor, 2) for factor in pattern)
+    return PriorConfig(image_size, maps, steps, sizes[:-1], sizes[1:], ((2, 3),) * 6)
+
+
+M2DET320_PRIORS = _m2det(320, (40, 20, 10, 5, 3, 1), (8, 16, 32, 64, 107, 320),
+                         (0.08, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05))  # fmt: skip
+"""M2Det320: 12,810 priors."""
+M2DET512_PRIORS = _m2det(512, (64, 32, 16, 8, 4, 2), (8, 16, 32, 64, 128, 256),
+                         (0.06, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05))  # fmt: skip
+"""M2Det512: 32,760 priors."""
+M2DET704_PRIORS = _m2det(704, (88, 44, 22, 11, 6, 4), (8, 16, 32, 64, 117, 176),
+                         (0.04, 0.11, 0.23, 0.39, 0.58, 0.80, 1.05))  # fmt: skip
+"""M2Det704: 62,022 priors."""
+M2DET800_PRIORS = _m2det(800, (100, 50, 25, 13, 7, 5), (8, 16, 32, 62, 115, 160),
+                         (0.04, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05))  # fmt: skip
+"""M2Det800: 80,208 priors."""
+
+SSD_TINY_PRIORS = PriorConfig(
+    image_size=128, map_sizes=(32, 16, 8, 4), steps=(4, 8, 16, 32),
+    min_sizes=(10, 20, 40, 72), max_sizes=(20, 40, 72, 112), aspect_ratios=((2,),) * 4,
+)  # fmt: skip
+"""`ssd_tiny` for the embedded data set Shapes: objects of 8 to 96 px on 128 px."""
+
+PRIOR_LAYOUTS: Mapping[str, PriorConfig] = MappingProxyType(
+    {
+        "ssd300_voc": SSD300_VOC_PRIORS,
+        "ssd300_coco": SSD300_COCO_PRIORS,
+        "ssd512_voc": SSD512_VOC_PRIORS,
+        "ssd300_uvipen": SSD300_UVIPEN_PRIORS,
+        "ssdlite300_uvipen": SSDLITE300_UVIPEN_PRIORS,
+        "refinedet320": REFINEDET320_PRIORS,
+        "refinedet512": REFINEDET512_PRIORS,
+        "m2det320": M2DET320_PRIORS,
+        "m2det512": M2DET512_PRIORS,
+        "m2det704": M2DET704_PRIORS,
+        "m2det800": M2DET800_PRIORS,
+        "ssd_tiny": SSD_TINY_PRIORS,
+    }
+)
+"""Every layout of the course by name."""

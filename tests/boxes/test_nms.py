@@ -1,0 +1,147 @@
+"""Suppression by hand, against torchvision, and class by class."""
+
+import pytest
+import torch
+import torchvision
+
+from detlearn import boxes as B
+from tests.boxes.test_geometry import random_boxes
+
+STACK = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [0, 0, 4, 2], [5, 5, 9, 9]])
+SCORES = torch.tensor([0.9, 0.8, 0.7, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        pytest.param(0.7, [0, 2, 3], id="IoU 0.75 is dropped, 0.5 stays"),
+        pytest.param(0.5, [0, 2, 3], id="IoU 0.5 does not exceed 0.5"),
+        pytest.param(0.4, [0, 3], id="both are dropped"),
+        pytest.param(1.0, [0, 1, 2, 3], id="nothing exceeds 1"),
+    ],
+)
+def test_nms_by_hand(threshold, expected):
+    assert B.nms(STACK, SCORES, threshold).tolist() == expected
+
+
+@pytest.mark.parametrize("n", [0, 1, 300])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7])
+def test_nms_equal_to_torchvision(n, threshold):
+    boxes, scores = random_boxes(n, n), torch.rand(n, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(
+        B.nms(boxes, scores, threshold), torchvision.ops.nms(boxes, scores, threshold)
+    )
+
+
+def test_suppressed_boxes_do_not_suppress():
+    # 0 drops 1; 1 would have dropped 2, but is gone.
+    chain = torch.tensor([[0.0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]])
+    assert B.nms(chain, torch.tensor([0.9, 0.8, 0.7]), 0.4).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(
+            {"iou_threshold": 0.7}, [0.9, 0.7, 0.8 * 0.25, 0.1], id="linear: times 1 - IoU"
+        ),
+        pytest.param(
+            {"iou_threshold": 0.6},
+            [0.9, 0.7, 0.8 * 0.25 * (1 - 2 / 3), 0.1],
+            id="a chain of two decays",
+        ),
+        pytest.param({"iou_threshold": 0.9}, [0.9, 0.8, 0.7, 0.1], id="nothing exceeds it"),
+    ],
+)
+def test_soft_nms_by_hand(settings, expected):
+    keep, scores = B.soft_nms(STACK, SCORES, **settings)
+    assert sorted(scores.tolist()) == pytest.approx(sorted(expected))
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert sorted(keep.tolist()) == [0, 1, 2, 3]
+
+
+def test_soft_nms_gaussian_by_hand():
+    keep, scores = B.soft_nms(STACK[[0, 2]], SCORES[[0, 2]], method="gaussian", sigma=0.5)
+    assert keep.tolist() == [0, 1]
+    assert scores[1].item() == pytest.approx(0.7 * torch.tensor(-0.25 / 0.5).exp().item())
+
+
+def test_soft_nms_leaves_its_input_and_takes_nothing():
+    scores = SCORES.clone()
+    B.soft_nms(STACK, scores)
+    assert torch.equal(scores, SCORES)
+    keep, decayed = B.soft_nms(torch.zeros(0, 4), torch.zeros(0))
+    assert keep.shape == decayed.shape == (0,)
+
+
+def test_plus_one_counts_pixels():
+    # 4 x 4 and 4 x 2 pixels with inclusive corners: IoU 8/16, not 3/9.
+    inclusive = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 1]])
+    _, scores = B.soft_nms(inclusive, torch.tensor([1.0, 0.8]), plus_one=True)
+    assert scores.tolist() == pytest.approx([1.0, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: B.nms(STACK, SCORES[:2], 0.5), r"boxes \(N, 4\) and scores \(N,\)"),
+        (lambda: B.nms(STACK[0], SCORES, 0.5), r"got \(4,\)"),
+        (lambda: B.nms(STACK * float("nan"), SCORES, 0.5), "got NaN"),
+        (lambda: B.soft_nms(STACK, SCORES * float("nan")), "got NaN"),
+        (
+            lambda: B.soft_nms(STACK, SCORES, method="hard"),
+            "method: expected 'linear' or 'gaussian', got 'hard'",
+        ),
+        (
+            lambda: B.select_detections(STACK, SCORES, score_threshold=0, iou_threshold=0.5),
+            r"boxes \(P, 4\) and scores \(P, K\)",
+        ),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def select_slowly(boxes, scores, score_threshold, iou_threshold, max_candidates, max_detections):
+    """Class by class, everything, then the best: the definition."""
+    rows = []
+    for label in range(1, scores.shape[1]):
+        own = (scores[:, label] > score_threshold).nonzero()[:, 0]
+        own = own[scores[own, label].argsort(descending=True)][:max_candidates]
+        kept = own[torchvision.ops.nms(boxes[own], scores[own, label], iou_threshold)]
+        rows += [(float(scores[i, label]), label, int(i)) for i in kept]
+    return sorted(rows, reverse=True)[:max_detections]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("max_candidates", "max_detections", "iou_threshold"),
+    [(None, 10, 0.5), (7, 10, 0.5), (5, 500, 0.45), (None, 40, 0.05)],
+)
+def test_select_is_nms_class_by_class(seed, max_candidates, max_detections, iou_threshold):
+    g = torch.Generator().manual_seed(seed)
+    boxes = random_boxes(400, seed, side=1.0)
+    scores = (3 * torch.randn(400, 6, generator=g)).softmax(-1)
+    found = B.select_detections(
+        boxes, scores, score_threshold=0.05, iou_threshold=iou_threshold,
+        max_candidates=max_candidates, max_detections=max_detections,
+    )  # fmt: skip
+    expected = select_slowly(boxes, scores, 0.05, iou_threshold, max_candidates, max_detections)
+    assert len(expected) > 5
+    assert found["scores"].tolist() == [score for score, _, _ in expected]
+    assert found["labels"].tolist() == [label for _, label, _ in expected]
+    assert found["priors"].tolist() == [prior for _, _, prior in expected]
+    assert torch.equal(found["boxes"], boxes[found["priors"]])
+
+
+def test_select_finds_nothing():
+    scores = torch.tensor([[1.0, 0.0, 0.0]] * 4)
+    found = B.select_detections(STACK, scores, score_threshold=0.01, iou_threshold=0.5)
+    assert {k: tuple(v.shape) for k, v in found.items()} == {
+        "boxes": (0, 4),
+        "scores": (0,),
+        "labels": (0,),
+        "priors": (0,),
+    }
+    assert found["labels"].dtype == torch.int64
