@@ -1,0 +1,33 @@
+"""Data: the embedded data set Shapes, COCO and VOC folders, photographs, augmentation.
+
+Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchvision's dict with
+``boxes`` (xyxy, px of that image), ``labels`` (from 1) and ``image_id``.
+"""
+
+from .coco import CocoDetectionDataset
+from .files import check_files, data_path
+from .images import read_image
+from .photos import load_photo, photo_names
+from .shapes import Shapes
+from .targets import Cached, check_target, collate, make_target
+from .transforms import eval_transform, shapes_train_transform, train_transform
+from .voc import VOC_CLASS_NAMES, VocDetectionDataset
+
+__all__ = [
+    "VOC_CLASS_NAMES",
+    "Cached",
+    "CocoDetectionDataset",
+    "Shapes",
+    "VocDetectionDataset",
+    "check_files",
+    "check_target",
+    "collate",
+    "data_path",
+    "eval_transform",
+    "load_photo",
+    "make_target",
+    "photo_names",
+    "read_image",
+    "shapes_train_transform",
+    "train_transform",
+]

@@ -1,0 +1,148 @@
+"""What a data set says about one image: checked once, at the border."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+
+from ..boxes import check_boxes
+
+__all__ = ["Cached", "OnBad", "check_target", "collate", "make_target"]
+
+OnBad = Literal["error", "skip"]
+"""What a loader does with a box that nothing can be learned from."""
+
+Target = dict[str, Any]
+
+
+def make_target(
+    boxes: Sequence[Sequence[float]], labels: Sequence[int], size: tuple[int, int], image_id: int,
+    **per_box: Tensor,
+) -> Target:  # fmt: skip
+    """Torchvision's dict for one image.
+
+    Args:
+        boxes: G boxes xyxy, px.
+        labels: G labels, from 1.
+        size: ``(height, width)`` of the image, px.
+        image_id: an integer of any size.
+        per_box: more entries with one row for each box (``iscrowd``, ``area``, …).
+
+    Returns:
+        ``boxes`` (`tv_tensors.BoundingBoxes`, float32), ``labels`` int64, ``image_id``, and the
+        further entries.
+
+    >>> make_target([], [], (8, 8), 0)["boxes"].shape
+    torch.Size([0, 4])
+    """
+    corners = torch.tensor(list(boxes), dtype=torch.float32).reshape(-1, 4)  # (G, 4)
+    return {
+        "boxes": tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size),
+        "labels": torch.tensor(list(labels), dtype=torch.int64),
+        "image_id": int(image_id),
+        **per_box,
+    }
+
+
+def check_target(
+    target: Mapping[str, Any], size: tuple[int, int], num_classes: int | None, name: str
+) -> None:
+    """Refuse a target that would poison training.
+
+    Args:
+        target: with ``boxes`` and ``labels``.
+        size: ``(height, width)`` of its image, px.
+        num_classes: K, background included; None if it is not known.
+        name: what the message calls it.
+
+    Raises:
+        ValueError: naming the target, the box, what was expected and what came.
+
+    >>> check_target(make_target([(0, 0, 4, 4)], [1], (8, 8), 0), (8, 8), 9, "scene 0")
+    """
+    for key in ("boxes", "labels"):
+        if key not in target:
+            raise ValueError(
+                f"{name}: expected the keys 'boxes' and 'labels', got {sorted(target)}"
+            )
+    check_boxes(target["boxes"], target["labels"], size=size, num_classes=num_classes, name=name)
+
+
+class BadBoxes:
+    """Counts what a loader passes over, and says so once."""
+
+    def __init__(self, on_bad: OnBad, where: str) -> None:
+        if on_bad not in ("error", "skip"):
+            raise ValueError(f"on_bad: expected 'error' or 'skip', got {on_bad!r}")
+        self.on_bad, self.where = on_bad, where
+        self.first, self.count = "", 0
+
+    def add(self, sentence: str) -> None:
+        """Refuse a box, or note that it is skipped."""
+        if self.on_bad == "error":
+            raise ValueError(f"{sentence} (on_bad='skip' leaves such boxes out)")
+        self.first = self.first or sentence
+        self.count += 1
+
+    def report(self) -> None:
+        """One warning for all that was skipped."""
+        if self.count:
+            warnings.warn(
+                f"{self.where}: {self.count} boxes skipped; the first: {self.first}", stacklevel=3
+            )
+
+
+def collate(batch: Sequence[tuple[Tensor, Target]]) -> tuple[Tensor, list[Target]]:
+    """Images of one size into a batch; targets, of different lengths, into a list.
+
+    Args:
+        batch: items of a data set, at least one.
+
+    Returns:
+        ``(B, 3, H, W)``, list of B targets.
+
+    Raises:
+        ValueError: the images have different shapes, or there are none.
+
+    >>> collate([(torch.zeros(3, 2, 2), {}), (torch.ones(3, 2, 2), {})])[0].shape
+    torch.Size([2, 3, 2, 2])
+    """
+    shapes = {tuple(image.shape) for image, _ in batch}
+    if len(shapes) != 1:
+        raise ValueError(
+            f"expected images of one shape in a batch, got {sorted(shapes)}; resize them first"
+        )
+    images = torch.stack([image.as_subclass(Tensor) for image, _ in batch])  # (B, C, H, W)
+    return images, [target for _, target in batch]
+
+
+class Cached(Dataset):
+    """A data set kept in memory: drawn or read once, transformed anew every time.
+
+    Args:
+        dataset: items ``(image, target)``.
+        transform: called with image and target of every item that is asked for.
+
+    >>> cached = Cached([(torch.zeros(3, 2, 2), {"image_id": 7})])
+    >>> cached[0][1]["image_id"]
+    7
+    """
+
+    def __init__(self, dataset: Any, transform: Any = None) -> None:
+        self.class_names = getattr(dataset, "class_names", None)
+        self.transform = transform
+        self.items = [dataset[index] for index in range(len(dataset))]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Any, Target]:
+        image, target = self.items[index]
+        target = dict(target)
+        return self.transform(image, target) if self.transform else (image, target)

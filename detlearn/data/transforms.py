@@ -1,0 +1,202 @@
+"""SSD's augmentation on images and boxes together (Liu et al. 2016, §2.2, "Data augmentation").
+
+Built from `torchvision.transforms.v2`, which moves boxes along with their image as long as they
+are `tv_tensors`.  Everything random draws from torch's global generator; the training loop seeds
+it for every image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as TF
+
+from .targets import Target
+
+__all__ = ["EvalTransform", "ShapesTransform", "TrainTransform", "eval_transform",
+           "shapes_train_transform", "train_transform"]  # fmt: skip
+
+PER_BOX = ("labels", "area", "iscrowd", "difficult")
+MEAN_COLOUR = (123, 117, 104)  # of ImageNet: what an enlarged canvas is filled with
+
+
+class EvalTransform:
+    """Resize image and boxes to the network's square input, nothing else.
+
+    Args:
+        size: side S of the result, px.
+        antialias: average when shrinking.
+
+    >>> from detlearn.data import make_target
+    >>> image = tv_tensors.Image(torch.zeros(3, 50, 100, dtype=torch.uint8))
+    >>> image, target = EvalTransform(200)(image, make_target([(10, 10, 20, 20)], [1], (50, 100), 0))
+    >>> tuple(image.shape), target["boxes"].tolist()
+    ((3, 200, 200), [[20.0, 40.0, 40.0, 80.0]])
+    """
+
+    def __init__(self, size: int, antialias: bool = True) -> None:
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"size: expected a positive integer, got {size!r}")
+        self.size = size
+        self.steps = v2.Compose([v2.Resize((size, size), antialias=antialias)])
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        return _apply(self.steps, image, target)
+
+
+class TrainTransform:
+    """The augmentation that gave SSD 8.8 points of mAP (Liu et al. 2016, Table 2).
+
+    In this order: photometric distortion; half of the time a canvas up to four times as large
+    with the image somewhere on it (small objects); a random crop whose IoU with some object is
+    at least 0, .1, .3, .5, .7 or .9, or none (large objects); mirror; resize; and boxes that are
+    cut to nothing leave, with everything that belongs to them.
+
+    Args:
+        size: side S of the result, px.
+        photometric: distort colours.
+        zoom_out: largest factor of the canvas; 1 for none.
+        crop: crop at random.
+        flip: mirror half of the images.
+        fill: colour of the canvas.
+        min_size: boxes with a shorter side than this, px of the result, are dropped.
+
+    Images without objects are legal; they are distorted, mirrored and resized.
+
+    **Deviation:** `keypoints` are left out of the result: this is for boxes.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        photometric: bool = True,
+        zoom_out: float = 4.0,
+        crop: bool = True,
+        flip: bool = True,
+        fill: tuple[int, int, int] = MEAN_COLOUR,
+        min_size: float = 1.0,
+    ) -> None:
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"size: expected a positive integer, got {size!r}")
+        if not zoom_out >= 1:
+            raise ValueError(f"zoom_out: expected a factor of at least 1, got {zoom_out}")
+        self.size, self.min_size = size, min_size
+        steps: list[Any] = [v2.RandomPhotometricDistort()] if photometric else []
+        if zoom_out > 1:
+            steps.append(v2.RandomZoomOut(fill=list(fill), side_range=(1.0, zoom_out)))
+        self.before = v2.Compose([*steps, v2.Identity()])
+        # It tries forty windows for an IoU with boxes that are not there: not without objects.
+        self.crop = v2.RandomIoUCrop() if crop else None
+        mirror = [v2.RandomHorizontalFlip()] if flip else []
+        self.after = v2.Compose([*mirror, v2.Resize((size, size), antialias=True)])
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        image, target = _apply(self.before, image, target)
+        if self.crop is not None and len(target["boxes"]):
+            image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
+        image, target = _apply(self.after, image, target)
+        return _sanitize(image, target, self.min_size)
+
+
+class ShapesTransform:
+    """Mirror, and look closer at a random window: for Shapes, under half a millisecond an image.
+
+    Args:
+        size: side S of the result, px.
+        closest: the window's side is this fraction of the image or more.
+        min_size: boxes with a shorter side than this, px of the result, are dropped.
+    """
+
+    def __init__(self, size: int, closest: float = 0.6, min_size: float = 3.0) -> None:
+        if not 0 < closest <= 1:
+            raise ValueError(f"closest: expected a fraction above 0, at most 1, got {closest}")
+        self.size, self.closest, self.min_size = size, closest, min_size
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        boxes = target["boxes"]
+        if torch.rand(()) < 0.5:
+            image, boxes = TF.horizontal_flip(image), TF.horizontal_flip(boxes)
+        if torch.rand(()) < 0.5:
+            height, width = image.shape[-2:]
+            share = float(torch.empty(()).uniform_(self.closest, 1.0))
+            h, w = max(1, round(share * height)), max(1, round(share * width))
+            top = int(torch.randint(0, height - h + 1, ()))
+            left = int(torch.randint(0, width - w + 1, ()))
+            inside = _centers_inside(boxes, top, left, h, w)
+            target, boxes = _keep(target, inside), boxes[inside]
+            size = [self.size, self.size]
+            boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))
+            image = TF.resized_crop(image, top, left, h, w, size, antialias=False)
+            boxes = TF.resized_crop(boxes, top, left, h, w, size)
+        elif tuple(image.shape[-2:]) != (self.size, self.size):
+            image = TF.resize(image, [self.size, self.size], antialias=True)
+            boxes = TF.resize(boxes, [self.size, self.size])
+        target = {k: v for k, v in target.items() if k != "keypoints"} | {"boxes": boxes}
+        return _sanitize(image, target, self.min_size)
+
+
+def _centers_inside(boxes: Tensor, top: int, left: int, h: int, w: int) -> Tensor:
+    """SSD's rule for crops: an object stays if its centre does."""
+    x, y = (boxes[:, :2] + boxes[:, 2:]).as_subclass(Tensor).unbind(-1)
+    x, y = x / 2 - left, y / 2 - top
+    return (x > 0) & (x < w) & (y > 0) & (y < h)
+
+
+def _apply(steps: Any, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Run v2's transforms on the image and its boxes; every other entry passes by."""
+    moved = steps({"image": image, "boxes": target["boxes"], "labels": target["labels"]})
+    changed = {"boxes": moved["boxes"], "labels": moved["labels"]}
+    if len(moved["boxes"]) != len(target["boxes"]):
+        raise RuntimeError("a transform dropped boxes; only sanitising may")
+    rest = {key: value for key, value in target.items() if key != "keypoints"}
+    return moved["image"], rest | changed
+
+
+def _sanitize(image: Tensor, target: Target, min_size: float) -> tuple[Tensor, Target]:
+    """Cut boxes at the border; drop those with nothing left, with all that belongs to them."""
+    boxes = TF.clamp_bounding_boxes(target["boxes"])
+    w, h = (boxes[:, 2:] - boxes[:, :2]).as_subclass(Tensor).unbind(-1)
+    keep = (w > max(min_size, 1e-3)) & (h > max(min_size, 1e-3))
+    size = (image.shape[-2], image.shape[-1])
+    cut = tv_tensors.BoundingBoxes(boxes[keep], format="XYXY", canvas_size=size)
+    target = _keep(target, keep) | {"boxes": cut}
+    if "area" in target:
+        target["area"] = (w * h)[keep]
+    return image, target
+
+
+def _keep(target: Target, mask: Tensor) -> Target:
+    """The rows of a target that a mask chooses; boxes are the caller's."""
+    return target | {key: target[key][mask] for key in PER_BOX if key in target}
+
+
+def eval_transform(size: int, antialias: bool = True) -> EvalTransform:
+    """Resize image and boxes to the network's input; see `EvalTransform`.
+
+    >>> eval_transform(300).size
+    300
+    """
+    return EvalTransform(size, antialias)
+
+
+def train_transform(size: int, **settings: Any) -> TrainTransform:
+    """SSD's augmentation; see `TrainTransform` for the settings.
+
+    >>> train_transform(300, zoom_out=1).size
+    300
+    """
+    return TrainTransform(size, **settings)
+
+
+def shapes_train_transform(size: int, **settings: Any) -> ShapesTransform:
+    """Cheap augmentation for Shapes; see `ShapesTransform` for the settings.
+
+    >>> shapes_train_transform(128).size
+    128
+    """
+    return ShapesTransform(size, **settings)

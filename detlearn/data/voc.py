@@ -1,0 +1,149 @@
+"""Detection data in PASCAL VOC's format: one XML for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import torch
+from torch.utils.data import Dataset
+
+from .images import read_image
+from .targets import BadBoxes, OnBad, Target, check_target, make_target
+
+__all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset"]
+
+VOC_CLASS_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
+    "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
+    "train", "tvmonitor",
+)  # fmt: skip
+
+
+class VocDetectionDataset(Dataset):
+    """Images and boxes of a PASCAL VOC data set, found through torchvision's ``VOCDetection``.
+
+    VOC counts pixels from 1 and includes the last one: an object over the whole of a 100 px
+    image has xmin 1 and xmax 100.  As edges that is x1 = xmin - 1 = 0 and x2 = xmax = 100.
+
+    Args:
+        root: the folder that holds ``VOCdevkit/``.
+        year: ``"2007"`` or ``"2012"``.
+        image_set: ``"train"``, ``"val"``, ``"trainval"`` or ``"test"``.
+        transform: called with image and target.
+        class_names: names by label, background first; None reads ``labels.txt`` beside
+            ``VOCdevkit/`` (one name a line), or takes VOC's own.
+        use_difficult: keep objects marked difficult.  Training leaves them out; evaluation keeps
+            them and counts them neither as found nor as missed.
+        on_bad: ``"error"`` refuses a box without area, ``"skip"`` leaves it out with a warning.
+
+    Raises:
+        FileNotFoundError: no such folder or image set.
+        ValueError: naming the XML and the object that is wrong.
+
+    Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id`` (the
+    position in the image set), ``difficult`` bool, ``area``, ``iscrowd`` and the image's ``name``.
+
+    >>> from detlearn.data import data_path
+    >>> len(VocDetectionDataset(data_path("shapes_voc"), "2012", "val").class_names)
+    9
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        year: str = "2012",
+        image_set: str = "train",
+        transform: Callable[..., Any] | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        use_difficult: bool = True,
+        on_bad: OnBad = "error",
+    ) -> None:
+        from torchvision.datasets import VOCDetection
+
+        listed = Path(root) / "VOCdevkit" / f"VOC{year}" / "ImageSets" / "Main" / f"{image_set}.txt"
+        if not listed.is_file():
+            raise FileNotFoundError(f"{listed}: no such image set")
+        kind = "2007-test" if (year, image_set) == ("2007", "test") else year
+        if kind == "2007-test":
+            found = VOCDetection(str(root), year="2007", image_set="test", download=False)
+        else:
+            found = VOCDetection(str(root), year=year, image_set=image_set, download=False)
+        names_file = Path(root) / "labels.txt"
+        if class_names is None and names_file.is_file():
+            class_names = ("background", *names_file.read_text(encoding="utf-8").split())
+        self.class_names = tuple(class_names or VOC_CLASS_NAMES)
+        self.transform, self.use_difficult = transform, use_difficult
+        self.images = [Path(path) for path in found.images]
+        self.bad = BadBoxes(on_bad, str(listed))
+        self.objects = [self._read(Path(path)) for path in found.annotations]
+        self.bad.report()
+
+    def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
+        """Box, label and difficulty of every object of an XML."""
+        found = []
+        for number, entry in enumerate(_parse(path).iter("object")):
+            where = f"{path}: object {number}"
+            name = (entry.findtext("name") or "").strip()
+            if name not in self.class_names[1:]:
+                raise ValueError(
+                    f"{where}: class {name!r} is none of {', '.join(self.class_names[1:])}"
+                )
+            try:
+                xmin, ymin, xmax, ymax = (
+                    float(entry.findtext(f"bndbox/{side}") or "nothing")
+                    for side in ("xmin", "ymin", "xmax", "ymax")
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"{where}: bndbox has a side that is no number ({error})"
+                ) from error
+            difficult = (entry.findtext("difficult") or "0").strip() == "1"
+            box = (xmin - 1, ymin - 1, xmax, ymax)
+            if not (box[0] < box[2] and box[1] < box[3]):
+                self.bad.add(f"{where}: expected xmin <= xmax and ymin <= ymax, got {xmin}, {ymin}, "
+                             f"{xmax}, {ymax}")  # fmt: skip
+            elif self.use_difficult or not difficult:
+                found.append((box, self.class_names.index(name), difficult))
+        return found
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Any, Target]:
+        path = self.images[index]
+        image = read_image(path)
+        height, width = image.shape[-2:]
+        rows = self.objects[index]
+        boxes = [
+            (max(b[0], 0), max(b[1], 0), min(b[2], width), min(b[3], height)) for b, _, _ in rows
+        ]
+        areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in boxes]
+        target = make_target(
+            boxes, [label for _, label, _ in rows], (height, width), index,
+            difficult=torch.tensor([hard for _, _, hard in rows], dtype=torch.bool),
+            area=torch.tensor(areas, dtype=torch.float32),
+            iscrowd=torch.zeros(len(rows), dtype=torch.int64),
+        )  # fmt: skip
+        target["name"] = path.stem
+        check_target(target, (height, width), len(self.class_names), str(path))
+        return self.transform(image, target) if self.transform else (image, target)
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    """The XML's root; entity declarations, with which a file can fill the memory, are refused."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such annotation") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file ({error})") from error
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise ValueError(f"{path}: declares XML entities, which no VOC annotation needs; refused")
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path}: not a whole XML file ({error})") from error
