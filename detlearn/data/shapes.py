@@ -30,7 +30,7 @@ from torchvision import tv_tensors
 
 __all__ = ["KEYPOINT_FLIP", "KEYPOINT_NAMES", "SHAPES_VERSION", "TRAIN_SEED", "VAL_SEED", "Shapes"]
 
-SHAPES_VERSION = "0.1"  # changes whenever any scene changes
+SHAPES_VERSION = "1.0"  # changes whenever any scene changes
 TRAIN_SEED = 0
 VAL_SEED = 1_000_003  # another stream of scenes: no overlap with training at any index
 

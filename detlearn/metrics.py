@@ -1,0 +1,751 @@
+"""How good is a detector?  Average precision by hand, and as VOC and COCO compute it.
+
+Everything here answers one question in three steps:
+
+1. `match_detections`: which detections found an object that nobody had found before?
+2. `precision_recall`: going down the list by score, which share of the detections is right,
+   and which share of the objects is found?
+3. `average_precision`: the area under that curve, one number for one class.
+
+`voc_evaluate` and `coco_map_by_hand` apply the three steps to every class of a data set.
+`coco_evaluate` asks pycocotools, the reference; by hand and by reference the numbers agree.
+
+``detections`` and ``targets`` are torchvision's: one dict per image, in the same order.  A
+detection dict has ``boxes`` ``(D, 4)`` xyxy in pixels, ``scores`` ``(D,)`` and ``labels``
+``(D,)``; a target has ``boxes`` ``(G, 4)`` and ``labels`` ``(G,)``, and may have ``iscrowd``,
+``area``, ``difficult`` (``(G,)`` each) and an integer ``image_id``.  Images without detections,
+without objects, or without both are legal.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detlearn.boxes import box_area, check_boxes, xyxy_to_xywh
+
+__all__ = [
+    "COCO_AREAS",
+    "COCO_IOU_THRESHOLDS",
+    "DetectionMatch",
+    "PrecisionRecall",
+    "average_precision",
+    "coco_evaluate",
+    "coco_map_by_hand",
+    "match_detections",
+    "precision_recall",
+    "voc_evaluate",
+]
+
+COCO_IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+"""0.50, 0.55, …, 0.95, to the last bit those of pycocotools."""
+
+COCO_AREAS: Mapping[str, tuple[float, float]] = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
+"""Smallest and largest area in px², both included."""
+
+# Places on the recall axis at which the curve is read; VOC 2007 and COCO.
+_POINTS = {"11-point": 11, "101-point": 101}
+
+
+# ---------------------------------------------------------------- 1. who found what
+class DetectionMatch(NamedTuple):
+    """What became of every detection of one image and one class, in the order they came.
+
+    Attributes:
+        hits: ``(D,)`` bool, found an object that counts: a true positive.
+        ignored: ``(D,)`` bool, neither right nor wrong.  What is neither hit nor ignored is a
+            false positive.
+        gt_index: ``(D,)`` int64, the object it was matched with, -1 for none.
+    """
+
+    hits: Tensor
+    ignored: Tensor
+    gt_index: Tensor
+
+
+def match_detections(
+    boxes: Tensor,
+    scores: Tensor,
+    gt_boxes: Tensor,
+    iou_threshold: float = 0.5,
+    *,
+    ignore: Tensor | None = None,
+    crowd: Tensor | None = None,
+    rule: Literal["coco", "voc"] = "coco",
+) -> DetectionMatch:
+    """Hand out the objects of one image and one class, best score first.
+
+    Every object is found once; a second detection of it is a mistake.  Not every object counts:
+    one marked ``ignore`` (VOC: "difficult"; COCO: outside the range of areas looked at) need not
+    be found, and finding it is no mistake.  A ``crowd`` (COCO: a box around too many to count) is
+    ignored likewise, absorbs any number of detections, and overlap with it is measured by the
+    detection's own area, so that one face in the crowd lies wholly inside.
+
+    The two benchmarks differ:
+
+    - ``"coco"`` (Lin et al. 2014; pycocotools): a detection takes the best of the objects *still
+      free* with ``IoU >= iou_threshold``; objects that count go before ignored ones; of equal
+      IoUs the later object wins.
+    - ``"voc"`` (Everingham et al. 2010): a detection looks at its best object only, and needs
+      ``IoU > iou_threshold``; if that object is taken already it is wrong, though a second object
+      may lie under it as well.  Of equal IoUs the earlier object wins.
+
+    Args:
+        boxes: ``(D, 4)`` xyxy.
+        scores: ``(D,)``; of equal scores the earlier detection goes first.
+        gt_boxes: ``(G, 4)`` xyxy, same unit.
+        iou_threshold: see above.
+        ignore: ``(G,)`` bool, objects that do not count; default none.
+        crowd: ``(G,)`` bool, crowds; default none.
+        rule: see above.
+
+    Returns:
+        A `DetectionMatch`.
+
+    Raises:
+        ValueError: an unknown rule, or lengths that disagree.
+
+    **Invariant:** no object that counts is hit twice: ``hits.sum() <= G``.
+
+    >>> boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]])
+    >>> gt_boxes = torch.tensor([[0.0, 0, 10, 10]])
+    >>> found = match_detections(boxes, torch.tensor([0.6, 0.9, 0.7]), gt_boxes)
+    >>> found.hits  # the second has the better score and IoU 0.8: it takes the object
+    tensor([False,  True, False])
+    """
+    if rule not in ("coco", "voc"):
+        raise ValueError(f"rule: expected 'coco' or 'voc', got {rule!r}")
+    D, G = len(boxes), len(gt_boxes)
+    nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
+    crowd = nobody if crowd is None else _like(crowd, "crowd", G, "gt_boxes").bool().cpu()
+    ignore = nobody if ignore is None else _like(ignore, "ignore", G, "gt_boxes").bool().cpu()
+    order = _like(scores, "scores", D, "boxes").argsort(descending=True, stable=True)  # (D,)
+    overlap = _overlap(_plain(boxes), _plain(gt_boxes), crowd)  # (D, G)
+    hits, ignored, gt_index = _hand_out(
+        overlap.tolist(),
+        order.tolist(),
+        iou_threshold,
+        (ignore | crowd).tolist(),
+        crowd.tolist(),
+        rule,
+    )
+    return DetectionMatch(
+        torch.tensor(hits, dtype=torch.bool),
+        torch.tensor(ignored, dtype=torch.bool),
+        torch.tensor(gt_index, dtype=torch.int64),
+    )
+
+
+def _hand_out(
+    overlap: list[list[float]],
+    order: list[int],
+    threshold: float,
+    ignore: list[bool],
+    crowd: list[bool],
+    rule: str,
+) -> tuple[list[bool], list[bool], list[int]]:
+    """The loop of `match_detections`, on plain numbers: one row of overlaps per detection."""
+    objects = range(len(ignore))
+    taken = [False] * len(ignore)
+    hits, ignored, gt_index = [False] * len(order), [False] * len(order), [-1] * len(order)
+    for d in order:
+        row = overlap[d]
+        if rule == "coco":
+            within = [g for g in objects if row[g] >= threshold and (crowd[g] or not taken[g])]
+            best = max(within, key=lambda g: (not ignore[g], row[g], g), default=-1)
+        else:
+            best = max(objects, key=lambda g: (row[g], -g), default=-1)
+            if best >= 0 and (not row[best] > threshold or (taken[best] and not ignore[best])):
+                best = -1
+        if best >= 0:
+            taken[best], gt_index[d] = True, best
+            hits[d], ignored[d] = not ignore[best], ignore[best]
+    return hits, ignored, gt_index
+
+
+def _overlap(boxes: Tensor, gt_boxes: Tensor, crowd: Tensor) -> Tensor:
+    """IoU of ``(D, 4)`` with ``(G, 4)``; with a crowd, the share of the detection inside it."""
+    upper_left = torch.maximum(boxes[:, None, :2], gt_boxes[None, :, :2])  # (D, G, 2)
+    lower_right = torch.minimum(boxes[:, None, 2:], gt_boxes[None, :, 2:])  # (D, G, 2)
+    width_height = (lower_right - upper_left).clamp(min=0)  # (D, G, 2)
+    intersection = width_height.prod(dim=-1)  # (D, G)
+    area = box_area(boxes)[:, None]  # (D, 1)
+    union = torch.where(crowd, area, area + box_area(gt_boxes) - intersection)  # (D, G)
+    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+# ---------------------------------------------------------------- 2. the curve
+class PrecisionRecall(NamedTuple):
+    """The curve of one class: one point for each detection that is not ignored, best score first.
+
+    Attributes:
+        precision: ``(D,)`` float64, share of the detections so far that are hits.
+        recall: ``(D,)`` float64, share of the objects found so far; NaN where there are none.
+    """
+
+    precision: Tensor
+    recall: Tensor
+
+
+def precision_recall(
+    scores: Tensor, hits: Tensor, num_gt: int, ignored: Tensor | None = None
+) -> PrecisionRecall:
+    """Precision and recall as the score threshold falls (Everingham et al. 2010, §4.2).
+
+    Args:
+        scores: ``(D,)`` scores of all detections of a class, of all images, in any order; of equal
+            scores the earlier goes first.
+        hits: ``(D,)`` bool, see `match_detections`.
+        num_gt: number of objects of this class that count, over all images.
+        ignored: ``(D,)`` bool, detections to leave out; default none.
+
+    Returns:
+        A `PrecisionRecall`, shorter than ``D`` if detections are ignored.
+
+    Raises:
+        ValueError: lengths that disagree, or more hits than objects.
+
+    **Invariant:** recall never falls; ``precision[i] * (i + 1) == recall[i] * num_gt``, the number
+    of hits so far.
+
+    >>> scores, hits = torch.tensor([0.9, 0.8, 0.7]), torch.tensor([True, False, True])
+    >>> precision_recall(scores, hits, num_gt=2)
+    PrecisionRecall(precision=tensor([1.0000, 0.5000, 0.6667], dtype=torch.float64),
+                    recall=tensor([0.5000, 0.5000, 1.0000], dtype=torch.float64))
+    """
+    hits = _plain(_like(hits, "hits", len(scores), "scores"))
+    scores = _plain(scores)
+    if ignored is not None:
+        counts = _plain(_like(ignored, "ignored", len(scores), "scores")) == 0
+        scores, hits = scores[counts], hits[counts]
+    if hits.sum() > num_gt:
+        raise ValueError(
+            f"num_gt: expected at least the number of hits, {int(hits.sum())}, got {num_gt}"
+        )
+    D = len(scores)
+    order = scores.argsort(descending=True, stable=True)  # (D,)
+    found = hits[order].cumsum(dim=0)  # (D,)
+    precision = found / torch.arange(1, D + 1, dtype=torch.float64)  # (D,)
+    recall = found / num_gt  # (D,)
+    return PrecisionRecall(precision, recall)
+
+
+# ---------------------------------------------------------------- 3. one number
+def average_precision(
+    precision: Tensor, recall: Tensor, method: Literal["11-point", "area", "101-point"] = "area"
+) -> float:
+    """The precision averaged over all recalls (Everingham et al. 2010, §4.2).
+
+    The curve is a saw; its *envelope*, "the best precision at this recall or a higher one",
+    is taken instead.  Three benchmarks read it in three ways:
+
+    - ``"11-point"`` (VOC 2007): mean of the envelope at recall 0, 0.1, …, 1.
+    - ``"area"`` (VOC since 2010): exact area below it.
+    - ``"101-point"`` (COCO): mean at recall 0, 0.01, …, 1.
+
+    At a recall that is never reached the precision is 0.
+
+    Args:
+        precision: ``(D,)`` as `precision_recall` gives it.
+        recall: ``(D,)``, never falling.
+        method: see above.
+
+    Returns:
+        A number from 0 to 1; 0 without detections; NaN if recall is NaN (no objects).
+
+    Raises:
+        ValueError: lengths that disagree, recall that falls, an unknown method.
+
+    **Deviation:** none, and that is to be known: the published code makes its grid by floating
+    steps, so that the fourth of eleven points is 0.30000000000000004.  A detector that finds
+    exactly 3 of 10 objects does not reach it.  We use the same grid, to get the same numbers.
+
+    >>> precision = torch.tensor([1.0, 1 / 2, 2 / 3])
+    >>> recall = torch.tensor([0.5, 0.5, 1.0])
+    >>> round(average_precision(precision, recall, "area"), 4)  # 1 · 0.5 + 2/3 · 0.5
+    0.8333
+    >>> round(average_precision(precision, recall, "11-point"), 4)  # (6 · 1 + 5 · 2/3) / 11
+    0.8485
+    """
+    if method not in ("area", *_POINTS):
+        raise ValueError(f"method: expected '11-point', 'area' or '101-point', got {method!r}")
+    recall = _plain(_like(recall, "recall", len(precision), "precision"))
+    precision = _plain(precision)
+    if recall.isnan().any():
+        return math.nan
+    if (recall.diff() < 0).any():
+        raise ValueError("recall: expected values that never fall (detections by descending score)")
+    envelope = precision.flip(0).cummax(dim=0).values.flip(0)  # (D,)
+    if method == "area":
+        gained = recall.diff(prepend=recall.new_zeros(1))  # (D,)
+        return float((gained * envelope).sum())
+    grid = torch.from_numpy(np.linspace(0.0, 1.0, _POINTS[method]))
+    first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
+    return float(envelope[first[first < len(recall)]].sum() / len(grid))
+
+
+# ---------------------------------------------------------------- VOC
+def voc_evaluate(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    *,
+    method: Literal["11-point", "area"] = "11-point",
+    iou_threshold: float = 0.5,
+) -> dict[str, float]:
+    """Mean average precision as PASCAL VOC defines it (Everingham et al. 2010, §4.2).
+
+    Objects marked ``difficult`` (or ``iscrowd``) do not count: they need not be found, and
+    detections of them are left out.
+
+    Args:
+        detections: one dict per image: boxes, scores, labels (see the module).
+        targets: one dict per image: boxes, labels, perhaps difficult.
+        class_names: of labels 0 to K - 1; the first is the background.
+        method: ``"11-point"`` for VOC 2007, ``"area"`` for later years.
+        iou_threshold: a hit needs more than this.
+
+    Returns:
+        ``{"mAP": mean over the classes that have objects, "AP/<name>": of each class}``, from 0
+        to 1; NaN for a class without objects, and for the mean if no class has any.
+
+    Raises:
+        ValueError: data that cannot be scored, with the image named.
+
+    **Deviation:** VOC's own code counts pixels and adds 1 to every width.  Boxes here are
+    continuous: a VOC box must come as ``(xmin - 1, ymin - 1, xmax, ymax)``, which has that width.
+
+    >>> target = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> detection = {**target, "scores": torch.tensor([0.9])}
+    >>> voc_evaluate([detection], [target], ("background", "cat", "dog"))
+    {'mAP': 1.0, 'AP/cat': 1.0, 'AP/dog': nan}
+    """
+    if method not in ("11-point", "area"):
+        raise ValueError(f"method: expected '11-point' or 'area', got {method!r}")
+    scenes = _read(detections, targets, class_names)
+    classes = range(1, len(class_names))
+    ap = [
+        _three_steps(_cases(scenes, label, difficult=True), iou_threshold, "voc", method)[0]
+        for label in classes
+    ]
+    return {"mAP": float(torch.tensor(ap).nanmean()), **_per_class(class_names, ap)}
+
+
+# ---------------------------------------------------------------- COCO
+def coco_evaluate(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+) -> dict[str, float]:
+    """COCO's mean average precision and recall, by pycocotools (Lin et al. 2014).
+
+    Args:
+        detections: one dict per image: boxes, scores, labels (see the module).
+        targets: one dict per image: boxes, labels, perhaps iscrowd and area (px²; COCO gives
+            that of the outline, default is that of the box), image_id.
+        class_names: of labels 0 to K - 1; the first is the background.
+
+    Returns:
+        Numbers from 0 to 1: ``"mAP"`` (mean over the IoU thresholds 0.50, 0.55, …, 0.95 and the
+        classes that have objects), ``"mAP50"``, ``"mAP75"``, ``"mAP_small"``, ``"mAP_medium"``,
+        ``"mAP_large"`` (objects of these areas, see `COCO_AREAS`), ``"AR100"`` (recall) and
+        ``"AP/<name>"`` for each class (of a name that is used twice, ``"AP/<name>#<label>"``).
+        NaN where pycocotools says -1: there is no such object.
+
+    Raises:
+        ValueError: data that cannot be scored, with the image named.
+
+    Of each image, the 100 best detections *of each class* count, not 100 in all.  ``difficult``
+    means nothing to COCO.
+
+    >>> target = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> detection = {**target, "scores": torch.tensor([0.9])}
+    >>> result = coco_evaluate([detection], [target], ("background", "cat"))
+    >>> round(result["mAP"], 3), result["mAP_large"]  # right, and there is no large cat
+    (1.0, nan)
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    scenes = _read(detections, targets, class_names)
+    images = [{"id": scene.image_id} for scene in scenes]
+    categories = [{"id": label, "name": class_names[label]} for label in range(1, len(class_names))]
+    objects = [row for scene in scenes for row in _coco_objects(scene)]
+    found = [row for scene in scenes for row in _coco_detections(scene)]
+    for index, row in enumerate(objects, start=1):
+        row["id"] = index  # from 1: pycocotools takes 0 for "not matched"
+
+    with redirect_stdout(io.StringIO()):  # it talks; its errors still come through
+        truth, result = COCO(), COCO()
+        truth.dataset = {
+            "info": {},
+            "images": images,
+            "categories": categories,
+            "annotations": objects,
+        }
+        truth.createIndex()
+        if found:
+            result = truth.loadRes(found)
+        else:  # loadRes looks at the first detection
+            result.dataset = {**truth.dataset, "annotations": []}
+            result.createIndex()
+        evaluation = COCOeval(truth, result, iouType="bbox")
+        evaluation.params.maxDets = [100]
+        evaluation.params.areaRng = [list(bounds) for bounds in COCO_AREAS.values()]
+        evaluation.params.areaRngLbl = list(COCO_AREAS)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    # IoU thresholds x 101 recalls x classes x areas x 1
+    precision = torch.from_numpy(evaluation.eval["precision"])[..., 0].mean(dim=1)
+    recall = torch.from_numpy(evaluation.eval["recall"])[:, :, 0, 0]
+    precision, recall = (values.masked_fill(values < 0, math.nan) for values in (precision, recall))
+    return _coco_summary(precision.permute(2, 1, 0), recall.T, class_names)
+
+
+def coco_map_by_hand(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str] | None = None,
+    *,
+    max_detections: int = 100,
+) -> dict[str, float]:
+    """What `coco_evaluate` gives, from the functions of this module: the three steps for every
+    class, range of areas and IoU threshold.
+
+    Slower than pycocotools, and short enough to read.
+
+    Args:
+        detections: as for `coco_evaluate`.
+        targets: as for `coco_evaluate`.
+        class_names: as for `coco_evaluate`; by default the labels themselves, as text.
+        max_detections: per image and class, best first.
+
+    Returns:
+        As `coco_evaluate`.
+
+    Raises:
+        ValueError: as `coco_evaluate`.
+
+    **Invariant:** equal to `coco_evaluate` to 1e-6.
+
+    >>> target = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> shifted = torch.tensor([[0.0, 0, 10, 8]])  # IoU 0.8: a hit up to the threshold 0.80
+    >>> detection = {"boxes": shifted, "labels": torch.tensor([1]), "scores": torch.tensor([0.9])}
+    >>> round(coco_map_by_hand([detection], [target])["mAP"], 3)  # 7 of 10 thresholds
+    0.7
+    """
+    if class_names is None:
+        class_names = _names_of_labels(detections, targets)
+    scenes = _read(detections, targets, class_names)
+    shape = (len(COCO_AREAS), len(class_names) - 1, len(COCO_IOU_THRESHOLDS))
+    ap = torch.zeros(shape, dtype=torch.float64)
+    recall = torch.zeros(shape, dtype=torch.float64)
+    for label in range(1, len(class_names)):
+        cases = _cases(scenes, label, max_detections)
+        for a, area in enumerate(COCO_AREAS.values()):
+            for t, threshold in enumerate(COCO_IOU_THRESHOLDS):
+                result = _three_steps(cases, threshold, "coco", "101-point", area)
+                ap[a, label - 1, t], recall[a, label - 1, t] = result
+    return _coco_summary(ap, recall[0], class_names)
+
+
+# ---------------------------------------------------------------- the three steps, for a class
+class _Case(NamedTuple):
+    """One image and one class, as plain numbers; detections best first."""
+
+    scores: Tensor
+    area: list[float]
+    gt_area: list[float]
+    crowd: list[bool]
+    ignore: list[bool]
+    overlap: list[list[float]]
+
+
+def _cases(
+    scenes: list[_Scene], label: int, max_detections: int | None = None, difficult: bool = False
+) -> list[_Case]:
+    """What each image holds of a class; ``difficult``: whether such objects are ignored."""
+    cases = []
+    for scene in scenes:
+        mine, ours = scene.labels == label, scene.gt_labels == label
+        if not (mine.any() or ours.any()):
+            continue
+        boxes, scores, crowd = scene.boxes[mine], scene.scores[mine], scene.crowd[ours]
+        best = scores.argsort(descending=True, stable=True)[:max_detections]
+        ignore = crowd | scene.difficult[ours] if difficult else crowd
+        cases.append(
+            _Case(
+                scores=scores[best],
+                area=box_area(boxes[best]).tolist(),
+                gt_area=scene.gt_area[ours].tolist(),
+                crowd=crowd.tolist(),
+                ignore=ignore.tolist(),
+                overlap=_overlap(boxes[best], scene.gt_boxes[ours], crowd).tolist(),
+            )
+        )
+    return cases
+
+
+def _three_steps(
+    cases: list[_Case],
+    threshold: float,
+    rule: str,
+    method: Literal["11-point", "area", "101-point"],
+    area: tuple[float, float] = (0.0, math.inf),
+) -> tuple[float, float]:
+    """AP of a class over all images, and the recall reached; NaN without objects that count."""
+    low, high = area
+    hits: list[bool] = []
+    ignored: list[bool] = []
+    num_gt = 0
+    for case in cases:
+        # Objects of another size do not count.  Neither do detections of another size that
+        # match nothing.
+        sizes = [low <= size <= high for size in case.gt_area]
+        ignore = [flag or not fits for flag, fits in zip(case.ignore, sizes, strict=True)]
+        order = list(range(len(case.area)))
+        hit, drop, gt_index = _hand_out(case.overlap, order, threshold, ignore, case.crowd, rule)
+        strays = [
+            g < 0 and not low <= size <= high for g, size in zip(gt_index, case.area, strict=True)
+        ]
+        hits += hit
+        ignored += [a or b for a, b in zip(drop, strays, strict=True)]
+        num_gt += ignore.count(False)
+    if num_gt == 0:
+        return math.nan, math.nan
+    scores = torch.cat([case.scores for case in cases])
+    precision, recall = precision_recall(scores, torch.tensor(hits), num_gt, torch.tensor(ignored))
+    reached = float(recall[-1]) if len(recall) else 0.0
+    return average_precision(precision, recall, method), reached
+
+
+def _coco_summary(ap: Tensor, recall: Tensor, class_names: Sequence[str]) -> dict[str, float]:
+    """From AP (areas, classes, thresholds) and recall (classes, thresholds), NaN for no object."""
+    whole, small, medium, large = ap
+    return {
+        "mAP": float(whole.nanmean()),
+        "mAP50": float(whole[:, 0].nanmean()),
+        "mAP75": float(whole[:, 5].nanmean()),
+        "mAP_small": float(small.nanmean()),
+        "mAP_medium": float(medium.nanmean()),
+        "mAP_large": float(large.nanmean()),
+        "AR100": float(recall.nanmean()),
+        **_per_class(class_names, whole.nanmean(dim=1).tolist()),
+    }
+
+
+def _per_class(class_names: Sequence[str], ap: list[float]) -> dict[str, float]:
+    uses = Counter(class_names[1:])  # the COCO list of torchvision has ten classes called "N/A"
+    keys = [f"AP/{n}" if uses[n] == 1 else f"AP/{n}#{i}" for i, n in enumerate(class_names)][1:]
+    return dict(zip(keys, ap, strict=True))
+
+
+def _coco_objects(scene: _Scene) -> list[dict[str, Any]]:
+    boxes, labels = xyxy_to_xywh(scene.gt_boxes).tolist(), scene.gt_labels.tolist()
+    rows = zip(boxes, labels, scene.gt_area.tolist(), scene.crowd.int().tolist(), strict=True)
+    return [
+        {
+            "image_id": scene.image_id,
+            "bbox": box,
+            "category_id": label,
+            "area": area,
+            "iscrowd": crowd,
+        }
+        for box, label, area, crowd in rows
+    ]
+
+
+def _coco_detections(scene: _Scene) -> list[dict[str, Any]]:
+    boxes, labels = xyxy_to_xywh(scene.boxes).tolist(), scene.labels.tolist()
+    return [
+        {"image_id": scene.image_id, "bbox": box, "category_id": label, "score": score}
+        for box, label, score in zip(boxes, labels, scene.scores.tolist(), strict=True)
+    ]
+
+
+# ---------------------------------------------------------------- the border
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One image, checked: float64 and int64 tensors on the CPU."""
+
+    image_id: int
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    gt_boxes: Tensor
+    gt_labels: Tensor
+    gt_area: Tensor
+    crowd: Tensor
+    difficult: Tensor
+
+
+def _read(detections: Any, targets: Any, class_names: Sequence[str]) -> list[_Scene]:
+    """Check everything once; scenes by ascending image id, the order in which ties are broken."""
+    _check_names(class_names)
+    for name, given in (("detections", detections), ("targets", targets)):
+        if isinstance(given, Mapping | Tensor | str):
+            got = type(given).__name__
+            raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
+    detections, targets = list(detections), list(targets)
+    if len(detections) != len(targets):
+        raise ValueError(
+            f"detections: expected one dict per target, {len(targets)}, got {len(detections)} "
+            "(of an image without detections: boxes of shape (0, 4))"
+        )
+    for name, dicts, keys in (
+        ("detections", detections, ("boxes", "scores", "labels")),
+        ("targets", targets, ("boxes", "labels")),
+    ):
+        for index, entry in enumerate(dicts):
+            if not isinstance(entry, Mapping):
+                raise ValueError(f"{name}[{index}]: expected a dict, got {type(entry).__name__}")
+            missing = [key for key in keys if key not in entry]
+            if missing:
+                raise ValueError(
+                    f"{name}[{index}]: key {missing[0]!r} is missing, it has {sorted(entry)}"
+                )
+    scenes = []
+    for index, image_id in enumerate(_image_ids(targets)):
+        name = f"[{index}] (image_id {image_id})" if "image_id" in targets[index] else f"[{index}]"
+        scenes.append(_scene(name, image_id, detections[index], targets[index], len(class_names)))
+    return sorted(scenes, key=lambda scene: scene.image_id)
+
+
+def _scene(
+    name: str,
+    image_id: int,
+    detection: Mapping[str, Any],
+    target: Mapping[str, Any],
+    num_classes: int,
+) -> _Scene:
+    _check_detection(detection, f"detections{name}", num_classes)
+    check_boxes(target["boxes"], target["labels"], num_classes=num_classes, name=f"targets{name}")
+    gt_boxes = _plain(target["boxes"])  # (G, 4)
+    columns = {}
+    for key, default in (("area", box_area(gt_boxes)), ("iscrowd", None), ("difficult", None)):
+        values = torch.as_tensor(target[key]) if key in target else default
+        values = torch.zeros(len(gt_boxes)) if values is None else values
+        columns[key] = _plain(_like(values, f"targets{name}: {key}", len(gt_boxes), "boxes"))
+    bad = ~(torch.isfinite(columns["area"]) & (columns["area"] >= 0))  # (G,)
+    if bad.any():
+        index = int(bad.nonzero()[0])
+        got = float(columns["area"][index])
+        raise ValueError(
+            f"targets{name}: area {index} is {got}: expected a finite number, 0 or more"
+        )
+    return _Scene(
+        image_id=image_id,
+        boxes=_plain(detection["boxes"]),
+        scores=_plain(detection["scores"]),
+        labels=_plain(detection["labels"]).long(),
+        gt_boxes=gt_boxes,
+        gt_labels=_plain(target["labels"]).long(),
+        gt_area=columns["area"],
+        crowd=columns["iscrowd"] != 0,
+        difficult=columns["difficult"] != 0,
+    )
+
+
+def _check_detection(detection: Mapping[str, Any], name: str, num_classes: int) -> None:
+    """Like `check_boxes`, but boxes without area are legal: clipping makes them, they are wrong
+    detections and not wrong data.
+    """
+    for key in ("boxes", "scores", "labels"):
+        if not isinstance(detection[key], Tensor):
+            raise ValueError(
+                f"{name}: expected a tensor of {key}, got {type(detection[key]).__name__}"
+            )
+    boxes, scores, labels = (detection[key] for key in ("boxes", "scores", "labels"))
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"{name}: expected boxes of shape (D, 4), got {tuple(boxes.shape)}")
+    _like(scores, f"{name}: scores", len(boxes), "boxes")
+    _like(labels, f"{name}: labels", len(boxes), "boxes")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"{name}: expected integer labels (int64), got {labels.dtype}")
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    for key, bad, expected in (
+        ("boxes", ~torch.isfinite(boxes).all(dim=1), "finite coordinates"),
+        ("boxes", (x1 > x2) | (y1 > y2), "x1 <= x2 and y1 <= y2 (corners xyxy)"),
+        ("scores", ~torch.isfinite(scores), "a finite number"),
+        ("labels", (labels < 1) | (labels >= num_classes),
+         f"1 to {num_classes - 1} (0 is the background, which nobody detects)"),
+    ):  # fmt: skip
+        if bad.any():
+            index = int(bad.nonzero()[0])
+            got = detection[key][index].tolist()
+            raise ValueError(f"{name}: {key}[{index}] is {got}: expected {expected}")
+
+
+def _check_names(class_names: Sequence[str]) -> None:
+    if isinstance(class_names, str) or len(class_names) < 2:
+        raise ValueError(
+            "class_names: expected a list of at least two names, background first, "
+            f"got {class_names!r}"
+        )
+    if class_names[0] not in ("background", "__background__"):
+        raise ValueError(
+            "class_names: expected 'background' as the first name (it is label 0), "
+            f"got {class_names[0]!r}"
+        )
+
+
+def _image_ids(targets: list[Mapping[str, Any]]) -> list[int]:
+    """The ids the targets carry, exactly; without any, their places in the list."""
+    have = [index for index, target in enumerate(targets) if "image_id" in target]
+    if not have:
+        return list(range(len(targets)))
+    if len(have) < len(targets):
+        lacking = next(index for index, target in enumerate(targets) if "image_id" not in target)
+        raise ValueError(
+            f"targets[{lacking}]: key 'image_id' is missing, but targets[{have[0]}] has one"
+        )
+    first: dict[int, int] = {}
+    for index, target in enumerate(targets):
+        given = target["image_id"]
+        try:
+            image_id = operator.index(given)  # an int, or an integer tensor of one element
+        except TypeError:
+            raise ValueError(
+                f"targets[{index}]: expected an integer image_id (float32 rounds above 2^24), "
+                f"got {given!r}"
+            ) from None
+        if image_id in first:
+            raise ValueError(
+                f"targets[{index}]: image_id {image_id} is that of targets[{first[image_id]}], too"
+            )
+        first[image_id] = index
+    return list(first)
+
+
+def _names_of_labels(detections: Any, targets: Any) -> list[str]:
+    entries = [entry for entry in [*detections, *targets] if isinstance(entry, Mapping)]
+    labels = [torch.as_tensor(entry["labels"]) for entry in entries if "labels" in entry]
+    top = max((int(given.max()) for given in labels if given.numel()), default=1)
+    return ["background", *(str(label) for label in range(1, max(top, 1) + 1))]
+
+
+def _like(values: Tensor, name: str, length: int, other: str) -> Tensor:
+    if tuple(values.shape) != (length,):
+        got = tuple(values.shape)
+        raise ValueError(f"{name}: expected shape ({length},), one for each of {other}, got {got}")
+    return values
+
+
+def _plain(values: Tensor) -> Tensor:
+    """float64 on the CPU, without gradient or tv_tensor wrapping."""
+    return values.detach().cpu().as_subclass(Tensor).double()
