@@ -50,7 +50,9 @@ def tensor_for(key: str, shape: Sequence[int], variant: str = "B") -> np.ndarray
     elif kind == "running_var":
         values = generator.uniform(0.5, 1.5, size)
     else:
-        raise KeyError(f"{key}: expected an entry called weight, bias, running_* or num_batches_tracked")
+        raise KeyError(
+            f"{key}: expected an entry called weight, bias, running_* or num_batches_tracked"
+        )
     return np.asarray(values, np.float64).astype(np.float32)
 
 

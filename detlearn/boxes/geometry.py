@@ -125,10 +125,12 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> box_iou(a, b)  # 2 of 6 squares are common; nothing is
     tensor([[0.3333, 0.0000]])
     """
-    upper_left = torch.maximum(boxes1[:, None, :2], boxes2[None, :, :2])  # (N, M, 2)
-    lower_right = torch.minimum(boxes1[:, None, 2:], boxes2[None, :, 2:])  # (N, M, 2)
-    width_height = (lower_right - upper_left).clamp(min=0)  # (N, M, 2)
-    intersection = width_height[..., 0] * width_height[..., 1]  # (N, M)
+    left, top, right, bottom = boxes1[:, None].unbind(-1)
+    other_left, other_top, other_right, other_bottom = boxes2[None].unbind(-1)
+    width = torch.minimum(right, other_right) - torch.maximum(left, other_left)  # (N, M)
+    height = torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top)  # (N, M)
+    # Apart on an axis, the difference is negative; two negatives must not make an area.
+    intersection = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
     union = box_area(boxes1)[:, None] + box_area(boxes2)[None, :] - intersection  # (N, M)
     # A union of zero means two boxes without area: 0 / tiny = 0.
     return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)

@@ -397,7 +397,7 @@ M2DET800_PRIORS = _m2det(800, (100, 50, 25, 13, 7, 5), (8, 16, 32, 62, 115, 160)
 
 SSD_TINY_PRIORS = PriorConfig(
     image_size=128, map_sizes=(32, 16, 8, 4), steps=(4, 8, 16, 32),
-    min_sizes=(10, 20, 40, 72), max_sizes=(20, 40, 72, 112), aspect_ratios=((2,),) * 4,
+    min_sizes=(9, 20, 40, 72), max_sizes=(20, 40, 72, 112), aspect_ratios=((), (2,), (2,), (2,)),
 )  # fmt: skip
 """`ssd_tiny` for the embedded data set Shapes: objects of 8 to 96 px on 128 px."""
 

@@ -138,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = Path(args.out)
     export_coco(out / "shapes_val", Shapes(args.scenes, seed=VAL_SEED, keypoints=True))
     export_voc(out / "shapes_voc", Shapes(args.voc_scenes, seed=VAL_SEED))
-    print(f"{args.scenes} scenes in {out / 'shapes_val'}, {args.voc_scenes} in {out / 'shapes_voc'}")
+    print(
+        f"{args.scenes} scenes in {out / 'shapes_val'}, {args.voc_scenes} in {out / 'shapes_voc'}"
+    )
     return 0
 
 

@@ -365,9 +365,9 @@ def sign_turn(half_turns: float, sign: int) -> complex:
 DRAW: dict[str, tuple[Callable[[Pen], Drawing], float]] = {
     # class: how to draw it, how far it may turn (in half turns, to either side)
     "disc": (draw_disc, 1.0),
-    "square": (draw_square, 1.0),
-    "triangle": (draw_triangle, 1.0),
-    "cross": (draw_cross, 1.0),
+    "square": (draw_square, 0.12),
+    "triangle": (draw_triangle, 0.15),
+    "cross": (draw_cross, 0.15),
     "face": (draw_face, 0.11),
     "house": (draw_house, 0.06),
     "tree": (draw_tree, 0.06),
@@ -538,7 +538,7 @@ def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
     h, w = cutout.mask.shape
     pixels = cutout.pixels
     longest = max(w, h)
-    for attempt in range(40):
+    for _ in range(40):
         beyond = 0.18 if longest > 0.15 * size and dice.chance(0.25) else 0.0
         x = dice.integer(-int(beyond * w), size - w + int(beyond * w) + 1)
         y = dice.integer(-int(beyond * h), size - h + int(beyond * h) + 1)
@@ -578,7 +578,7 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
     low, high = max(SMALLEST * size, SMALLEST_PX), LARGEST * size
     plan = [(dice.log_uniform(low, high), label) for label in labels]
     plan.sort(key=lambda item: -item[0] * dice.uniform(0.5, 1.0))
-    scraps = dice.integer(0, 8)
+    scraps = dice.integer(0, 6)
     plan = [(dice.log_uniform(low, high * 0.4), 0) for _ in range(scraps)] + plan
     for side, label in plan:
         draw, swing = DRAW[CLASS_NAMES[label]] if label else (draw_scrap, 1.0)
@@ -598,8 +598,8 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
 
 
 def _count(dice: Dice) -> int:
-    """How many objects: none on one page of thirty, else 1 to 8, few more often than many."""
-    return 0 if dice.chance(1 / 30) else dice.choice((1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8))
+    """How many objects are tried: none on one page of thirty, else 2 to 9."""
+    return 0 if dice.chance(1 / 30) else dice.choice((2, 3, 4, 4, 5, 5, 6, 7, 8, 9))
 
 
 # ---------------------------------------------------------------- the data set
@@ -648,12 +648,14 @@ class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
 
     def _target(self, scene: Scene) -> dict[str, Any]:
         size, objects = self.size, scene.objects
-        boxes = torch.tensor(
-            [
-                (o.x, o.y, o.x + o.cutout.width, o.y + o.cutout.height) for o in objects
-            ],
-            dtype=torch.float32,
-        ).reshape(-1, 4).clamp_(0, size)  # (G, 4)
+        boxes = (
+            torch.tensor(
+                [(o.x, o.y, o.x + o.cutout.width, o.y + o.cutout.height) for o in objects],
+                dtype=torch.float32,
+            )
+            .reshape(-1, 4)
+            .clamp_(0, size)
+        )  # (G, 4)
         target: dict[str, Any] = {
             "boxes": tv_tensors.BoundingBoxes(  # type: ignore[call-overload]
                 boxes, format="XYXY", canvas_size=(size, size)

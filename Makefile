@@ -1,0 +1,83 @@
+# Two commands: `make course` opens the course, `make test` tests all of it.
+# Needs GNU make and a Python 3.11 or newer; everything else is installed into .venv, once.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+# Set on the command line (make course PORT=9000) or in the environment.
+PYTHON ?=
+PORT ?= 8888
+HEADLESS ?=
+CHAPTERS ?=
+JOBS ?= 2
+DETLEARN_ENV ?= .venv
+export PYTHON PORT HEADLESS JOBS DETLEARN_ENV
+
+RUN := "$(DETLEARN_ENV)/bin/python" -m
+TOOL := "$(DETLEARN_ENV)/bin/python"
+
+# One thread a process: two processes share the cores, and sums come out in the same order.
+SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help
+help: ## this list
+	@echo 'make course opens the course; make test tests all of it. Targets:'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo 'Variables, for example  make course HEADLESS=1 PORT=9000 :'
+	@echo '  HEADLESS=1          course: open no browser, only print the address'
+	@echo '  PORT=8888           course: the first port to try'
+	@echo '  JOBS=2              test, mutants: how many processes'
+	@echo '  CHAPTERS="00 02"    notebooks: only these'
+	@echo '  PYTHON=python3.12   the Python to make the environment with'
+	@echo '  DETLEARN_ENV=.venv  where the environment is; one that you have is used as it is'
+
+.PHONY: course
+course: env ## open JupyterLab on notebook 00
+	@$(TOOL) tools/course.py
+
+.PHONY: test
+test: env ## unit tests, doctests and every notebook (strict nbval)
+	@status=0; \
+	$(SERIAL) $(RUN) pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=95 || status=1; \
+	$(SERIAL) $(RUN) pytest -n $(JOBS) --dist=loadfile --nbval --nbval-current-env \
+	  --nbval-cell-timeout=120 --nbval-sanitize-with=sanitize.cfg notebooks/*.ipynb || status=1; \
+	exit $$status
+
+.PHONY: lint
+lint: env ## ruff, mypy, codespell, import-linter, generated text
+	@status=0; \
+	for check in 'ruff check .' 'ruff format --check .' mypy codespell_lib; do \
+	  echo "$$check"; $(RUN) $$check || status=1; \
+	done; \
+	echo lint-imports; "$(DETLEARN_ENV)/bin/lint-imports" || status=1; \
+	echo tools/readme.py --check; $(TOOL) tools/readme.py --check || status=1; \
+	exit $$status
+
+.PHONY: notebooks
+notebooks: env ## build and execute notebooks/*.ipynb from notebooks/src/*.py
+	$(SERIAL) $(RUN) detlearn.teach.notebooks build $(CHAPTERS)
+	$(TOOL) tools/readme.py
+
+.PHONY: readme
+readme: env ## write the generated parts of README.md, CONTRIBUTING.md and CITATION.cff
+	$(TOOL) tools/readme.py
+
+.PHONY: mutants
+mutants: env ## break the code in known ways; the tests must notice every one
+	$(SERIAL) $(TOOL) tools/mutants.py
+
+.PHONY: env
+env: ## make the environment, or find that it is ready
+	@sh tools/make_env.sh
+
+.PHONY: clean
+clean: ## remove caches and what tests and builds left behind
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
+	find . -path ./.git -prune -o -path "./$(DETLEARN_ENV)" -prune -o \
+	  '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-env
+clean-env: ## remove the environment, if make made it
+	@if [ -f "$(DETLEARN_ENV)/detlearn-env" ]; then rm -rf "$(DETLEARN_ENV)"; \
+	else echo "nothing to remove: $(DETLEARN_ENV) was not made by make"; fi

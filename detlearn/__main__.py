@@ -1,0 +1,126 @@
+"""``python -m detlearn train|evaluate|detect|student|models``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+
+
+def run_detect(args: argparse.Namespace) -> None:
+    """``python -m detlearn detect --weights FILE IMAGE...``: pictures with boxes, and a JSON."""
+    from . import load_model
+    from .data import read_image
+    from .show.draw import save_detections
+    from .training.checkpoint import write_atomically
+    from .training.loop import pick_device
+
+    model = load_model(args.weights).to(pick_device(args.device))
+    names = model.class_names or tuple(str(k) for k in range(model.config.num_classes))
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    results = []
+    for path in _images(args.images):
+        image = read_image(path)
+        found = model.detect([image], score_threshold=args.score_threshold)[0]
+        found = {key: value.cpu() for key, value in found.items()}
+        picture = out / f"{path.stem}_detections.png"
+        if any(result["picture"] == str(picture) for result in results):  # a.png and a.jpg
+            picture = out / f"{path.name.replace('.', '_')}_detections.png"
+        save_detections(image, found, picture, class_names=names)
+        columns = (found[key].tolist() for key in ("labels", "scores", "boxes"))
+        objects = [
+            {"label": label, "class": names[label], "score": round(score, 4),
+             "box_xyxy": [round(x, 2) for x in box]}
+            for label, score, box in zip(*columns, strict=True)
+        ]  # fmt: skip
+        results.append({"image": str(path), "picture": str(picture), "objects": objects})
+        print(f"{path}: {len(objects)} objects -> {picture}")
+    write_atomically(out / "detections.json", (json.dumps(results, indent=1) + "\n").encode())
+
+
+def _images(paths: Sequence[str]) -> list[Path]:
+    """Every file as given, and the pictures of every folder."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = [p for p in sorted(path.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES]
+            if not inside:
+                raise ValueError(f"{path}: no pictures in this folder")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def run_student(args: argparse.Namespace) -> None:
+    """``python -m detlearn student --out DIR``: notebooks without solutions, and with them."""
+    from .teach.notebooks import write_student_copies
+
+    for path in write_student_copies(Path(args.out)):
+        print(path)
+
+
+def run_models(args: argparse.Namespace) -> None:
+    """``python -m detlearn models``: every model that can be created."""
+    from . import list_models
+
+    print("\n".join(list_models()))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a shell command.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's.
+
+    Returns:
+        exit status: 0, or 2 after a message about what was asked for.
+    """
+    from . import __version__
+    from .training.cli import add_commands
+
+    parser = argparse.ArgumentParser(
+        prog="detlearn", description="Single-shot detection, from a shell."
+    )
+    parser.add_argument("--version", action="version", version=f"detlearn {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_commands(commands)
+
+    p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
+    p.set_defaults(run=run_detect)
+    p.add_argument("images", nargs="+", metavar="IMAGE", help="picture files or folders")
+    p.add_argument("--weights", required=True, help="a .safetensors file of this package")
+    p.add_argument(
+        "--out", default="detections", help="folder for the pictures (default: detections)"
+    )
+    p.add_argument("--score-threshold", type=float, default=0.5)
+    p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
+
+    p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)
+    p.set_defaults(run=run_student)
+    p.add_argument("--out", required=True, help="folder to write student/ and instructor/ into")
+
+    p = commands.add_parser("models", help="list the models", description=run_models.__doc__)
+    p.set_defaults(run=run_models)
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = parser.parse_args(arguments)
+    args.command_line = " ".join(["python -m detlearn", *arguments])
+    try:
+        args.run(args)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"detlearn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,497 @@
+"""What every detector with priors has in common: the way in, and the way out.
+
+The way in checks, resizes and normalises pictures; the way out turns raw predictions into
+boxes in the pixels of the original.  Neither is what a paper is about, so both stand here,
+once, and a model's own file holds its network and its loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..boxes import (
+    PriorConfig,
+    check_boxes,
+    clip_boxes,
+    decode,
+    make_priors,
+    select_detections,
+)
+from .layers import Predictions
+
+__all__ = ["Detector", "DetectorConfig"]
+
+IMAGES_PER_PASS = 16
+"""`Detector.detect` splits longer lists, so that memory does not grow with their length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorConfig:
+    """The numbers that every detector with priors has.
+
+    Attributes:
+        name: the model's name in `detlearn.list_models`.
+        image_size: S, side of the square network input, px.
+        num_classes: K, background included.
+        priors: the layout; its maps must be the network's.
+        image_mean: subtracted from images in [0, 1], RGB.
+        image_std: divides them after that.
+        antialias: whether `Detector.detect` smooths before it shrinks an image (as Pillow does).
+        box_scales: divisors of centre offsets and log sizes ("variances").
+        score_threshold: detections score higher than this.
+        iou_threshold: of two boxes of a class that overlap more, the better one stays.
+        max_candidates: best candidates of each class that enter NMS; None for all.
+        max_detections: of one image, at most.
+
+    Raises:
+        ValueError: naming the field, what was expected, and what came.
+    """
+
+    name: str
+    image_size: int
+    num_classes: int
+    priors: PriorConfig
+    image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    antialias: bool = True
+    box_scales: tuple[float, float] = (0.1, 0.2)
+    score_threshold: float = 0.01
+    iou_threshold: float = 0.45
+    max_candidates: int | None = 400
+    max_detections: int = 200
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.priors, PriorConfig):
+            raise ValueError(f"priors: expected a PriorConfig, got {type(self.priors).__name__}")
+        if self.image_size != self.priors.image_size:
+            raise ValueError(
+                f"image_size: expected that of the priors, {self.priors.image_size}, got "
+                f"{self.image_size!r}; another size needs both image_size= and priors="
+            )
+        self._check_integer("num_classes", 2, " (the background counts)")
+        self._check_integer("max_detections", 1)
+        if self.max_candidates is not None:
+            self._check_integer("max_candidates", 1)
+        self._check_choice("antialias", (True, False))
+        for name in ("score_threshold", "iou_threshold"):
+            self._check_number(name, 0, 1)
+        for name, length in (("image_mean", 3), ("image_std", 3), ("box_scales", 2)):
+            values = getattr(self, name)
+            if (
+                not isinstance(values, tuple)
+                or len(values) != length
+                or not all(_is_number(value) for value in values)
+                or (name != "image_mean" and min(values) <= 0)
+            ):
+                sign = "" if name == "image_mean" else "positive "
+                raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
+
+    def _check_integer(self, name: str, least: int, reason: str = "") -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"{name}: expected an integer, at least {least}{reason}, got {value!r}"
+            )
+
+    def _check_number(self, name: str, low: float, high: float = math.inf) -> None:
+        value = getattr(self, name)
+        if not _is_number(value) or not low <= value <= high:
+            raise ValueError(f"{name}: expected a number from {low} to {high}, got {value!r}")
+
+    def _check_choice(self, name: str, choices: Sequence[object]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            allowed = ", ".join(repr(choice) for choice in choices)
+            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+class Detector(nn.Module):
+    """A network with priors, pictures in, boxes out.
+
+    A model derives from it and adds `forward` and `loss`; one whose predictions are not
+    `Predictions` also says in `scores_and_boxes` how they are read.
+
+    Args:
+        config: the model's numbers.
+
+    Attributes:
+        config: the same.
+        priors: ``(P, 4)`` cxcywh, fractions of the image; a buffer that is not saved.
+        class_names: names by label, ``class_names[0]`` the background's; None if nobody said.
+    """
+
+    priors: Tensor
+    image_mean: Tensor
+    image_std: Tensor
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.class_names: tuple[str, ...] | None = None
+        self.register_buffer("priors", make_priors(config.priors), persistent=False)
+        for name in ("image_mean", "image_std"):
+            values = torch.tensor(getattr(config, name))[:, None, None]  # (3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def loss(self, predictions: Any, targets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """What training minimises the sum of; each model has its own.
+
+        Args:
+            predictions: what `forward` returned.
+            targets: for each image ``"boxes"`` and ``"labels"``, see `check_targets`.
+
+        Returns:
+            Scalars by name.
+        """
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ in
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Pixels to network input: scale to [0, 1], subtract the mean, divide by the spread.
+
+        Args:
+            images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
+
+        Returns:
+            The same shape, floating point, on the model's device.
+
+        Raises:
+            ValueError: if the images are no such tensor.
+
+        >>> import detlearn
+        >>> model = detlearn.create_model("ssd_tiny")
+        >>> model.normalize(torch.full((3, 1, 1), 255, dtype=torch.uint8)).flatten()
+        tensor([1., 1., 1.])
+        """
+        _check_image(images, "images", dims=None)
+        return self._normalize(images)
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        unit = images.as_subclass(Tensor).to(self.image_mean.device, self.image_mean.dtype)
+        if not images.is_floating_point():
+            unit = unit / 255
+        return (unit - self.image_mean) / self.image_std
+
+    def _resize(self, images: Tensor) -> Tensor:
+        S = self.config.image_size
+        if images.shape[-2:] == (S, S):
+            return images
+        # Corners not aligned: a fraction of the old image is the same fraction of the new one.
+        antialias = self.config.antialias
+        return F.interpolate(
+            images, (S, S), mode="bilinear", align_corners=False, antialias=antialias
+        )
+
+    def check_input(self, images: Tensor) -> None:
+        """Refuse what the network cannot take: anything but ``(B, 3, S, S)`` floating point.
+
+        Args:
+            images: what was given to `forward`.
+
+        Raises:
+            ValueError: with the shape expected, and what to do.
+        """
+        S = self.config.image_size
+        if not isinstance(images, Tensor):
+            kind = type(images).__name__
+            raise ValueError(f"images: expected a tensor (B, 3, {S}, {S}), got {kind}")
+        if images.ndim != 4 or images.shape[1:] != (3, S, S):
+            raise ValueError(
+                f"images: expected shape (B, 3, {S}, {S}), got {tuple(images.shape)}; "
+                "model.detect takes images of any size"
+            )
+        if not images.is_floating_point():
+            raise ValueError(
+                f"images: expected normalised floating point, got {images.dtype}; "
+                "model.normalize(images) makes it"
+            )
+
+    def check_targets(
+        self, targets: Sequence[Mapping[str, Tensor]], batch_size: int
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Refuse targets that cannot be learned from, and hand over the rest.
+
+        Args:
+            targets: for each image ``"boxes" (G, 4)`` xyxy, px of the (S, S) network input,
+                and ``"labels" (G,)`` integers; ``G = 0`` is legal.
+            batch_size: number of images.
+
+        Returns:
+            For each image boxes ``(G, 4)`` xyxy in fractions, and labels ``(G,)``, on the
+            model's device.
+
+        Raises:
+            ValueError: naming the image, the box, and what is wrong with it.
+        """
+        if isinstance(targets, Mapping):
+            raise ValueError("targets: expected a list with one dict an image, got one dict")
+        if len(targets) != batch_size:
+            raise ValueError(
+                f"targets: expected one for each of the {batch_size} images, got {len(targets)}"
+            )
+        S, device = self.config.image_size, self.priors.device
+        checked = []
+        for index, target in enumerate(targets):
+            name = f"targets[{index}]"
+            if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
+                got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
+                raise ValueError(f"{name}: expected a dict with 'boxes' and 'labels', got {got}")
+            boxes, labels = target["boxes"], target["labels"]
+            _check_bounding_boxes(boxes, S, name)
+            check_boxes(boxes, labels, size=(S, S), num_classes=self.config.num_classes, name=name)
+            fractions = boxes.as_subclass(Tensor).to(device, torch.float32) / S  # (G, 4)
+            checked.append((fractions, labels.as_subclass(Tensor).to(device)))
+        return checked
+
+    # ----------------------------------------------------------------- out
+
+    def scores_and_boxes(self, predictions: Predictions) -> tuple[Tensor, Tensor]:
+        """Read the raw numbers: class scores, and boxes in fractions of the image.
+
+        Args:
+            predictions: what `forward` returned.
+
+        Returns:
+            ``scores (B, P, K)`` after softmax, and ``boxes (B, P, 4)`` xyxy, fractions.
+
+        Raises:
+            ValueError: if the predictions are not this model's.
+        """
+        self.check_predictions(predictions)
+        # Coordinates of a thousand pixels need more digits than autocast's halves have.
+        wide = torch.promote_types(predictions.logits.dtype, torch.float32)
+        scores = predictions.logits.to(wide).softmax(dim=-1)  # (B, P, K)
+        boxes = decode(
+            predictions.deltas.to(wide), self.priors, self.config.box_scales
+        )  # (B, P, 4)
+        return scores, boxes
+
+    def check_predictions(self, predictions: Predictions) -> None:
+        """Refuse predictions that do not belong to this model's priors and classes.
+
+        Args:
+            predictions: ``logits (B, P, K)`` and ``deltas (B, P, 4)``.
+
+        Raises:
+            ValueError: with the shapes expected.
+        """
+        P, K = self.config.priors.num_priors, self.config.num_classes
+        logits, deltas = predictions
+        B = len(logits)
+        if logits.shape != (B, P, K) or deltas.shape != (B, P, 4):
+            raise ValueError(
+                f"predictions: expected logits (B, {P}, {K}) and deltas (B, {P}, 4), "
+                f"got {tuple(logits.shape)} and {tuple(deltas.shape)}"
+            )
+
+    def postprocess(
+        self,
+        predictions: Predictions,
+        image_sizes: Sequence[tuple[int, int]],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        max_detections: int | None = None,
+        clip: bool = True,
+    ) -> list[dict[str, Tensor]]:
+        """Raw predictions to detections: softmax, decode, clip, threshold, NMS in each class.
+
+        Args:
+            predictions: what `forward` returned.
+            image_sizes: (height, width) of the original images, px.
+            score_threshold: None for the config's; so are the next two.
+            iou_threshold: see `DetectorConfig`.
+            max_detections: see `DetectorConfig`.
+            clip: cut the boxes at the image's edge, before NMS, as torchvision does.
+                uvipen/SSD-pytorch does not.
+
+        Returns:
+            For each image ``"boxes" (D, 4)`` xyxy px of the original image, ``"scores" (D,)``
+            descending, ``"labels" (D,)``, and ``"priors" (D,)`` int64, the prior behind each.
+
+        Raises:
+            ValueError: if a threshold is out of range, or the predictions are not finite.
+
+        >>> import detlearn
+        >>> model = detlearn.create_model("ssd_tiny")
+        >>> P, K = model.config.priors.num_priors, model.config.num_classes
+        >>> logits = torch.zeros(1, P, K)
+        >>> logits[0, 7, 3] = 9.0  # one prior is sure of class 3
+        >>> found = model.postprocess(
+        ...     Predictions(logits, torch.zeros(1, P, 4)), [(128, 128)], score_threshold=0.5
+        ... )
+        >>> found[0]["labels"], found[0]["priors"]
+        (tensor([3]), tensor([7]))
+        """
+        config = self._with_thresholds(score_threshold, iou_threshold, max_detections)
+        scores, boxes = self.scores_and_boxes(predictions)
+        if len(image_sizes) != len(scores):
+            raise ValueError(
+                f"image_sizes: expected one for each of the {len(scores)} images, "
+                f"got {len(image_sizes)}"
+            )
+        detections = []
+        for index, (height, width) in enumerate(image_sizes):
+            if not (scores[index].isfinite().all() and boxes[index].isfinite().all()):
+                raise ValueError(
+                    f"predictions: those of image {index} are not finite: "
+                    "the training diverged, or the weights are damaged"
+                )
+            # An IoU is the same in pixels and in fractions of the image.
+            found = select_detections(
+                clip_boxes(boxes[index], 1.0, 1.0) if clip else boxes[index],
+                scores[index],
+                score_threshold=config.score_threshold,
+                iou_threshold=config.iou_threshold,
+                max_candidates=config.max_candidates,
+                max_detections=config.max_detections,
+            )
+            found["boxes"] = found["boxes"] * boxes.new_tensor([width, height, width, height])
+            detections.append(found)
+        return detections
+
+    def detect(
+        self,
+        images: Sequence[Tensor] | Tensor,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        max_detections: int | None = None,
+    ) -> list[dict[str, Tensor]]:
+        """Find the objects in pictures of any size.
+
+        Each image is resized to (S, S) whatever its shape, as SSD is trained.  The model runs
+        in eval mode and is left in the mode it was found in.
+
+        Args:
+            images: a list of ``(3, H, W)``, or one ``(B, 3, H, W)``; RGB, uint8, or floating
+                point in [0, 1].
+            score_threshold: None for the config's; so are the next two.
+            iou_threshold: see `DetectorConfig`.
+            max_detections: see `DetectorConfig`.
+
+        Returns:
+            See `postprocess`; boxes are px of the given images, clipped to them.  No images,
+            no answers: ``[]``.
+
+        Raises:
+            ValueError: naming the image that is none, and what is wrong with it.
+
+        >>> import detlearn
+        >>> model = detlearn.create_model("ssd_tiny")
+        >>> found = model.detect([torch.zeros(3, 48, 64, dtype=torch.uint8)], max_detections=5)
+        >>> sorted(found[0]), len(found[0]["scores"])
+        (['boxes', 'labels', 'priors', 'scores'], 5)
+        """
+        self._with_thresholds(score_threshold, iou_threshold, max_detections)
+        passes = _check_images(images)
+        modes = [(module, module.training) for module in self.modules()]
+        detections: list[dict[str, Tensor]] = []
+        try:
+            self.eval()
+            with torch.inference_mode():
+                for group in passes:
+                    inputs = torch.cat([self._resize(self._normalize(part)) for part in group])
+                    detections += self.postprocess(
+                        self(inputs),
+                        [(part.shape[-2], part.shape[-1]) for part in group for _ in part],
+                        score_threshold=score_threshold,
+                        iou_threshold=iou_threshold,
+                        max_detections=max_detections,
+                    )
+        finally:
+            for module, training in modes:
+                module.training = training
+        # Copied outside inference mode they are ordinary tensors, which callers may change.
+        return [{key: value.clone() for key, value in found.items()} for found in detections]
+
+    def _with_thresholds(
+        self,
+        score_threshold: float | None,
+        iou_threshold: float | None,
+        max_detections: int | None,
+    ) -> DetectorConfig:
+        given: dict[str, Any] = {
+            "score_threshold": score_threshold,
+            "iou_threshold": iou_threshold,
+            "max_detections": max_detections,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(self.config, **changes)
+
+
+def _check_images(images: Sequence[Tensor] | Tensor) -> list[list[Tensor]]:
+    """Groups of (B, 3, H, W) tensors, as many images in each as one pass takes."""
+    if isinstance(images, Tensor):
+        if images.ndim == 3:
+            raise ValueError(
+                f"images: expected a list of images or a batch (B, 3, H, W), got one image of "
+                f"shape {tuple(images.shape)}; detect([image]) takes it"
+            )
+        _check_image(images, "images", dims=4)
+        return [[part] for part in images.split(IMAGES_PER_PASS)] if len(images) else []
+    if not isinstance(images, Sequence) or isinstance(images, str | bytes):
+        kind = type(images).__name__
+        raise ValueError(f"images: expected a list of tensors or a batch, got {kind}")
+    for index, image in enumerate(images):
+        _check_image(image, f"images[{index}]", dims=3)
+    batches = [image[None] for image in images]
+    starts = range(0, len(batches), IMAGES_PER_PASS)
+    return [batches[start : start + IMAGES_PER_PASS] for start in starts]
+
+
+def _check_image(image: Tensor, name: str, dims: int | None) -> None:
+    shape_name = {3: "(3, H, W)", 4: "(B, 3, H, W)", None: "(..., 3, H, W)"}[dims]
+    if not isinstance(image, Tensor):
+        raise ValueError(
+            f"{name}: expected a tensor {shape_name}, got {type(image).__name__}; "
+            "torchvision.transforms.v2.functional.to_image makes one of pictures and arrays"
+        )
+    shape = tuple(image.shape)
+    if len(shape) < 3 or (dims is not None and len(shape) != dims) or shape[-3] != 3:
+        hint = ""
+        if len(shape) == 2 or (len(shape) >= 3 and shape[-3] == 1):
+            hint = "; it looks grayscale: image.expand(3, -1, -1) repeats the channel"
+        elif len(shape) >= 3 and shape[-1] == 3:
+            hint = "; the channels come last: image.movedim(-1, -3) brings them to the front"
+        elif len(shape) >= 3 and shape[-3] == 4:
+            hint = "; it looks like RGBA: image[..., :3, :, :] drops the transparency"
+        raise ValueError(f"{name}: expected RGB of shape {shape_name}, got {shape}{hint}")
+    if 0 in shape[-2:]:
+        raise ValueError(f"{name}: expected at least one pixel, got an image of shape {shape}")
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        raise ValueError(f"{name}: expected uint8 or floating point in [0, 1], got {image.dtype}")
+    if image.is_floating_point() and image.numel():
+        low, high = (float(value) for value in image.aminmax())
+        if math.isnan(low) or math.isnan(high):
+            raise ValueError(f"{name}: expected numbers in [0, 1], got NaN")
+        if low < -1e-3 or high > 1 + 1e-3:
+            raise ValueError(
+                f"{name}: expected floating point in [0, 1], got {low:.4g} to {high:.4g}; "
+                "0 to 255 belongs in uint8, and normalising is the model's own work"
+            )
+
+
+def _check_bounding_boxes(boxes: object, side: int, name: str) -> None:
+    """What torchvision's BoundingBoxes say about themselves must be what we expect."""
+    layout = getattr(boxes, "format", None)
+    if layout is not None and layout.value != "XYXY":
+        raise ValueError(f"{name}: expected boxes in the format XYXY, got {layout.value}")
+    canvas = tuple(getattr(boxes, "canvas_size", (side, side)))
+    if canvas != (side, side):
+        raise ValueError(
+            f"{name}: expected boxes of the network's input, {side} x {side} px, "
+            f"got boxes of an image of {canvas[0]} x {canvas[1]}; resize both together"
+        )

@@ -1,0 +1,362 @@
+"""SSD: one pass, many scales (Liu et al. 2016, "SSD: Single Shot MultiBox Detector").
+
+A backbone gives the finer maps, extra layers the coarser ones, and a head on each map says
+for every prior what it holds and how far it is off.  The five detectors of this file
+differ in numbers only, and the numbers stand in their `SSDConfig`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.mobilenetv2 import InvertedResidual
+
+from ..boxes import (
+    SSD300_COCO_PRIORS,
+    SSD300_UVIPEN_PRIORS,
+    SSD512_VOC_PRIORS,
+    SSD_TINY_PRIORS,
+    SSDLITE300_UVIPEN_PRIORS,
+    make_targets,
+)
+from ..losses import multibox_loss
+from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone
+from .detector import Detector, DetectorConfig
+from .layers import ExtraBlock, L2Norm, MultiBoxHead, Predictions, init_xavier
+
+__all__ = [
+    "SSD",
+    "SSD300_RESNET50",
+    "SSD300_VGG16",
+    "SSD512_VGG16",
+    "SSDLITE300_MOBILENET_V2",
+    "SSD_TINY",
+    "ExtraLayer",
+    "SSDConfig",
+]
+
+
+class ExtraLayer(NamedTuple):
+    """The numbers of one extra feature layer: 1x1 to ``mid_channels``, then the map shrinks."""
+
+    mid_channels: int
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SSDConfig(DetectorConfig):
+    """Everything that makes one SSD differ from another; see also `DetectorConfig`.
+
+    Attributes:
+        backbone: ``"vgg16"``, ``"resnet50"``, ``"mobilenet_v2"`` or ``"tiny"``.
+        widths: channels of the stages of the ``"tiny"`` backbone, else empty.
+        extras: one `ExtraLayer` for each level that the backbone does not give.
+        extra_block: ``"conv"`` as in the paper, ``"conv_bn"`` with BatchNorm, or MobileNetV2's
+            ``"inverted_residual"``.
+        l2norm_scale: initial scale of the `L2Norm` on the finest map; None for no such layer.
+        head: ``"conv"`` or ``"separable"`` (SSDLite).
+        match_threshold: IoU from which on a prior answers for an object.
+        match_inclusive: whether an IoU equal to the threshold is enough.
+        negative_ratio: hard negatives for each positive.
+        normalizer: the loss is divided by the positives of the ``"batch"`` (paper) or of each
+            ``"image"`` (uvipen).
+
+    >>> import dataclasses
+    >>> dataclasses.replace(SSD_TINY, num_classes=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: num_classes: expected an integer, at least 2 (the background counts), got 1
+    """
+
+    backbone: Literal["vgg16", "resnet50", "mobilenet_v2", "tiny"]
+    widths: tuple[int, ...] = ()
+    extras: tuple[ExtraLayer, ...] = ()
+    extra_block: Literal["conv", "conv_bn", "inverted_residual"] = "conv"
+    l2norm_scale: float | None = None
+    head: Literal["conv", "separable"] = "conv"
+    match_threshold: float = 0.5
+    match_inclusive: bool = True
+    negative_ratio: float = 3.0
+    normalizer: Literal["batch", "image"] = "batch"
+
+    def __post_init__(self) -> None:
+        DetectorConfig.__post_init__(self)
+        self._check_choice("backbone", tuple(BACKBONES))
+        self._check_choice("extra_block", ("conv", "conv_bn", "inverted_residual"))
+        self._check_choice("head", ("conv", "separable"))
+        self._check_choice("normalizer", ("batch", "image"))
+        self._check_choice("match_inclusive", (True, False))
+        self._check_number("match_threshold", 0, 1)
+        self._check_number("negative_ratio", 0)
+        if self.l2norm_scale is not None:
+            self._check_number("l2norm_scale", 0)
+        if (self.backbone == "tiny") != bool(self.widths):
+            raise ValueError(
+                f"widths: expected for the backbone 'tiny' only, got {self.widths} "
+                f"for {self.backbone!r}"
+            )
+
+
+BACKBONES: dict[str, Callable[[SSDConfig], VGG16 | ResNet50 | MobileNetV2 | TinyBackbone]] = {
+    "vgg16": lambda config: VGG16(pool5=(3, 1, 1), fc6_dilation=6, taps=("conv4_3", "fc7")),
+    "resnet50": lambda config: ResNet50(),
+    "mobilenet_v2": lambda config: MobileNetV2(),
+    # Its own levels are those that no extra layer makes.
+    "tiny": lambda config: TinyBackbone(
+        config.image_size,
+        config.priors.map_sizes[: config.priors.num_levels - len(config.extras)],
+        config.widths,
+    ),
+}
+
+
+class SSD(Detector):
+    """A single-shot detector (Liu et al. 2016, Fig. 2): backbone, extra layers, heads.
+
+    `forward` is the network, `loss` teaches it, `detect` uses it; all three speak of the
+    same priors in the same order.
+
+    Args:
+        config: one of this file's presets, or `dataclasses.replace` of one.
+
+    Raises:
+        ValueError: if the levels of the network are not those of the priors.
+
+    >>> model = SSD(SSD_TINY)
+    >>> predictions = model(torch.zeros(1, 3, 128, 128))
+    >>> predictions.deltas.shape == (1, *model.priors.shape)
+    True
+    """
+
+    config: SSDConfig
+
+    def __init__(self, config: SSDConfig) -> None:
+        super().__init__(config)
+        self.backbone = BACKBONES[config.backbone](config)
+        channels = list(self.backbone.out_channels)
+        self.extras = nn.ModuleList()
+        for extra in config.extras:
+            self.extras.append(_build_extra(config, channels[-1], extra))
+            channels.append(extra.out_channels)
+        levels = config.priors.num_levels
+        if len(channels) != levels:
+            raise ValueError(
+                f"priors: backbone and extras make {len(channels)} levels, the priors have {levels}"
+            )
+        self.l2norm: nn.Module = nn.Identity()
+        if config.l2norm_scale is not None:
+            self.l2norm = L2Norm(channels[0], config.l2norm_scale)
+        self.head = MultiBoxHead(
+            channels, config.priors.priors_per_cell, config.num_classes, config.head
+        )
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The pyramid: one map for each level, as the heads see it.
+
+        Args:
+            images: ``(B, 3, S, S)`` normalised.
+
+        Returns:
+            L maps ``(B, C, H, W)``, fine to coarse.
+
+        Raises:
+            ValueError: if a map has other sides than the priors' layout says.
+
+        >>> pyramid = SSD(SSD_TINY).features(torch.zeros(1, 3, 128, 128))
+        >>> [maps.shape[-1] for maps in pyramid]
+        [32, 16, 8, 4]
+        """
+        pyramid = self.backbone(images)
+        for extra in self.extras:
+            pyramid = [*pyramid, extra(pyramid[-1])]
+        for level, (maps, side) in enumerate(
+            zip(pyramid, self.config.priors.map_sizes, strict=True)
+        ):
+            if maps.shape[-2:] != (side, side):
+                raise ValueError(
+                    f"priors: level {level} is laid out for a map of {side} x {side} cells, "
+                    f"the network's has {maps.shape[-2]} x {maps.shape[-1]}"
+                )
+        return [self.l2norm(pyramid[0]), *pyramid[1:]]
+
+    def forward(self, images: Tensor) -> Predictions:
+        """Raw predictions for every prior.
+
+        Args:
+            images: ``(B, 3, S, S)`` as `normalize` makes them.
+
+        Returns:
+            `Predictions` of ``logits (B, P, K)`` and ``deltas (B, P, 4)``.
+
+        Raises:
+            ValueError: if the images are no such batch.
+        """
+        self.check_input(images)
+        predictions: Predictions = self.head(self.features(images))
+        return predictions
+
+    def loss(
+        self, predictions: Predictions, targets: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """MultiBox loss of a batch (Liu et al. 2016, §2.2, Eq. 1 to 3).
+
+        Args:
+            predictions: what `forward` returned.
+            targets: for each image ``"boxes" (G, 4)`` xyxy, px of the (S, S) network input,
+                and ``"labels" (G,)`` integers, 1 to K - 1.  ``G = 0`` is legal, other keys
+                are ignored.
+
+        Returns:
+            ``"bbox_regression"`` and ``"classification"``, scalars; training minimises
+            their sum.
+
+        Raises:
+            ValueError: naming the image and the box that cannot be learned from.
+
+        >>> model = SSD(SSD_TINY)
+        >>> empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+        >>> losses = model.loss(model(torch.zeros(1, 3, 128, 128)), [empty])
+        >>> {name: value.item() for name, value in losses.items()}
+        {'bbox_regression': 0.0, 'classification': 0.0}
+        """
+        self.check_predictions(predictions)
+        matched = [
+            make_targets(
+                boxes,
+                labels,
+                self.priors,
+                threshold=self.config.match_threshold,
+                inclusive=self.config.match_inclusive,
+                scales=self.config.box_scales,
+            )
+            for boxes, labels in self.check_targets(targets, len(predictions.logits))
+        ]
+        target_labels = torch.stack([one.labels for one in matched])  # (B, P)
+        target_deltas = torch.stack([one.deltas for one in matched])  # (B, P, 4)
+        return multibox_loss(
+            predictions.logits,
+            predictions.deltas,
+            target_labels,
+            target_deltas,
+            negative_ratio=self.config.negative_ratio,
+            normalizer=self.config.normalizer,
+        )
+
+
+def _build_extra(config: SSDConfig, in_channels: int, extra: ExtraLayer) -> nn.Module:
+    if config.extra_block == "inverted_residual":
+        # Its filter is always 3x3 with padding 1; here "expansion" makes the map narrower.
+        ratio = extra.mid_channels / in_channels
+        block: nn.Module = InvertedResidual(
+            in_channels, extra.out_channels, extra.stride, expand_ratio=ratio
+        )
+    else:
+        block = ExtraBlock(in_channels, *extra, norm=config.extra_block == "conv_bn")
+    init_xavier(block)
+    return block
+
+
+SSD300_VGG16 = SSDConfig(
+    name="ssd300_vgg16",
+    image_size=300,
+    num_classes=91,
+    backbone="vgg16",
+    priors=SSD300_COCO_PRIORS,
+    extras=(  # 38 and 19 are the backbone's
+        ExtraLayer(256, 512, 3, stride=2, padding=1),  # 10
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 5
+        ExtraLayer(128, 256, 3),  # 3
+        ExtraLayer(128, 256, 3),  # 1
+    ),
+    l2norm_scale=20.0,
+    # Caffe's: 0-255 minus the mean, and no division.
+    image_mean=(0.48235, 0.45882, 0.40784),
+    image_std=(1 / 255, 1 / 255, 1 / 255),
+    antialias=False,
+)
+"""SSD300 as torchvision has it: 8,732 priors, COCO's 91 class ids."""
+
+SSD512_VGG16 = SSDConfig(
+    name="ssd512_vgg16",
+    image_size=512,
+    num_classes=21,
+    backbone="vgg16",
+    priors=SSD512_VOC_PRIORS,
+    extras=(  # 64 and 32 are the backbone's
+        ExtraLayer(256, 512, 3, stride=2, padding=1),  # 16
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 8
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 4
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 2
+        ExtraLayer(128, 256, 4, padding=1),  # 1
+    ),
+    l2norm_scale=20.0,
+    image_mean=(0.48235, 0.45882, 0.40784),
+    image_std=(1 / 255, 1 / 255, 1 / 255),
+    antialias=False,
+)
+"""SSD512 of the paper for PASCAL VOC: 24,564 priors."""
+
+SSD300_RESNET50 = SSDConfig(
+    name="ssd300_resnet50",
+    image_size=300,
+    num_classes=81,
+    backbone="resnet50",
+    priors=SSD300_UVIPEN_PRIORS,
+    extras=(  # 38 is the backbone's
+        ExtraLayer(256, 512, 3, stride=2, padding=1),  # 19
+        ExtraLayer(256, 512, 3, stride=2, padding=1),  # 10
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 5
+        ExtraLayer(128, 256, 3),  # 3
+        ExtraLayer(128, 256, 3),  # 1
+    ),
+    extra_block="conv_bn",
+    match_inclusive=False,
+    normalizer="image",
+    score_threshold=0.05,
+    iou_threshold=0.5,
+    max_candidates=200,
+)
+"""uvipen/SSD-pytorch's SSD, after NVIDIA's: 8,732 priors, COCO's 80 objects numbered 1 to 80."""
+
+SSDLITE300_MOBILENET_V2 = SSDConfig(
+    name="ssdlite300_mobilenet_v2",
+    image_size=300,
+    num_classes=81,
+    backbone="mobilenet_v2",
+    priors=SSDLITE300_UVIPEN_PRIORS,
+    extras=(  # 19 and 10 are the backbone's
+        ExtraLayer(256, 512, 3, stride=2, padding=1),  # 5
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 3
+        ExtraLayer(128, 256, 3, stride=2, padding=1),  # 2
+        ExtraLayer(64, 64, 3, stride=2, padding=1),  # 1
+    ),
+    extra_block="inverted_residual",
+    head="separable",
+    match_inclusive=False,
+    normalizer="image",
+    score_threshold=0.05,
+    iou_threshold=0.5,
+    max_candidates=200,
+)
+"""uvipen/SSD-pytorch's SSDLite: 3,000 priors, without upstream's seventh, unused head."""
+
+SSD_TINY = SSDConfig(
+    name="ssd_tiny",
+    image_size=128,
+    num_classes=9,
+    backbone="tiny",
+    priors=SSD_TINY_PRIORS,
+    # One width a halving: 64, 32, 16, 8, 4.  Sides that the priors name become levels.
+    widths=(16, 24, 48, 96, 128),
+    image_mean=(0.5, 0.5, 0.5),
+    image_std=(0.5, 0.5, 0.5),
+    max_detections=100,
+)
+"""Half a million parameters, trained on the embedded data set in a minute on two cores."""

@@ -1,0 +1,378 @@
+"""Boxes on images: for the notebooks as figures, for the command line as picture files."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detlearn.show.canvas import (
+    DPI,
+    INK,
+    MUTED,
+    blank_axes,
+    class_colour,
+    draw_rectangle,
+    finish,
+    house_style,
+    image_array,
+    ink_on,
+    new_figure,
+    show_image,
+)
+from detlearn.show.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+    from PIL.Image import Image as PillowImage
+
+__all__ = ["draw_boxes", "draw_scenes", "save_detections"]
+
+
+def _boxes_array(boxes: Any, name: str) -> np.ndarray:
+    """`boxes` as float64 (N, 4); an empty list is no boxes."""
+    array = np.asarray(boxes.detach().cpu() if isinstance(boxes, Tensor) else boxes, dtype=float)
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"{name}: expected boxes (N, 4), xyxy in px, got {array.shape}")
+    return array
+
+
+def _numbers(values: Any, count: int, name: str) -> list[float] | None:
+    """`values` as a list of one number a box, or None."""
+    if values is None:
+        return None
+    flat = torch.as_tensor(values).detach().cpu().reshape(-1).tolist()
+    if len(flat) != count:
+        raise ValueError(f"{name}: expected one per box, {count} in all, got {len(flat)}")
+    return flat
+
+
+def _captions(
+    labels: list[float] | None,
+    scores: list[float] | None,
+    class_names: Sequence[str] | None,
+    count: int,
+    name: str = "labels",
+) -> list[str]:
+    """What is written on each box: class name (or number) and score, as far as known."""
+    captions = []
+    for i in range(count):
+        words = []
+        if labels is not None:
+            label = int(labels[i])
+            if class_names is not None and not 0 <= label < len(class_names):
+                raise ValueError(
+                    f"{name}[{i}]: expected 0 <= label < {len(class_names)} "
+                    f"(class_names), got {label}"
+                )
+            words.append(str(class_names[label]) if class_names is not None else f"class {label}")
+        if scores is not None:
+            words.append(f"{scores[i]:.2f}")
+        captions.append(" ".join(words))
+    return captions
+
+
+def _place_captions(
+    axes: Axes, boxes: np.ndarray, captions: Sequence[str], colours: Sequence[str], size: float
+) -> None:
+    """Write each caption at the free corner of its box, inside the picture, on its colour."""
+    canvas: Any = axes.get_figure().canvas  # type: ignore[union-attr]
+    renderer = canvas.get_renderer()
+    frame = axes.get_window_extent(renderer)
+    to_pixels, to_data = axes.transData.transform, axes.transData.inverted().transform
+    # a caption may lie on a large box, but must not hide a small one
+    corners = to_pixels(boxes.reshape(-1, 2)).reshape(-1, 4)
+    areas = np.abs((corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]))
+    small = [_sorted_corners(box) for box in corners[areas < 1600].tolist()]
+    taken: list[tuple[float, float, float, float]] = []
+    for (left, top, right, bottom), caption, colour in zip(corners, captions, colours, strict=True):
+        if not caption:
+            continue
+        text = axes.text(
+            0, 0, caption, fontsize=size, fontweight="bold", color=ink_on(colour), va="bottom",
+            ha="left", zorder=5, bbox={"facecolor": colour, "edgecolor": "white", "linewidth": 0.8,
+                                       "boxstyle": "square,pad=0.18"},
+        )  # fmt: skip
+        extent = text.get_window_extent(renderer)
+        pad = 0.18 * size * DPI / 72 + 1
+        width, height = extent.width + 2 * pad, extent.height + 2 * pad
+        spots = (
+            (left, top), (left, bottom - height), (left, top - height), (left, bottom),
+            (right - width, top), (right - width, bottom - height), (right, top - height),
+            (left - width, top - height),
+        )  # fmt: skip
+        best, least = (left, top), math.inf
+        for rank, (x, y) in enumerate(spots):
+            x = min(max(x, frame.x0), frame.x1 - width)
+            y = min(max(y, frame.y0), frame.y1 - height)
+            place = (x, y, x + width, y + height)
+            cost = rank + sum(2 * _shared_area(place, other) for other in taken)
+            cost += sum(_shared_area(place, other) for other in small)
+            if cost < least:
+                best, least = (x, y), cost
+        taken.append((best[0], best[1], best[0] + width, best[1] + height))
+        x, y = to_data((best[0] + pad, best[1] + pad))
+        text.set_position((float(x), float(y)))
+
+
+def _sorted_corners(box: Sequence[float]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = box
+    return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+
+
+def _shared_area(one: Sequence[float], other: Sequence[float]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def _boxes_on_axes(
+    axes: Axes,
+    boxes: np.ndarray,
+    captions: Sequence[str],
+    colours: Sequence[str],
+    *,
+    line: float,
+    font: float,
+    reference: np.ndarray | None = None,
+) -> None:
+    for box in reference if reference is not None else ():
+        draw_rectangle(axes, box, INK, line * 0.8, (0, (3, 2)))
+    for box, colour in zip(boxes, colours, strict=True):
+        draw_rectangle(axes, box, colour, line)
+    _place_captions(axes, boxes, captions, colours, font)
+
+
+def draw_boxes(
+    image: Any,
+    boxes: Any,
+    labels: Any = None,
+    scores: Any = None,
+    class_names: Sequence[str] | None = None,
+    reference: Any = None,
+    *,
+    title: str | None = None,
+    alt: str,
+    width: float = 4.4,
+) -> Figure:
+    """An image with boxes, their classes and scores; ground truth, if given, dashed.
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], array (H, W, 3) or Pillow image.
+        boxes: (N, 4) xyxy, px of `image`; N = 0 is legal.
+        labels: (N,) class labels, written on the boxes.
+        scores: (N,) scores, written behind the class.
+        class_names: names by label, background at 0.
+        reference: (G, 4) xyxy, px: ground truth, drawn as dashed black boxes.
+        title: a line above the picture.
+        alt: what the picture shows (required).
+        width: width in inches at 100 px each; a tall image is made as high instead.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: a shape is wrong, or labels or scores are not one per box.
+
+    >>> draw_boxes(torch.zeros(3, 8, 8), [[1, 1, 5, 5]], alt="One box on a black square.")
+    Figure: One box on a black square.
+    """
+    pixels = image_array(image)
+    box_array = _boxes_array(boxes, "boxes")
+    count = len(box_array)
+    label_list = _numbers(labels, count, "labels")
+    score_list = _numbers(scores, count, "scores")
+    captions = _captions(label_list, score_list, class_names, count)
+    colours = [class_colour(int(label)) for label in label_list or [1] * count]
+    truth = None if reference is None else _boxes_array(reference, "reference")
+
+    height_px, width_px = pixels.shape[:2]
+    picture_width = min(width, width * width_px / height_px)
+    picture_height = picture_width * height_px / width_px
+    top = 0.34 if title else 0.04
+    bottom = 0.30 if truth is not None else 0.04
+    with house_style():
+        drawing = new_figure(picture_width + 0.08, picture_height + top + bottom)
+        axes = blank_axes(drawing, (0.04, bottom, picture_width, picture_height))
+        show_image(axes, pixels)
+        _boxes_on_axes(axes, box_array, captions, colours, line=2.4, font=9.5, reference=truth)
+        if title:
+            axes.set_title(title, pad=6)
+        if truth is not None:
+            _key(drawing, bottom, (("box", "solid", MUTED), ("ground truth", (0, (3, 2)), INK)))
+        return finish(drawing, alt)
+
+
+def _key(drawing: MatplotlibFigure, height: float, entries: Sequence[tuple[str, Any, str]]) -> None:
+    """A one-line legend below the picture."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=colour, linestyle=dashes, linewidth=2, label=name)
+        for name, dashes, colour in entries
+    ]
+    drawing.legend(
+        handles=handles, loc="lower left", ncols=len(handles), frameon=False, fontsize=10,
+        bbox_to_anchor=(0, 0), borderaxespad=0.1, handlelength=2.6, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def draw_scenes(
+    scenes: Sequence[tuple[Any, Mapping[str, Any]]],
+    class_names: Sequence[str] | None = None,
+    *,
+    columns: int = 4,
+    titles: Sequence[str] | None = None,
+    alt: str,
+    width: float = 7.6,
+) -> Figure:
+    """A grid of images, each with the boxes of its target.
+
+    Args:
+        scenes: pairs of image and target; a target has "boxes" (N, 4) xyxy px and, if they are
+            to be written, "labels" (N,) and "scores" (N,).
+        class_names: names by label, background at 0.
+        columns: images in a row.
+        titles: one line a scene.
+        alt: what the picture shows (required).
+        width: width of the grid in inches at 100 px each.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: no scene at all, or boxes, labels, scores or titles that do not fit.
+
+    >>> scene = (torch.zeros(3, 8, 8), {"boxes": torch.zeros(0, 4)})
+    >>> draw_scenes([scene, scene], alt="Two empty black squares.")
+    Figure: Two empty black squares.
+    """
+    if not len(scenes):
+        raise ValueError("scenes: expected at least one (image, target), got none")
+    if titles is not None and len(titles) != len(scenes):
+        raise ValueError(f"titles: expected one per scene, {len(scenes)} in all, got {len(titles)}")
+    columns = min(columns, len(scenes))
+    rows = math.ceil(len(scenes) / columns)
+    gap, head = 0.10, 0.27 if titles else 0.0
+    side = (width - gap * (columns + 1)) / columns
+    arrays = [image_array(image) for image, _ in scenes]
+    tallest = max(array.shape[0] / array.shape[1] for array in arrays)
+    panel = side * tallest
+    with house_style():
+        drawing = new_figure(width, rows * (panel + gap + head) + gap)
+        for i, (pixels, (_, target)) in enumerate(zip(arrays, scenes, strict=True)):
+            row, column = divmod(i, columns)
+            boxes = _boxes_array(target["boxes"], f"scenes[{i}] boxes")
+            labels = _numbers(target.get("labels"), len(boxes), f"scenes[{i}] labels")
+            scores = _numbers(target.get("scores"), len(boxes), f"scenes[{i}] scores")
+            captions = _captions(labels, scores, class_names, len(boxes), f"scenes[{i}] labels")
+            colours = [class_colour(int(label)) for label in labels or [1] * len(boxes)]
+            height = side * pixels.shape[0] / pixels.shape[1]
+            left = gap + column * (side + gap)
+            bottom = (rows - 1 - row) * (panel + gap + head) + gap + panel - height
+            axes = blank_axes(drawing, (left, bottom, side, height))
+            show_image(axes, pixels)
+            _boxes_on_axes(axes, boxes, captions, colours, line=1.8, font=7.8)
+            if titles:
+                axes.set_title(titles[i], pad=4, fontsize=10.5)
+        return finish(drawing, alt)
+
+
+def save_detections(
+    image: Any,
+    detections: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
+) -> Path:
+    """Write the image with its detections drawn in, at its own resolution, in one step.
+
+    The file appears whole or not at all (written beside, then renamed).
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], array (H, W, 3) or Pillow image.
+        detections: "boxes" (D, 4) xyxy px of the image; "labels" and "scores" (D,) if known.
+        path: a file name ending in .png, .jpg, .jpeg, .webp or another that Pillow writes.
+        class_names: names by label, background at 0.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: an ending that is no picture format, or shapes that do not fit.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     out = save_detections(torch.zeros(3, 8, 8), {"boxes": []}, Path(folder) / "empty.png")
+    ...     out.name
+    'empty.png'
+    """
+    from PIL import Image
+
+    path = Path(path)
+    formats = Image.registered_extensions()
+    suffix = path.suffix.lower()
+    if formats.get(suffix) not in Image.SAVE:
+        raise ValueError(
+            f"path: expected a picture file such as {path.with_suffix('.png').name}, "
+            f"got {path.name!r}"
+        )
+    picture = _detections_image(image, detections, class_names)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    options = {"quality": 92} if formats[suffix] in ("JPEG", "WEBP") else {}
+    try:
+        picture.save(beside, format=formats[suffix], **options)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _detections_image(
+    image: Any, detections: Mapping[str, Any], class_names: Sequence[str] | None
+) -> PillowImage:
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.fromarray(image_array(image))
+    boxes = _boxes_array(detections["boxes"], "detections['boxes']")
+    labels = _numbers(detections.get("labels"), len(boxes), "detections['labels']")
+    scores = _numbers(detections.get("scores"), len(boxes), "detections['scores']")
+    captions = _captions(labels, scores, class_names, len(boxes), "detections['labels']")
+    unit = max(1, round(min(picture.size) / 260))
+    size = max(11, round(min(picture.size) / 32))
+    try:
+        font: Any = ImageFont.load_default(size)
+    except (OSError, TypeError):  # a Pillow without FreeType has one small bitmap font
+        font = ImageFont.load_default()
+    pen = ImageDraw.Draw(picture)
+    # weakest first, so that the best detection is drawn on top
+    order = sorted(range(len(boxes)), key=lambda i: scores[i] if scores else -i)
+    for i in order:
+        x1, y1, x2, y2 = boxes[i]
+        colour = class_colour(int(labels[i]) if labels else 1)
+        corners = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+        pen.rectangle(corners, outline="white", width=2 * unit + 2)
+        pen.rectangle([c + s * 1 for c, s in zip(corners, (1, 1, -1, -1), strict=True)]
+                      if x2 - x1 > 4 and y2 - y1 > 4 else corners,
+                      outline=colour, width=2 * unit)  # fmt: skip
+    for i in order:
+        if captions[i]:
+            x1, y1, x2, y2 = boxes[i]
+            colour = class_colour(int(labels[i]) if labels else 1)
+            left, top, right, bottom = pen.textbbox((0, 0), captions[i], font=font)
+            w, h = right - left + 6, bottom - top + 6
+            x = min(max(0, x1), max(0, picture.width - w))
+            y = y1 - h if y1 - h >= 0 else min(y1, picture.height - h)
+            pen.rectangle((x, y, x + w, y + h), fill=colour, outline="white")
+            pen.text((x + 3 - left, y + 3 - top), captions[i], fill=ink_on(colour), font=font)
+    return picture

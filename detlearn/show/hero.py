@@ -1,0 +1,528 @@
+"""The README's picture, made by the repository itself: `python -m detlearn.show.hero`.
+
+Left a scene of Shapes, in the middle the four maps of `ssd_tiny`, right the answer. With the
+shipped weights, the cells are as bright as the network is sure of an object there, and every
+thread leads from the prior that won to its detection. Without them, the picture shows the ground
+truth and the priors matched to it, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detlearn.boxes import (
+    SSD_TINY_PRIORS,
+    PriorBox,
+    PriorConfig,
+    cxcywh_to_xyxy,
+    make_priors,
+    match,
+)
+from detlearn.show.canvas import (
+    BLACK,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    blank_axes,
+    class_colour,
+    house_style,
+    image_array,
+    ink_on,
+    new_figure,
+    png_bytes,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["HeroContent", "choose_scene", "draw_hero", "ground_truth", "model_answers"]
+
+SEED = 7  # neither training nor validation is drawn with it
+SIZE = 512  # px of the scene; the model sees its own size
+WIDTH, HEIGHT = 16.0, 8.0
+PAPER = "#FBFAF7"
+
+
+@dataclass(frozen=True, slots=True)
+class HeroContent:
+    """What the picture shows.
+
+    Attributes:
+        image: uint8 (H, W, 3).
+        boxes: (D, 4) xyxy, px of the image.
+        labels: (D,) class labels.
+        scores: (D,) scores, or None for ground truth.
+        priors: (D,) the prior that gave each box.
+        cell_values: for each level (H, W) in [0, 1], how sure the cell is of an object.
+        config: the layout of the priors.
+        class_names: names by label.
+        caption: what is shown, honestly, in one line.
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    labels: list[int]
+    scores: list[float] | None
+    priors: list[int]
+    cell_values: list[np.ndarray]
+    config: PriorConfig
+    class_names: tuple[str, ...]
+    caption: str
+
+
+def choose_scene(dataset: Any, config: PriorConfig = SSD_TINY_PRIORS) -> int:
+    """The scene that shows most: objects on many levels that hide each other little.
+
+    Args:
+        dataset: scenes as (image, target).
+        config: the layout whose levels are meant.
+
+    Returns:
+        Index of the scene, the first of equals.
+
+    Raises:
+        ValueError: no scene in the data set.
+    """
+    if not len(dataset):
+        raise ValueError("dataset: expected at least one scene, got none")
+    priors = make_priors(config)
+    best, highest = 0, -float("inf")
+    for index in range(len(dataset)):
+        image, target = dataset[index]
+        boxes = _fractions(target["boxes"], image)
+        if not 4 <= len(boxes) <= 6:
+            continue
+        winners = _best_priors(boxes, priors)
+        levels = len({PriorBox(config).locate(winner).level for winner in winners})
+        classes = len(set(target["labels"].tolist()))
+        value = 4.0 * levels + classes + 0.5 * len(boxes) - 7.0 * _hidden_share(boxes)
+        if value > highest:
+            best, highest = index, value
+    return best
+
+
+def _hidden_share(boxes: Tensor) -> float:
+    """Of all pairs of boxes the largest share of the smaller one that the other covers."""
+    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=-1).fill_diagonal_(0)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
+    return float((shared / torch.minimum(area[:, None], area[None])).max())
+
+
+def _fractions(boxes: Tensor, image: Any) -> Tensor:
+    height, width = image.shape[-2:]
+    plain = torch.as_tensor(boxes).as_subclass(Tensor).float()
+    return plain / torch.tensor([width, height, width, height])
+
+
+def _best_priors(boxes: Tensor, priors: Tensor) -> list[int]:
+    """For each box the prior that fits it best and is its own."""
+    found = match(boxes, priors)
+    winners = []
+    for index in range(len(boxes)):
+        own = torch.where(found.gt_index == index, found.iou, torch.full_like(found.iou, -1.0))
+        winners.append(int(own.argmax()))
+    return winners
+
+
+def ground_truth(image: Any, target: Any, class_names: Sequence[str], where: str) -> HeroContent:
+    """The picture's content without a trained model: the true boxes, the matched priors.
+
+    Args:
+        image: uint8 (3, H, W).
+        target: "boxes" (G, 4) xyxy px and "labels" (G,).
+        class_names: names by label.
+        where: which scene this is, for the caption.
+
+    Returns:
+        The content; cells are bright where a prior matches an object.
+    """
+    config = SSD_TINY_PRIORS
+    priors = make_priors(config)
+    boxes = _fractions(target["boxes"], image)
+    found = match(boxes, priors)
+    values = torch.where(found.gt_index >= 0, found.iou, torch.zeros_like(found.iou))
+    return HeroContent(
+        image=image_array(torch.as_tensor(image).as_subclass(Tensor)),
+        boxes=np.asarray(target["boxes"], dtype=float),
+        labels=target["labels"].tolist(),
+        scores=None,
+        priors=_best_priors(boxes, priors),
+        cell_values=_by_cell(values, config),
+        config=config,
+        class_names=tuple(class_names),
+        caption=(
+            f"{where}. Shown is the ground truth, not a detector's answer: bright cells hold a "
+            "prior that matches an object."
+        ),
+    )
+
+
+def model_answers(
+    model: Any, image: Any, class_names: Sequence[str], where: str, score_threshold: float = 0.5
+) -> HeroContent:
+    """The picture's content with a trained detector: its own detections and certainties.
+
+    Args:
+        model: a detector with `detect`, `normalize` and `config`.
+        image: uint8 (3, H, W).
+        class_names: names by label.
+        where: which scene and which weights, for the caption.
+        score_threshold: detections below it are left out.
+
+    Returns:
+        The content; cells are as bright as their surest prior, 1 - p(background).
+    """
+    config = model.config.priors
+    tensor = torch.as_tensor(image).as_subclass(Tensor)
+    model.eval()
+    found = model.detect([tensor], score_threshold=score_threshold)[0]
+    resized = torch.nn.functional.interpolate(
+        tensor[None] / 255, size=(config.image_size, config.image_size), mode="bilinear",
+        antialias=True,
+    )  # fmt: skip
+    with torch.no_grad():
+        logits = model(model.normalize(resized)).logits
+    certain = 1 - logits.softmax(dim=-1)[0, :, 0]
+    return HeroContent(
+        image=image_array(tensor),
+        boxes=found["boxes"].numpy().astype(float),
+        labels=found["labels"].tolist(),
+        scores=found["scores"].tolist(),
+        priors=found["priors"].tolist(),
+        cell_values=_by_cell(certain, config),
+        config=config,
+        class_names=tuple(class_names),
+        caption=(
+            f"{where}. Bright cells: sure of an object. Threads lead from the prior that won to "
+            f"its detection (scores above {score_threshold:g})."
+        ),
+    )
+
+
+def _by_cell(values: Tensor, config: PriorConfig) -> list[np.ndarray]:
+    """The largest value of each cell, level by level (H, W)."""
+    levels = []
+    for part, side, count in zip(
+        values.split(list(config.priors_per_level)),
+        config.map_sizes,
+        config.priors_per_cell,
+        strict=True,
+    ):
+        levels.append(part.reshape(side, side, count).amax(-1).numpy())
+    return levels
+
+
+# --------------------------------------------------------------------------------------------
+# Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A map seen from above and ahead: unit square (u right, v down) to inches."""
+
+    left: float
+    bottom: float
+    width: float = 3.5
+    shift: float = 1.55
+    height: float = 1.06
+
+    def at(self, u: float, v: float) -> tuple[float, float]:
+        """Inches of a point of the map."""
+        back = 1 - v
+        return (self.left + self.width * u + self.shift * back, self.bottom + self.height * back)
+
+
+def draw_hero(content: HeroContent) -> bytes:
+    """The picture, 1600 x 800 px.
+
+    Args:
+        content: from `model_answers` or `ground_truth`.
+
+    Returns:
+        Bytes of a PNG of at most 400 kB.
+    """
+    with house_style():
+        drawing = new_figure(WIDTH, HEIGHT)
+        drawing.set_facecolor(PAPER)
+        axes = blank_axes(drawing, (0, 0, WIDTH, HEIGHT))
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(0, HEIGHT)
+        _heading(axes)
+        side = 4.55
+        left, right, bottom = 0.5, WIDTH - 0.5 - side, 1.0
+        planes = [Plane(5.42, 1.0 + 1.31 * k) for k in range(content.config.num_levels)]
+        _scene(axes, content, left, bottom, side)
+        _rays(axes, left + side, bottom, side, planes)
+        for level in reversed(range(len(planes))):
+            _plane(axes, content, planes[level], level)
+        _scene(axes, content, right, bottom, side)
+        _threads(axes, content, planes, right, bottom, side)
+        _answers(axes, content, right, bottom, side)
+        answer = "the answer" if content.scores is not None else "the truth"
+        detail = (
+            f"{len(content.boxes)} boxes after non-maximum suppression"
+            if content.scores is not None
+            else f"{len(content.boxes)} boxes to be found"
+        )
+        priors = f"{content.config.num_priors:,} priors on {len(planes)} maps"
+        for x, word, more in (
+            (left, "a picture", "one pass, one look"),
+            (5.42, "a pyramid", priors),
+            (right, answer, detail),
+        ):
+            heading = axes.text(x, 0.62, word, fontsize=17, fontweight="bold", va="baseline")
+            canvas: Any = drawing.canvas
+            end = heading.get_window_extent(canvas.get_renderer()).x1 / drawing.dpi
+            axes.text(end + 0.16, 0.62, more, fontsize=12.5, color=MUTED, va="baseline")
+        axes.text(0.5, 0.25, content.caption, fontsize=10, color=MUTED, va="center")
+        return png_bytes(drawing)
+
+
+def _heading(axes: Axes) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    axes.text(0.46, 7.22, "detlearn", fontsize=45, fontweight="bold", va="center")
+    axes.text(
+        0.52, 6.5, "Single-shot object detection, built block by block",
+        fontsize=16.5, va="center", color=INK,
+    )  # fmt: skip
+    x = WIDTH - 0.5
+    for name, colour in (
+        ("HRNet", BLACK), ("M2Det", "#7A3E63"), ("RefineDet", "#A34700"), ("SSD", BLUE),
+    ):  # fmt: skip
+        width = 0.56 + 0.125 * len(name)
+        x -= width
+        axes.add_patch(
+            FancyBboxPatch(
+                (x, 6.98), width, 0.5, boxstyle="round,pad=0,rounding_size=0.25",
+                facecolor=colour, edgecolor="none", zorder=3,
+            )
+        )  # fmt: skip
+        axes.text(
+            x + width / 2, 7.22, name, fontsize=14, fontweight="bold", color="white",
+            ha="center", va="center", zorder=4,
+        )  # fmt: skip
+        x -= 0.18
+
+
+def _scene(axes: Axes, content: HeroContent, left: float, bottom: float, side: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.imshow(
+        content.image, extent=(left, left + side, bottom, bottom + side), aspect="auto",
+        interpolation="bicubic", zorder=3,
+    )  # fmt: skip
+    axes.add_patch(
+        Rectangle((left, bottom), side, side, fill=False, edgecolor=INK, lw=1.4, zorder=4)
+    )
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(0, HEIGHT)
+
+
+def _rays(axes: Axes, x: float, bottom: float, side: float, planes: Sequence[Plane]) -> None:
+    """From the picture's edge to each map: pale, behind everything."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+
+    for plane in planes:
+        top, low = plane.at(0, 0), plane.at(0, 1)
+        reach = (x + low[0]) / 2
+        outline = Outline(
+            [
+                (x, bottom + side), (reach, bottom + side), (reach, top[1]), top,
+                low, (reach, low[1]), (reach, bottom), (x, bottom), (x, bottom + side),
+            ],
+            [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4, Outline.LINETO,
+             Outline.CURVE4, Outline.CURVE4, Outline.CURVE4, Outline.CLOSEPOLY],
+        )  # fmt: skip
+        axes.add_patch(PathPatch(outline, facecolor=BLUE, alpha=0.055, edgecolor="none", zorder=1))
+
+
+def _plane(axes: Axes, content: HeroContent, plane: Plane, level: int) -> None:
+    """One map: the pale scene, its grid, its bright cells, the priors that won on it."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Polygon
+    from matplotlib.transforms import Affine2D
+
+    config = content.config
+    side = config.map_sizes[level]
+    corners = [plane.at(u, v) for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    shadow = [(x + 0.05, y - 0.07) for x, y in corners]
+    axes.add_patch(Polygon(shadow, facecolor="#000000", alpha=0.10, lw=0, zorder=4))
+    # u, v to inches: (u, v) -> origin + u * right + v * down
+    origin, right, down = plane.at(0, 0), plane.at(1, 0), plane.at(0, 1)
+    to_inches = Affine2D(
+        np.array(
+            [
+                [right[0] - origin[0], down[0] - origin[0], origin[0]],
+                [right[1] - origin[1], down[1] - origin[1], origin[1]],
+                [0, 0, 1],
+            ]
+        )
+    )
+    grey = content.image @ np.array([0.299, 0.587, 0.114])
+    pale = np.repeat((grey * 0.28 + 255 * 0.70)[..., None], 3, -1).clip(0, 255).astype(np.uint8)
+    picture = axes.imshow(pale, extent=(0, 1, 1, 0), interpolation="bilinear", zorder=5)
+    picture.set_transform(to_inches + axes.transData)
+    for row in range(side):
+        for column in range(side):
+            value = float(content.cell_values[level][row, column])
+            if value > 0.15:
+                cell = [
+                    plane.at((column + du) / side, (row + dv) / side)
+                    for du, dv in ((0, 0), (1, 0), (1, 1), (0, 1))
+                ]
+                axes.add_patch(
+                    Polygon(cell, facecolor=ORANGE, alpha=min(0.95, value), lw=0, zorder=6)
+                )
+    lines = []
+    for i in range(side + 1):
+        lines += [[plane.at(i / side, 0), plane.at(i / side, 1)]]
+        lines += [[plane.at(0, i / side), plane.at(1, i / side)]]
+    axes.add_collection(
+        LineCollection(
+            lines, colors=INK, linewidths=0.7 if side <= 16 else 0.45,
+            alpha=0.5 if side <= 16 else 0.32, zorder=7,
+        )
+    )  # fmt: skip
+    axes.add_patch(Polygon(corners, fill=False, edgecolor=INK, lw=1.3, zorder=8))
+    x, y = plane.at(0, 0)
+    axes.text(
+        x - 0.34, y - 0.1, f"{side} × {side}", fontsize=12, fontweight="bold", ha="right",
+        va="center", zorder=9,
+    )  # fmt: skip
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(0, HEIGHT)
+
+
+def _winning_prior(content: HeroContent, index: int) -> tuple[int, np.ndarray]:
+    """Level and xyxy fractions of the prior behind box `index`."""
+    place = PriorBox(content.config).locate(content.priors[index])
+    prior = make_priors(content.config)[content.priors[index]]
+    return place.level, cxcywh_to_xyxy(prior).numpy()
+
+
+def _threads(
+    axes: Axes, content: HeroContent, planes: Sequence[Plane], left: float, bottom: float,
+    side: float,
+) -> None:  # fmt: skip
+    """Each winning prior on its map, and a thread to the box that it became."""
+    from matplotlib.patches import PathPatch, Polygon
+    from matplotlib.path import Path as Outline
+    from matplotlib.patheffects import Normal, Stroke
+
+    height, width = content.image.shape[:2]
+    for i, (x1, y1, _, y2) in enumerate(content.boxes):
+        colour = class_colour(content.labels[i])
+        level, (u1, v1, u2, v2) = _winning_prior(content, i)
+        plane = planes[level]
+        corners = [plane.at(u, v) for u, v in ((u1, v1), (u2, v1), (u2, v2), (u1, v2))]
+        halo = [Stroke(linewidth=4.4, foreground="white"), Normal()]
+        axes.add_patch(
+            Polygon(corners, fill=False, edgecolor=colour, lw=2.4, zorder=10, path_effects=halo)
+        )
+        start = plane.at(u2, (v1 + v2) / 2)
+        end = (left + side * x1 / width, bottom + side * (1 - (y1 + y2) / 2 / height))
+        bend = max(0.9, (left - start[0]) * 0.7)
+        path = Outline(
+            [start, (start[0] + bend, start[1]), (left - 0.7, end[1]), end],
+            [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4],
+        )
+        axes.add_patch(
+            PathPatch(
+                path, fill=False, edgecolor=colour, lw=2.2, zorder=11, capstyle="round",
+                path_effects=[Stroke(linewidth=4.2, foreground="white"), Normal()],
+            )
+        )  # fmt: skip
+        axes.plot(
+            *start, marker="o", color=colour, markersize=7, markeredgecolor="white", zorder=12
+        )
+        axes.plot(*end, marker="o", color=colour, markersize=7, markeredgecolor="white", zorder=13)
+
+
+def _answers(axes: Axes, content: HeroContent, left: float, bottom: float, side: float) -> None:
+    """The boxes with their names on the right-hand scene."""
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import Normal, Stroke
+
+    height, width = content.image.shape[:2]
+    for i, (x1, y1, x2, y2) in enumerate(content.boxes):
+        colour = class_colour(content.labels[i])
+        x, y = left + side * x1 / width, bottom + side * (1 - y2 / height)
+        w, h = side * (x2 - x1) / width, side * (y2 - y1) / height
+        axes.add_patch(
+            Rectangle(
+                (x, y), w, h, fill=False, edgecolor=colour, lw=3, zorder=12, joinstyle="miter",
+                path_effects=[Stroke(linewidth=5.4, foreground="white"), Normal()],
+            )
+        )  # fmt: skip
+        name = content.class_names[content.labels[i]]
+        words = name if content.scores is None else f"{name} {content.scores[i]:.2f}"
+        above = y + h + 0.24 < bottom + side
+        axes.text(
+            min(x, left + side - 0.105 * len(words)), y + h + 0.12 if above else y - 0.12, words,
+            fontsize=12, fontweight="bold", color=ink_on(colour), va="center", zorder=14,
+            bbox={"facecolor": colour, "edgecolor": "white", "boxstyle": "square,pad=0.2"},
+        )  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------
+# Command line
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the picture; `--help` names the options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m detlearn.show.hero", description="Make the README's picture."
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs") / "hero.png")
+    parser.add_argument("--weights", type=Path, help="safetensors; the shipped ones when omitted")
+    parser.add_argument("--scene", type=int, help="index of the scene; chosen when omitted")
+    options = parser.parse_args(arguments)
+
+    from detlearn.data import Shapes, data_path
+
+    index = options.scene
+    if index is None:
+        index = choose_scene(Shapes(length=400, seed=SEED))
+    dataset = Shapes(length=index + 1, size=SIZE, seed=SEED)
+    image, target = dataset[index]
+    where = f"Scene {index} of the embedded data set Shapes, seed {SEED}"
+    weights = options.weights
+    if weights is None:
+        try:
+            weights = data_path("weights", "ssd_tiny.safetensors")
+        except (FileNotFoundError, ValueError):
+            weights = None
+    if weights is not None and Path(weights).exists():
+        from detlearn import load_model
+
+        model = load_model(weights)
+        content = model_answers(
+            model, image, dataset.class_names, f"{where}, seen by {Path(weights).name}"
+        )
+    else:
+        content = ground_truth(image, target, dataset.class_names, where)
+    png = draw_hero(content)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    beside = options.out.with_name(f"{options.out.name}.{os.getpid()}.tmp")
+    beside.write_bytes(png)
+    os.replace(beside, options.out)
+    print(f"{options.out}: {len(png) / 1000:.0f} kB. {content.caption}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,334 @@
+"""How an exercise is declared, and how an answer is checked.
+
+An exercise is text and a generator of cases: the stub that the notebook shows, a solution,
+hints, and the wrong answers that students really give, each with what to tell them. Nobody
+writes code that recognises a mistake: an answer that behaves, on every case, like one of the
+listed wrong ones gets its message. What no list foresaw gets the first case that differs.
+"""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import math
+import numbers
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Exercise", "Verdict", "WrongAnswer"]
+
+Case = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """What a check says; its repr is the sentence, so that a notebook shows it.
+
+    Args:
+        state: "right", "wrong" or "not yet".
+        message: the sentence.
+    """
+
+    state: str
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.state == "right"
+
+    def __repr__(self) -> str:
+        mark = {"right": "✓ ", "wrong": "✗ "}.get(self.state, "not yet: ")
+        return mark + self.message
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAnswer:
+    """A typical mistake: source that makes it, and what its author should hear."""
+
+    source: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What an answer did with one case: returned a value, or raised."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(eq=False, repr=False)
+class Exercise:
+    """One exercise.
+
+    Args:
+        notebook: the module it lives in, `"nb02"`.
+        key: its name in that module, and the name of the function or value it asks for.
+        prompt: what to produce and how to know that it works, one or two sentences.
+        stub: source shown to the student; defines `key`.
+        solution: source of a right answer; defines `key`.
+        hints: from a nudge to nearly the answer.
+        wrong_answers: at least three; each must behave unlike the solution and the others.
+        cases: draws the arguments to try, the ones checkable by hand first; None if the
+            exercise asks for a value and not for a function.
+        praise: said with the tick: what the student may now conclude.
+        tolerance: largest absolute difference of real numbers that still counts as equal.
+
+    >>> from detlearn.teach.exercises import nb02
+    >>> nb02.prior_count.check(lambda map_sizes, aspect_ratios: ...)
+    not yet: prior_count returns nothing; replace the dots and end with `return`.
+    """
+
+    notebook: str
+    key: str
+    prompt: str
+    stub: str
+    solution_source: str
+    hints: tuple[str, ...]
+    wrong_answers: tuple[WrongAnswer, ...]
+    cases: Callable[[torch.Generator], Iterable[Case]] | None = None
+    praise: str = ""
+    tolerance: float = 1e-5
+    _hints_given: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.stub = textwrap.dedent(self.stub).strip()
+        self.solution_source = textwrap.dedent(self.solution_source).strip()
+
+    def __repr__(self) -> str:
+        return f"{self.notebook}.{self.key}: {self.prompt}"
+
+    # ------------------------------------------------------------------ what a student calls
+
+    def check(self, answer: Any, seed: int = 0) -> Verdict:
+        """Compare an answer with the reference; never raises for what the student wrote.
+
+        Args:
+            answer: the function (without parentheses) or the value asked for.
+            seed: of the random cases.
+
+        Returns:
+            A `Verdict`, true if the answer is right; the same for the same answer and seed.
+        """
+        if _is_empty(answer):
+            return self._not_yet(f"{self.key} is still empty; replace the dots.")
+        if self.cases is None:
+            return self._check_value(answer)
+        if not callable(answer):
+            return Verdict(
+                "wrong",
+                f"check wants the function itself, check({self.key}), and got "
+                f"{_describe(answer)}. Leave out the parentheses of the call.",
+            )
+        cases = list(self.cases(torch.Generator().manual_seed(seed)))
+        expected = self._outcomes(self.reference(), cases)
+        given = []
+        for case in cases:
+            arguments = copy.deepcopy(case)
+            outcome = _run(answer, arguments)
+            if isinstance(outcome.error, NotImplementedError):
+                return self._not_yet(f"{self.key} raises NotImplementedError; write its body.")
+            if outcome.error is None and not _same(arguments, case, 0.0):
+                return Verdict(
+                    "wrong",
+                    f"{self.key} changes its arguments. Work on a copy (`x = x * 2` makes one, "
+                    "`x *= 2` does not): the caller still needs them.",
+                )
+            given.append(outcome)
+        if all(outcome.error is None and _is_empty(outcome.value) for outcome in given):
+            return self._not_yet(
+                f"{self.key} returns nothing; replace the dots and end with `return`."
+            )
+        if self._agree(given, expected):
+            return self._right()
+        for wrong in self.wrong_answers:
+            if self._agree(given, self._outcomes(self._define(wrong.source), cases)):
+                return Verdict("wrong", wrong.message)
+        return self._first_difference(answer, cases, expected, given)
+
+    def hint(self, number: int | None = None) -> None:
+        """Print the next hint, or hint `number` (from 1)."""
+        if number is None:
+            number = self._hints_given + 1
+        if not 1 <= number:
+            raise ValueError(f"number: expected 1 to {len(self.hints)}, got {number}")
+        self._hints_given = number = min(number, len(self.hints))
+        print(f"hint {number} of {len(self.hints)}: {self.hints[number - 1]}")
+        if number == len(self.hints):
+            print(f"({self.notebook}.{self.key}.solution() prints a solution)")
+
+    def solution(self) -> None:
+        """Print the source of a solution."""
+        print(self.solution_source)
+
+    # ------------------------------------------------------------------ what tests call
+
+    def reference(self) -> Any:
+        """The function, or value, that the solution defines."""
+        return self._define(self.solution_source)
+
+    def _define(self, source: str) -> Any:
+        source = textwrap.dedent(source).strip() + "\n"
+        name = f"<{self.notebook}.{self.key} {hash(source)}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        namespace: dict[str, Any] = {"math": math, "torch": torch}
+        exec(compile(source, name, "exec"), namespace)
+        if self.key not in namespace:
+            raise ValueError(f"{self.notebook}.{self.key}: its source does not define {self.key}")
+        return namespace[self.key]
+
+    # ------------------------------------------------------------------ inside
+
+    def _right(self) -> Verdict:
+        return Verdict("right", f"{self.key} is right. {self.praise}".rstrip())
+
+    def _not_yet(self, message: str) -> Verdict:
+        return Verdict("not yet", message)
+
+    def _outcomes(self, function: Callable[..., Any], cases: list[Case]) -> list[_Outcome]:
+        return [_run(function, copy.deepcopy(case)) for case in cases]
+
+    def _agree(self, first: list[_Outcome], second: list[_Outcome]) -> bool:
+        for a, b in zip(first, second, strict=True):
+            if type(a.error) is not type(b.error):
+                return False
+            if a.error is None and not _same(a.value, b.value, self.tolerance):
+                return False
+        return True
+
+    def _check_value(self, answer: Any) -> Verdict:
+        reference = self.reference()
+        if callable(answer) and not callable(reference):
+            return Verdict("wrong", f"{self.key} is a function; the exercise asks for its value.")
+        if _same(answer, reference, self.tolerance):
+            return self._right()
+        for wrong in self.wrong_answers:
+            if _same(answer, self._define(wrong.source), self.tolerance):
+                return Verdict("wrong", wrong.message)
+        return Verdict("wrong", f"{self.key} is {_describe(answer)}, which is not the answer.")
+
+    def _first_difference(
+        self,
+        answer: Callable[..., Any],
+        cases: list[Case],
+        expected: list[_Outcome],
+        given: list[_Outcome],
+    ) -> Verdict:
+        for case, wanted, got in zip(cases, expected, given, strict=True):
+            if got.error is None and wanted.error is None:
+                if _same(got.value, wanted.value, self.tolerance):
+                    continue
+            call = f"{self.key}({', '.join(_describe(argument) for argument in case)})"
+            if got.error is not None:
+                problem = f"{type(got.error).__name__}: {got.error}".strip().splitlines()[0]
+                return Verdict("wrong", f"{call} stopped{_where(answer, got.error)}: {problem}")
+            return Verdict("wrong", f"{call}: {_difference(got.value, wanted.value)}")
+        raise AssertionError("unreachable: the outcomes differ somewhere")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is ...
+
+
+def _run(function: Callable[..., Any], arguments: Case) -> _Outcome:
+    try:
+        return _Outcome(function(*arguments))
+    except Exception as error:  # whatever a student's code does becomes a sentence
+        return _Outcome(error=error)
+
+
+def _where(answer: Any, error: BaseException) -> str:
+    """The deepest line of the student's own function that was running."""
+    filename = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == filename and frame.lineno]
+    if not own:
+        return ""
+    text = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
+    return f" in line {own[-1].lineno}" + (f", `{text}`" if text else "")
+
+
+def _same(a: Any, b: Any, tolerance: float) -> bool:
+    """Equality of results: numbers and tensors up to `tolerance`, containers item by item."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key], tolerance) for key in a)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(_same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    x, y = _as_tensor(a), _as_tensor(b)
+    if x is None or y is None:
+        return bool(type(a) is type(b) and a == b)
+    if x.shape != y.shape or _kind(x) != _kind(y):
+        return False
+    if _kind(x) != "real":
+        return torch.equal(x, y)
+    return torch.allclose(x.double(), y.double(), rtol=0, atol=tolerance, equal_nan=True)
+
+
+def _as_tensor(value: Any) -> Tensor | None:
+    """Tensors, arrays and numbers as a tensor on the CPU; None for all else."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, numbers.Number) or hasattr(value, "__array__"):
+        try:
+            return torch.as_tensor(value)
+        except (TypeError, ValueError, RuntimeError):
+            return None
+    return None
+
+
+def _kind(value: Tensor) -> str:
+    if value.dtype == torch.bool:
+        return "truth value"
+    return "real" if value.is_floating_point() else "integer"
+
+
+def _difference(got: Any, wanted: Any) -> str:
+    """One sentence on how a result differs from what it should be."""
+    x, y = _as_tensor(got), _as_tensor(wanted)
+    if x is None or y is None or (isinstance(wanted, Tensor) and not hasattr(got, "shape")):
+        return f"expected {_describe(wanted)}, got {_describe(got)}."
+    if x.shape != y.shape:
+        return f"expected shape {tuple(y.shape)}, got {tuple(x.shape)}."
+    if _kind(x) != _kind(y):
+        return f"expected {_kind(y)}s, got {_kind(x)}s ({_describe(got)})."
+    if x.ndim == 0:
+        return f"expected {_number(y.item())}, got {_number(x.item())}."
+    index = tuple(((x.double() - y.double()).abs() != 0).nonzero()[0].tolist())
+    if _kind(x) == "real":
+        # the largest error tells more than the first rounding
+        error = (x.double() - y.double()).abs().nan_to_num(math.inf)
+        index = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape))
+    place = ", ".join(map(str, index))
+    return (
+        f"at [{place}] expected {_number(y[index].item())}, got {_number(x[index].item())} "
+        f"(shape {tuple(y.shape)} is right)."
+    )
+
+
+def _number(value: float | int | bool) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _describe(value: Any) -> str:
+    """A value as short as a sentence needs it."""
+    if isinstance(value, Tensor) or hasattr(value, "__array__"):
+        tensor = _as_tensor(value)
+        if tensor is not None and tensor.numel() <= 8:
+            rounded = _rounded(tensor.tolist())
+            return f"tensor({rounded})" if tensor.ndim else f"{rounded}"
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_describe(v)}" for k, v in value.items()) + "}"
+    text = repr(_rounded(value)) if isinstance(value, float | list | tuple) else repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_rounded(item) for item in value)
+    return float(f"{value:.4g}") if isinstance(value, float) else value

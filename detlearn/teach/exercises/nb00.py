@@ -1,0 +1,202 @@
+"""Exercises of notebook 00, Start here.
+
+Keys: `count_detections`, `to_fractions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["count_detections", "to_fractions"]
+
+
+def _detection_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    def detection(scores: list[float], labels: list[int]) -> dict[str, torch.Tensor]:
+        return {
+            "boxes": torch.tensor([[0.0, 0.0, 8.0, 8.0]]).expand(len(scores), 4).clone(),
+            "scores": torch.tensor(scores),
+            "labels": torch.tensor(labels, dtype=torch.int64),
+        }
+
+    yield detection([], []), 1, 0.5
+    yield detection([0.75, 0.5, 0.25], [1, 1, 1]), 1, 0.5
+    yield detection([0.75, 0.5, 0.25], [1, 2, 1]), 1, 0.125
+    for _ in range(20):
+        number = int(torch.randint(1, 30, (), generator=generator))
+        scores = torch.rand(number, generator=generator).sort(descending=True).values
+        labels = torch.randint(1, 4, (number,), generator=generator)
+        label = int(torch.randint(1, 4, (), generator=generator))
+        threshold = float(torch.rand((), generator=generator))
+        yield detection(scores.tolist(), labels.tolist()), label, threshold
+
+
+count_detections = Exercise(
+    notebook="nb00",
+    key="count_detections",
+    prompt=(
+        "Write `count_detections(detection, label, threshold)`: how many boxes of class `label` "
+        "have a score of at least `threshold`? `detection` is one dictionary of those that "
+        "`model.detect` returns."
+    ),
+    stub='''
+    def count_detections(detection, label, threshold):
+        """How many boxes of class label have a score of at least threshold?"""
+        scores = detection["scores"]
+        labels = detection["labels"]
+        ...
+    ''',
+    solution_source='''
+    def count_detections(detection, label, threshold):
+        """How many boxes of class label have a score of at least threshold?"""
+        scores = detection["scores"]
+        labels = detection["labels"]
+        wanted = (labels == label) & (scores >= threshold)
+        return int(wanted.sum())
+    ''',
+    hints=(
+        "`labels == label` is a tensor of truth values, one for each box. So is a comparison "
+        "of the scores with the threshold.",
+        "`a & b` is true where both are; put each comparison in parentheses.",
+        "The sum of truth values is the number of true ones; `int(...)` makes it a number.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                return int((detection["scores"] >= threshold).sum())
+            """,
+            "You count the boxes of every class. Compare detection['labels'] with label, too.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                return int((detection["labels"] == label).sum())
+            """,
+            "You count the boxes of the class whatever their score: the threshold has no effect.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                wanted = (detection["labels"] == label) & (detection["scores"] > threshold)
+                return int(wanted.sum())
+            """,
+            "A score that equals the threshold is at least the threshold: use >=, not >.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                wanted = (detection["labels"] == label) & (detection["scores"] >= threshold)
+                return len(wanted)
+            """,
+            "len() of a mask counts all its entries, the false ones as well. The sum of a mask "
+            "counts the true ones.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                return (detection["labels"] == label) & (detection["scores"] >= threshold)
+            """,
+            "This is the mask, one truth value for each box; the exercise asks for a number. "
+            "Sum it.",
+        ),
+    ),
+    cases=_detection_cases,
+    praise="The same three keys come out of every detector of the course.",
+)
+
+
+def _box_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.zeros(0, 4), 100, 200
+    yield torch.tensor([[50.0, 20.0, 150.0, 60.0]]), 100, 200
+    for _ in range(20):
+        height, width = torch.randint(50, 500, (2,), generator=generator).tolist()
+        corners = torch.rand(5, 2, 2, generator=generator).sort(dim=1).values.flatten(1)
+        yield corners * torch.tensor([width, height, width, height]), height, width
+
+
+to_fractions = Exercise(
+    notebook="nb00",
+    key="to_fractions",
+    prompt=(
+        "Write `to_fractions(boxes, height, width)`: boxes (N, 4) given as corners "
+        "(x1, y1, x2, y2) in pixels become (cx, cy, w, h) in fractions of the image, the way "
+        "priors are written. It must work for no boxes at all."
+    ),
+    stub='''
+    def to_fractions(boxes, height, width):
+        """Corners in pixels to centre and size in fractions of the image."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        ...
+    ''',
+    solution_source='''
+    def to_fractions(boxes, height, width):
+        """Corners in pixels to centre and size in fractions of the image."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+        w, h = (x2 - x1) / width, (y2 - y1) / height
+        return torch.stack([cx, cy, w, h], dim=-1)
+    ''',
+    hints=(
+        "The centre is the mean of two corners, the width their difference.",
+        "A fraction of the image: what is measured along x is divided by the width, what is "
+        "measured along y by the height.",
+        "`torch.stack([cx, cy, w, h], dim=-1)` puts four tensors (N,) into one (N, 4).",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                return torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], dim=-1)
+            """,
+            "Centre and size are right, but still in pixels: divide x and w by the width, y and "
+            "h by the height.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                return boxes / torch.tensor([width, height, width, height])
+            """,
+            "These are fractions, but still corners (x1, y1, x2, y2). Now form centre and size.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / height, (y1 + y2) / 2 / width
+                w, h = (x2 - x1) / height, (y2 - y1) / width
+                return torch.stack([cx, cy, w, h], dim=-1)
+            """,
+            "Height and width are swapped: x runs along the width, y along the height. On a "
+            "square image nobody would notice.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return torch.stack([x1 / width, y1 / height, w, h], dim=-1)
+            """,
+            "The first two numbers are the upper left corner (that is COCO's xywh), not the "
+            "centre. The centre is half a width and half a height further.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return torch.stack([cx, cy, w, h])
+            """,
+            "torch.stack without dim=-1 gives (4, N): one row for each coordinate. Wanted is one "
+            "row for each box, (N, 4).",
+        ),
+    ),
+    cases=_box_cases,
+    praise="Priors and boxes can now be compared, whatever the size of the image.",
+)

@@ -1,0 +1,498 @@
+"""Exercises of notebook 02, PriorBox.
+
+Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["cell_centers", "cell_sizes", "find_prior", "prior_count", "share_covered"]
+
+
+def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
+    """Random integers, both ends included."""
+    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
+
+
+# ---------------------------------------------------------------------------- prior_count
+
+
+def _count_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield (1,), ((),)
+    yield (2, 1), ((2,), ())
+    yield (38, 19, 10, 5, 3, 1), ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
+    for _ in range(20):
+        levels = _integers(generator, 1, 7, 1)[0]
+        ratios = tuple((2, 3, 4)[:n] for n in _integers(generator, 0, 3, levels))
+        yield _integers(generator, 1, 64, levels), ratios
+
+
+prior_count = Exercise(
+    notebook="nb02",
+    key="prior_count",
+    prompt=(
+        "Write `prior_count(map_sizes, aspect_ratios)`: the number of priors of a layout with "
+        "square maps of `map_sizes` cells a side. Each cell has two squares, and two boxes for "
+        "each of the ratios of its level. SSD300 must give 8,732."
+    ),
+    stub='''
+    def prior_count(map_sizes, aspect_ratios):
+        """Number of priors of all levels together."""
+        total = 0
+        for side, ratios in zip(map_sizes, aspect_ratios):
+            ...
+        return None
+    ''',
+    solution_source='''
+    def prior_count(map_sizes, aspect_ratios):
+        """Number of priors of all levels together."""
+        total = 0
+        for side, ratios in zip(map_sizes, aspect_ratios):
+            total += side * side * (2 + 2 * len(ratios))
+        return total
+    ''',
+    hints=(
+        "Count one level first: cells times priors of a cell.",
+        "A map of 38 cells a side has 38 · 38 cells; ratios (2, 3) make 2 + 2 · 2 = 6 priors "
+        "in each.",
+        "`total += side * side * (...)` inside the loop, `return total` after it.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * (2 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios))
+            """,
+            "A map of side s has s · s cells, not s: the maps are square, not a row.",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * s * (1 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios))
+            """,
+            "One prior is missing in every cell: the second square, of side sqrt(min · max). "
+            "(RefineDet has indeed only one square, SSD has two.)",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * s * (2 + len(r)) for s, r in zip(map_sizes, aspect_ratios))
+            """,
+            "Every ratio makes two boxes, a wide one (r) and a tall one (1/r). You count one.",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * s for s in map_sizes)
+            """,
+            "This is the number of cells. Every cell has several priors: multiply before you sum.",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                total = 0
+                for s, r in zip(map_sizes, aspect_ratios):
+                    total = s * s * (2 + 2 * len(r))
+                return total
+            """,
+            "This is the last level alone: `total = ...` forgets the earlier ones, `total += ...` "
+            "adds to them.",
+        ),
+    ),
+    cases=_count_cases,
+    praise="For SSD300 it gives 8,732: two thirds of them on the finest map.",
+)
+
+
+# ---------------------------------------------------------------------------- cell_sizes
+
+
+def _size_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 30.0, 120.0, (), 300
+    yield 30.0, 60.0, (4.0,), 300
+    for _ in range(20):
+        small = 10 + 100 * float(torch.rand((), generator=generator))
+        large = small + 5 + 100 * float(torch.rand((), generator=generator))
+        ratios = (2.0, 3.0, 1.5)[: _integers(generator, 1, 3, 1)[0]]
+        yield small, large, ratios, (300, 320, 512)[_integers(generator, 0, 2, 1)[0]]
+
+
+_SIZES_HEAD = """
+    def cell_sizes(min_size, max_size, ratios, image_size):
+        between = math.sqrt(min_size * max_size)
+        sizes = [(min_size, min_size), (between, between)]
+        for ratio in ratios:
+            root = math.sqrt(ratio)
+            wide, tall = ({wide}), ({tall})
+            sizes += [wide, tall]
+        return torch.tensor(sizes) / image_size
+"""
+
+cell_sizes = Exercise(
+    notebook="nb02",
+    key="cell_sizes",
+    prompt=(
+        "Write `cell_sizes(min_size, max_size, ratios, image_size)`: width and height of the "
+        "priors of one cell, (A, 2), in fractions of the image: the square of side min_size, the "
+        "square of side sqrt(min_size · max_size), then for each ratio r the wide box and the "
+        "tall one, both of area min_size². All sizes given are pixels."
+    ),
+    stub='''
+    def cell_sizes(min_size, max_size, ratios, image_size):
+        """Width and height of one cell's priors, fractions of the image."""
+        sizes = [(min_size, min_size)]
+        ...
+        return None
+    ''',
+    solution_source='''
+    def cell_sizes(min_size, max_size, ratios, image_size):
+        """Width and height of one cell's priors, fractions of the image."""
+        between = math.sqrt(min_size * max_size)
+        sizes = [(min_size, min_size), (between, between)]
+        for ratio in ratios:
+            root = math.sqrt(ratio)
+            sizes.append((min_size * root, min_size / root))
+            sizes.append((min_size / root, min_size * root))
+        return torch.tensor(sizes) / image_size  # (A, 2)
+    ''',
+    hints=(
+        "The second square lies between this level's size and the next one's: the geometric "
+        "mean, sqrt(min · max).",
+        "Width / height must be r and width · height must be min²: which two factors of min_size "
+        "do that?",
+        "Wide: (min · sqrt(r), min / sqrt(r)). Tall: the same two numbers in the other order. "
+        "Divide everything by image_size at the end.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size / root, min_size * root", tall="min_size * root, min_size / root"
+            ),
+            "Width and height are swapped: for a ratio above 1 the wide box comes first, and its "
+            "width is the larger number. (ratio = width / height)",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * ratio, min_size / ratio", tall="min_size / ratio, min_size * ratio"
+            ),
+            "You multiply by r where sqrt(r) belongs: width / height becomes r², not r.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * ratio, min_size", tall="min_size, min_size * ratio"
+            ),
+            "The ratio is right, but the boxes grow: r · min². Multiply one side by sqrt(r) and "
+            "divide the other by it, and the area stays min².",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace("math.sqrt(min_size * max_size)", "(min_size + max_size) / 2"),
+            "The second square has side sqrt(min · max), the geometric mean; you took the "
+            "arithmetic mean, (min + max) / 2.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace("(between, between)", "(max_size, max_size)"),
+            "The second square has side sqrt(min · max); you took max itself, which is the first "
+            "square of the next level.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(" / image_size", ""),
+            "The sizes are right, but in pixels: priors are fractions of the image.",
+        ),
+    ),
+    cases=_size_cases,
+    praise="Equal to `PriorBox(config).sizes(level)`, for every layout with two squares.",
+)
+
+
+# ---------------------------------------------------------------------------- cell_centers
+
+
+def _center_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 1, 300, 300
+    yield 2, 4, 8
+    yield 38, 8, 300
+    for _ in range(20):
+        side, step = _integers(generator, 2, 20, 2)
+        yield side, step, side * step - _integers(generator, 1, step, 1)[0] + 1
+
+
+_CENTERS = """
+    def cell_centers(map_size, step, image_size):
+        along = {along}
+        y, x = torch.meshgrid(along, along, indexing="ij")
+        return {stack}
+"""
+_RIGHT_ALONG = "(torch.arange(map_size) + 0.5) * step / image_size"
+_RIGHT_STACK = "torch.stack([x, y], dim=-1).reshape(-1, 2)"
+
+cell_centers = Exercise(
+    notebook="nb02",
+    key="cell_centers",
+    prompt=(
+        "Write `cell_centers(map_size, step, image_size)` without a loop: the centres (x, y) of "
+        "all cells of a square map in fractions of the image, (H·W, 2), row by row: the second "
+        "row of the result is the right neighbour of the first. `step` is the distance of two "
+        "centres in pixels."
+    ),
+    stub='''
+    def cell_centers(map_size, step, image_size):
+        """Centre (x, y) of every cell, row by row, fractions of the image."""
+        along = torch.arange(map_size)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def cell_centers(map_size, step, image_size):
+        """Centre (x, y) of every cell, row by row, fractions of the image."""
+        along = (torch.arange(map_size) + 0.5) * step / image_size
+        y, x = torch.meshgrid(along, along, indexing="ij")  # (H, W), (H, W)
+        return torch.stack([x, y], dim=-1).reshape(-1, 2)  # (H*W, 2)
+    ''',
+    hints=(
+        "One axis first: cell 0 spans 0 to step pixels, so its centre lies at step / 2.",
+        '`torch.meshgrid(along, along, indexing="ij")` gives two (H, W) tensors; the first '
+        "changes from row to row, the second from column to column. Which one is x?",
+        "`torch.stack([x, y], dim=-1)` is (H, W, 2); `.reshape(-1, 2)` reads it row by row.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _CENTERS.format(along=_RIGHT_ALONG, stack="torch.stack([y, x], dim=-1).reshape(-1, 2)"),
+            "x and y are swapped: in your result the second row lies below the first, it should "
+            'lie to its right. With indexing="ij" the first output of meshgrid changes from row '
+            "to row, that is y.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along="torch.arange(map_size) * step / image_size", stack=_RIGHT_STACK),
+            "These are the upper left corners of the cells. A centre lies half a step further: "
+            "(i + 0.5) · step.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along="(torch.arange(map_size) + 0.5) / map_size", stack=_RIGHT_STACK),
+            "You divide the image evenly by map_size and ignore step. Often that is the same, but "
+            "38 cells of 8 px are 304 px, not 300.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along="(torch.arange(map_size) + 0.5) * step", stack=_RIGHT_STACK),
+            "The centres are right, but in pixels: divide by image_size.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="(torch.arange(map_size) + 1) * step / image_size", stack=_RIGHT_STACK
+            ),
+            "You add a whole cell: these are the lower right corners. A centre is half a step "
+            "from the corner: (i + 0.5) · step.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along=_RIGHT_ALONG, stack="torch.stack([x, y], dim=-1)"),
+            "The centres are right, but still a grid (H, W, 2). Wanted is one row for each cell: "
+            ".reshape(-1, 2).",
+        ),
+    ),
+    cases=_center_cases,
+    praise="Equal to `PriorBox(config).centers(level)`, and no loop left.",
+)
+
+
+# ---------------------------------------------------------------------------- share_covered
+
+
+def _cover_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    half = torch.tensor([[0.25, 0.25, 0.5, 0.5]])  # the upper left quarter of the image
+    yield torch.tensor([[0.0, 0.0, 0.5, 0.5]]), half, 0.5
+    yield torch.tensor([[0.0, 0.0, 0.5, 0.25]]), half, 0.5  # IoU exactly 1/2
+    yield torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]), half, 0.5
+    for _ in range(20):
+        objects, priors = _integers(generator, 5, 9, 2)
+        corners = torch.rand(objects, 2, 2, generator=generator).sort(dim=1).values.flatten(1)
+        priors_cxcywh = torch.rand(4 * priors, 4, generator=generator) * 0.5 + 0.2
+        yield corners, priors_cxcywh, (0.25, 0.375, 0.5)[_integers(generator, 0, 2, 1)[0]]
+
+
+_COVER = """
+    from detlearn.boxes import box_iou, cxcywh_to_xyxy
+
+    def share_covered(boxes, priors, threshold):
+        iou = box_iou(boxes, cxcywh_to_xyxy(priors))
+        return {share}
+"""
+
+share_covered = Exercise(
+    notebook="nb02",
+    key="share_covered",
+    prompt=(
+        "Write `share_covered(boxes, priors, threshold)`: the share (0 to 1) of the boxes that "
+        "overlap at least one prior with an IoU of at least `threshold`. `boxes` (G, 4) are "
+        "corners, `priors` (P, 4) are cxcywh; there is at least one box. Use `box_iou`."
+    ),
+    stub='''
+    from detlearn.boxes import box_iou, cxcywh_to_xyxy
+
+    def share_covered(boxes, priors, threshold):
+        """Share of the boxes that have a prior with IoU >= threshold."""
+        ...
+    ''',
+    solution_source='''
+    from detlearn.boxes import box_iou, cxcywh_to_xyxy
+
+    def share_covered(boxes, priors, threshold):
+        """Share of the boxes that have a prior with IoU >= threshold."""
+        iou = box_iou(boxes, cxcywh_to_xyxy(priors))  # (G, P)
+        best = iou.amax(dim=1)  # (G,)
+        return float((best >= threshold).float().mean())
+    ''',
+    hints=(
+        "box_iou wants corners on both sides; what are the priors?",
+        "The result is (G, P), a row for each box. Its best prior is the maximum of the row.",
+        "The mean of a tensor of truth values, `.float().mean()`, is the share of true ones.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) >= threshold).float().mean())").replace(
+                "cxcywh_to_xyxy(priors))", "priors)"
+            ),
+            "You read the priors as corners; they are (cx, cy, w, h). Convert them first: "
+            "cxcywh_to_xyxy(priors).",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=0) >= threshold).float().mean())"),
+            "You took the best box of every prior (the maximum over dim 0) and counted priors. "
+            "Wanted is the best prior of every box.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float(iou.amax(dim=1).mean())"),
+            "This is the mean of the best IoUs. Wanted is the share of boxes whose best IoU "
+            "reaches the threshold.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) > threshold).float().mean())"),
+            "An IoU that equals the threshold counts: at least means >=, not >.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou >= threshold).float().mean())"),
+            "This is the share of all pairs of box and prior. A box needs one good prior, not "
+            "all of them: take the maximum over the priors first.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="int((iou.amax(dim=1) >= threshold).sum())"),
+            "This is how many boxes are covered; divide by their number to get the share.",
+        ),
+    ),
+    cases=_cover_cases,
+    praise="The layout with the greatest share suits the data set best, before any training.",
+)
+
+
+# ---------------------------------------------------------------------------- find_prior
+
+
+def _find_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 0, (1,), (1,)
+    yield 5, (2, 1), (4, 6)
+    yield 17, (2, 1), (4, 6)
+    yield 8731, (38, 19, 10, 5, 3, 1), (4, 6, 6, 6, 4, 4)
+    for _ in range(20):
+        levels = _integers(generator, 1, 5, 1)[0]
+        sides, counts = _integers(generator, 2, 9, levels), _integers(generator, 2, 6, levels)
+        total = sum(s * s * a for s, a in zip(sides, counts, strict=True))
+        yield int(torch.randint(0, total, (), generator=generator)), sides, counts
+
+
+_FIND = """
+    def find_prior(index, map_sizes, priors_per_cell):
+        for level, (side, number) in enumerate(zip(map_sizes, priors_per_cell)):
+            if index < side * side * number:
+                {split}
+                return {result}
+            {skip}
+"""
+_RIGHT_SPLIT = "cell, prior = divmod(index, number)"
+_RIGHT_RESULT = "level, cell // side, cell % side, prior"
+_RIGHT_SKIP = "index -= side * side * number"
+
+find_prior = Exercise(
+    notebook="nb02",
+    key="find_prior",
+    prompt=(
+        "Write `find_prior(index, map_sizes, priors_per_cell)`: level, row, column and number "
+        "within its cell of the prior in row `index` of the (P, 4) tensor. The order is level, "
+        "row, column, prior; all four count from 0."
+    ),
+    stub='''
+    def find_prior(index, map_sizes, priors_per_cell):
+        """(level, row, column, prior) of one row of the tensor."""
+        levels = zip(map_sizes, priors_per_cell)
+        for level, (side, number) in enumerate(levels):
+            ...
+        return None
+    ''',
+    solution_source='''
+    def find_prior(index, map_sizes, priors_per_cell):
+        """(level, row, column, prior) of one row of the tensor."""
+        levels = zip(map_sizes, priors_per_cell)
+        for level, (side, number) in enumerate(levels):
+            if index < side * side * number:
+                cell, prior = divmod(index, number)
+                row, column = divmod(cell, side)
+                return level, row, column, prior
+            index -= side * side * number
+    ''',
+    hints=(
+        "Find the level first: a level with side · side · number priors owns that many rows; if "
+        "the index is not among them, subtract them and go on.",
+        "Within a level the prior changes fastest: `cell, prior = divmod(index, number)`.",
+        "Then the column: `row, column = divmod(cell, side)`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT,
+                result="level, cell % side, cell // side, prior",
+                skip=_RIGHT_SKIP,
+            ),
+            "Row and column are swapped. Cells are numbered along the rows: the quotient by the "
+            "side is the row, the remainder the column.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split="prior, cell = divmod(index, side * side)",
+                result=_RIGHT_RESULT,
+                skip=_RIGHT_SKIP,
+            ),
+            "You read the order level, prior, row, column: all cells of one prior first. (One "
+            "published SSD is ordered that way.) Here the priors of a cell stand together.",
+        ),
+        WrongAnswer(
+            _FIND.format(split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip="pass"),
+            "You forget to subtract the priors of the finer levels: on a coarser level the "
+            "counting starts anew.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT,
+                result="level + 1, cell // side + 1, cell % side + 1, prior + 1",
+                skip=_RIGHT_SKIP,
+            ),
+            "All four numbers are one too large: they count from 0, like everything in Python.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT, result="cell // side, cell % side, prior", skip=_RIGHT_SKIP
+            ),
+            "The level is missing: return four numbers, level, row, column, prior.",
+        ),
+    ),
+    cases=_find_cases,
+    praise="Equal to `PriorBox(config).locate(index)`: now a detection can name its prior.",
+)

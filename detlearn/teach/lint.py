@@ -1,0 +1,437 @@
+"""What a notebook of the course must look like, checked on the built product.
+
+Ids and slide types on every cell, known tags, short code, evidence under every cell, alternative
+text at every figure, nothing that differs on another machine, nothing that needs a network, and:
+what a chapter teaches is what the package holds.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import json
+import re
+import statistics
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .notebooks import BADGE, SLIDE_TYPES, _needed
+
+__all__ = ["TAGS", "Report", "compare_definitions", "lint", "taught"]
+
+TAGS = {
+    "setup": "the generated second cell",
+    "exercise": "holds a stub; the student copy clears its outputs",
+    "solution": "left out of the student copy",
+    "prove": "compares ours with a reference implementation",
+    "explorer": "shows something to move; a static figure stands before it",
+    "ledger": "paper and code side by side",
+    "clinic": "the bug clinic: a mistake, its symptom, its cure",
+    "optional": "needs more than the course (a download, a GPU); also tagged nbval-skip",
+    "hide-input": "slides show only the output",
+    "nbval-skip": "never executed by the builder or the tests",
+    "nbval-ignore-output": "executed, its output not compared",
+    "nbval-raises-exception": "the exception is what it shows",
+    "raises-exception": "the same, for nbclient",
+}
+TEACHES = "teaches:"
+NOT_COMPARED = {"nbval-skip", "nbval-ignore-output"}
+
+MAX_LINES, MAX_COLUMNS, MAX_BYTES, MAX_NOT_COMPARED = 25, 76, 1_000_000, 0.08
+CELLS, WORDS, SECTIONS, MEDIAN_LINES = (40, 70), (1500, 2500), (3, 8), 8
+
+BANNED = re.compile(r"\b(can you|play (?:around )?with|think about)\b", re.IGNORECASE)
+FRAGILE = {
+    "an address in memory": re.compile(r"\bat 0x[0-9a-fA-F]{6,}"),
+    "a path of this machine": re.compile(
+        r"(?<![\w./])(?:/(?:home|root|tmp|Users|opt|content)/|[A-Z]:\\)\S*|ipykernel_\d+"
+    ),
+}
+CAPTURING = re.compile(
+    r"@?\binteract(?:_manual|ive_output|ive)?\s*\(|@interact\b|\bOutput\s*\(\s*\)"
+)
+MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<source>[^)\s]+)[^)]*\)")
+HTML_ELEMENT = re.compile(r"<(?P<name>img|svg|canvas|iframe)\b(?P<rest>[^>]*)>", re.IGNORECASE)
+
+
+@dataclass
+class Report:
+    """What the lint found.
+
+    Attributes:
+        name: of the notebook.
+        problems: sentences; each is a fault.
+        notes: what lies outside the usual range, which is a question of judgement.
+        figures: what was counted.
+    """
+
+    name: str
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """One line of figures, and one for each note."""
+        counted = ", ".join(f"{value:g} {name}" for name, value in self.figures.items())
+        return "\n".join([f"{self.name}: {counted}", *(f"  note: {note}" for note in self.notes)])
+
+
+def lint(path: Path) -> Report:
+    """Check a built notebook.
+
+    Args:
+        path: an `.ipynb` file.
+
+    Returns:
+        A `Report`; its `problems` are empty for a good notebook.
+    """
+    text = path.read_text(encoding="utf-8")
+    report = Report(path.name)
+    seen: set[str] = set()
+    for raw in json.loads(text)["cells"]:  # nbformat, when it reads, mends what is asked for here
+        name = str(raw.get("id"))
+        if not re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", name) or "id" not in raw:
+            report.problems.append(f"{path.name}, cell {name!r}: no valid id")
+        elif name in seen:
+            report.problems.append(f"{path.name}, cell {name!r}: two cells have this id")
+        seen.add(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        notebook = _needed("nbformat").reads(text, as_version=4)
+    rules: tuple[Callable[[Any], Iterator[str]], ...] = (
+        _lint_cell,
+        _lint_code,
+        _lint_evidence,
+        _lint_markdown,
+        _lint_outputs,
+        _lint_teaching,
+    )
+    for cell in notebook.cells:
+        for problem in (p for rule in rules for p in rule(cell)):
+            report.problems.append(f"{path.name}, cell {cell.id!r}: {problem}")
+    _lint_whole(notebook, path, report)
+    return report
+
+
+# --------------------------------------------------------------------------- the whole notebook
+
+
+def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    text = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    exempt = [cell for cell in code if NOT_COMPARED & set(_tags(cell))]
+    titles = [line for cell in text for line in _headings(cell.source) if line.startswith("# ")]
+    sections = [line for cell in text for line in _headings(cell.source) if line.startswith("## ")]
+    lines = [len(cell.source.splitlines()) for cell in code if "setup" not in _tags(cell)]
+    words = sum(len(_words(cell.source)) for cell in text)
+    report.figures = {
+        "cells": len(notebook.cells),
+        "words": words,
+        "sections": len(sections),
+        "code cells": len(code),
+        "lines of code a cell (median)": statistics.median(lines) if lines else 0,
+        "cells not compared": len(exempt),
+        "kB": round(path.stat().st_size / 1000),
+    }
+
+    def problem(sentence: str) -> None:
+        report.problems.append(f"{path.name}: {sentence}")
+
+    if "widgets" in notebook.metadata:
+        problem("widget state is saved in it")
+    if path.stat().st_size > MAX_BYTES:
+        problem(f"{path.stat().st_size:,} bytes, at most {MAX_BYTES:,}")
+    if len(titles) != 1:
+        problem(f"{len(titles)} titles (`# ...`), expected one")
+    if code and len(exempt) > MAX_NOT_COMPARED * len(code):
+        problem(
+            f"{len(exempt)} of {len(code)} code cells are exempt from comparison, "
+            f"at most {MAX_NOT_COMPARED:.0%}"
+        )
+    for name, value, (low, high) in (
+        ("cells", len(notebook.cells), CELLS),
+        ("words", words, WORDS),
+        ("sections", len(sections), SECTIONS),
+    ):
+        if not low <= value <= high:
+            report.notes.append(f"{value} {name}, usually {low} to {high}")
+    if lines and statistics.median(lines) > MEDIAN_LINES:
+        report.notes.append(f"code cells are long: median {statistics.median(lines):g} lines")
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _prose(source: str) -> str:
+    """Markdown without fenced code, comments and addresses of links."""
+    source = re.sub(r"```.*?```", " ", source, flags=re.DOTALL)
+    source = re.sub(r"<!--.*?-->", " ", source, flags=re.DOTALL)
+    return re.sub(r"\]\([^)]*\)", "]", source)
+
+
+def _words(source: str) -> list[str]:
+    return re.findall(r"[^\W\d_][\w'’-]*", _prose(source))
+
+
+def _headings(source: str) -> list[str]:
+    return [line for line in _prose(source).splitlines() if re.match(r"#{1,6} ", line)]
+
+
+# --------------------------------------------------------------------------- one cell
+
+
+def _lint_cell(cell: Any) -> Iterator[str]:
+    slide = cell.metadata.get("slideshow", {}).get("slide_type")
+    if slide not in SLIDE_TYPES:
+        yield f"slide type {slide!r}, expected one of {', '.join(SLIDE_TYPES)}"
+    unknown = set(cell.metadata) - {"slideshow", "tags"}
+    if unknown:
+        yield f"unknown metadata {', '.join(sorted(unknown))}"
+    for tag in _tags(cell):
+        if tag not in TAGS and not tag.startswith(TEACHES):
+            yield f"unknown tag {tag!r}; known are {', '.join(TAGS)} and {TEACHES}MODULE:NAME"
+    if "optional" in _tags(cell) and cell.cell_type == "code" and "nbval-skip" not in _tags(cell):
+        yield "an optional cell is also tagged nbval-skip"
+
+
+def _lint_code(cell: Any) -> Iterator[str]:
+    if cell.cell_type != "code":
+        return
+    lines = cell.source.splitlines()
+    if not cell.source.strip():
+        yield "an empty code cell"
+    if len(lines) > MAX_LINES:
+        yield f"{len(lines)} lines, at most {MAX_LINES}"
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_COLUMNS:
+            yield f"line {number} has {len(line)} columns, at most {MAX_COLUMNS}"
+    if CAPTURING.search(cell.source):
+        yield "interact and Output() do not survive saving: core widgets with observe instead"
+    if not {"setup", "optional"} & set(_tags(cell)) and re.search(r"https?://", cell.source):
+        yield "an address in code that is not tagged optional: no notebook needs the network"
+
+
+def _lint_evidence(cell: Any) -> Iterator[str]:
+    """Every code cell shows something, proves something, or only defines."""
+    if cell.cell_type != "code" or "nbval-skip" in _tags(cell) or cell.outputs:
+        return
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:
+        yield "no output"
+        return
+    quiet = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    if body and isinstance(body[-1], ast.Assert):
+        return
+    if not all(isinstance(node, quiet) for node in body):
+        yield "no evidence: end it in a shape, a number, a figure or an assert"
+
+
+def _lint_markdown(cell: Any) -> Iterator[str]:
+    if cell.cell_type != "markdown":
+        return
+    if not cell.source.strip():
+        yield "an empty Markdown cell"
+    for banned in BANNED.finditer(_prose(cell.source)):
+        yield f"{banned[0]!r}: say what to do, what to produce, and how to know that it worked"
+    for image in MARKDOWN_IMAGE.finditer(cell.source):
+        if not image["alt"].strip():
+            yield f"a picture without alternative text: {image['source'][:60]}"
+        if image["source"] != BADGE and not image["source"].startswith("data:"):
+            yield (
+                f"a picture from elsewhere ({image['source'][:60]}): Colab shows no file beside "
+                "the notebook; draw it in a code cell"
+            )
+    yield from _lint_html(cell.source)
+
+
+def _lint_html(html: str) -> Iterator[str]:
+    for element in HTML_ELEMENT.finditer(html):
+        name, rest = element["name"].lower(), element["rest"]
+        attribute = {"img": "alt", "iframe": "title"}.get(name, "aria-label")
+        spoken = re.search(rf"\b{attribute}\s*=\s*[\"']?\s*[^\s\"'>]", rest)
+        if not spoken and not (name == "svg" and "<title" in html):
+            yield f"<{name}> without {attribute}"
+        if re.search(r"\bsrc\s*=\s*[\"']?(?:https?:)?//", rest):
+            yield f"<{name}> loads from a foreign address"
+
+
+def _lint_outputs(cell: Any) -> Iterator[str]:
+    raises = {"raises-exception", "nbval-raises-exception"} & set(_tags(cell))
+    errors = 0
+    for output in cell.get("outputs", []):
+        errors += output.output_type == "error"
+        if output.output_type == "error" and not raises:
+            yield f"ends in {output.ename}: {output.evalue}"
+        if output.output_type == "stream" and output.name == "stderr":
+            if not NOT_COMPARED & set(_tags(cell)):
+                yield f"prints to stderr: {output.text.strip()[:80]!r}"
+        data = output.get("data", {})
+        if any("widget" in mime for mime in data):
+            yield "the view of a widget is saved"
+        if {"image/png", "image/jpeg"} & set(data):
+            if not data.get("text/plain", "").startswith("Figure: "):
+                yield "a figure without alternative text: end the cell with figure(..., alt=...)"
+        if "image/svg+xml" in data:
+            yield from _lint_html(data["image/svg+xml"])
+        yield from _lint_html(data.get("text/html", ""))
+        if not NOT_COMPARED & set(_tags(cell)):
+            compared = [output.get("text", ""), output.get("evalue", "")]
+            compared += [data.get(mime, "") for mime in ("text/plain", "text/html")]
+            for name, pattern in FRAGILE.items():
+                found = pattern.search("\n".join(map(str, compared)))
+                if found:
+                    yield f"{name} in the output: {found[0]}"
+    if raises and not errors:
+        yield "tagged as raising, and raises nothing"
+
+
+# --------------------------------------------------------------------------- what it teaches
+
+
+def taught(cell: Any) -> list[str]:
+    """The definitions a cell teaches, `detlearn.boxes.priors:PriorBox.sizes`."""
+    return [tag.removeprefix(TEACHES) for tag in _tags(cell) if tag.startswith(TEACHES)]
+
+
+def _lint_teaching(cell: Any) -> Iterator[str]:
+    for target in taught(cell):
+        try:
+            difference = compare_definitions(cell.source, target)
+        except ValueError as error:
+            yield str(error)
+            continue
+        if difference:
+            yield f"{target} is defined otherwise in the package:\n{difference}"
+
+
+def compare_definitions(source: str, target: str) -> str:
+    """Compare a definition in a cell with the package's.
+
+    Docstrings, comments and annotations are left aside, and so are guards (`if ...: raise ...`),
+    which a first lesson may omit. Shape comments are compared: wherever a statement of the cell
+    has one, the package says the same.
+
+    Args:
+        source: text of the cell.
+        target: `module:name`; a method, `module:Class.method`, stands in the cell as a function
+            below `@method_of(Class)` or inside the class.
+
+    Returns:
+        The differences as lines of a diff; an empty string if there are none.
+
+    Raises:
+        ValueError: the module, or the definition in either, does not exist.
+    """
+    module, _, path = target.partition(":")
+    spec = importlib.util.find_spec(module) if module.split(".")[0] == "detlearn" else None
+    if spec is None or spec.origin is None or not path:
+        raise ValueError(f"{target}: expected detlearn.MODULE:NAME")
+    theirs = Path(spec.origin).read_text(encoding="utf-8")
+    package = _definition(ast.parse(theirs), path)
+    if package is None:
+        raise ValueError(f"{target}: {module} defines no {path}")
+    ours = ast.parse(source)
+    lesson = _definition(ours, path) or _definition(ours, path.split(".")[-1])
+    if lesson is None:
+        raise ValueError(f"{target}: the cell does not define {path}")
+    remarks = _shape_remarks(lesson, source), _shape_remarks(package, theirs)
+    first, second = (_plain(node) for node in (lesson, package))
+    if ast.dump(first) != ast.dump(second):
+        diff = difflib.unified_diff(
+            ast.unparse(second).splitlines(),
+            ast.unparse(first).splitlines(),
+            "package",
+            "notebook",
+            lineterm="",
+            n=1,
+        )
+        return "\n".join(list(diff)[:20])
+    return "\n".join(
+        f"the notebook says {ours} where the package says {remarks[1][statement]}"
+        for statement, ours in remarks[0].items()
+        if remarks[1].get(statement, ours) != ours
+    )
+
+
+def _definition(tree: ast.Module | ast.ClassDef, path: str) -> ast.stmt | None:
+    name, _, rest = path.partition(".")
+    for node in tree.body:
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if getattr(node, "name", None) == name or name in names:
+            if not rest:
+                return node
+            return _definition(node, rest) if isinstance(node, ast.ClassDef) else None
+    return None
+
+
+def _plain(node: ast.stmt) -> ast.stmt:
+    """A copy without docstrings, annotations, guards and `@method_of`."""
+    copy = ast.parse(ast.unparse(node)).body[0]
+    for part in ast.walk(copy):
+        body = getattr(part, "body", None)
+        if not isinstance(body, list):
+            continue
+        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+            if ast.get_docstring(part, clean=False) is not None:
+                body = body[1:]
+            part.decorator_list = [d for d in part.decorator_list if not _is_method_of(d)]
+        if isinstance(part, ast.FunctionDef):
+            part.returns = None
+            every = (*part.args.posonlyargs, *part.args.args, *part.args.kwonlyargs)
+            for argument in (*every, part.args.vararg, part.args.kwarg):
+                if argument is not None:
+                    argument.annotation = None
+        body = [statement for statement in body if not _is_guard(statement)]
+        part.body = [  # type: ignore[attr-defined]
+            _without_annotation(statement, isinstance(part, ast.ClassDef)) for statement in body
+        ] or [ast.Pass()]
+    return ast.parse(ast.unparse(ast.fix_missing_locations(copy))).body[0]
+
+
+def _is_method_of(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "method_of"
+
+
+def _is_guard(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.If)
+        and not statement.orelse
+        and len(statement.body) == 1
+        and isinstance(statement.body[0], ast.Raise)
+    )
+
+
+def _without_annotation(statement: ast.stmt, is_field: bool) -> ast.stmt:
+    if not isinstance(statement, ast.AnnAssign):
+        return statement
+    if is_field:  # of a dataclass: the annotation makes the field, its text does not matter
+        statement.annotation = ast.Constant(...)
+        return statement
+    if statement.value is None:
+        return ast.copy_location(ast.Pass(), statement)
+    return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
+
+
+def _shape_remarks(node: ast.stmt, source: str) -> dict[str, str]:
+    """Statement -> the shape comment at its end."""
+    lines = source.splitlines()
+    remarks = {}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return):
+            rest = lines[(part.end_lineno or 1) - 1].partition("#")[2].strip()
+            shape = re.match(r"\([A-Z0-9][^)]*\)", rest)
+            if shape:
+                remarks[ast.unparse(_without_annotation(part, False))] = shape[0]
+    return remarks

@@ -1,0 +1,85 @@
+"""Score a detector on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..metrics import coco_evaluate
+
+__all__ = ["detect_all", "evaluate"]
+
+
+def detect_all(
+    model: nn.Module,
+    dataset: Any,
+    *,
+    batch_size: int = 32,
+    score_threshold: float = 0.01,
+    max_detections: int = 100,
+    progress: bool = False,
+) -> tuple[list[dict[str, Tensor]], list[dict[str, Any]]]:
+    """Detections and targets of every image of a data set, in its order.
+
+    Args:
+        model: has ``detect``.
+        dataset: items ``(uint8 (3, H, W), target)``, images of any size.
+        batch_size: images that go through the network at a time.
+        score_threshold: lower than for looking at pictures, since AP wants the whole curve.
+        max_detections: COCO counts the best 100.
+        progress: show a progress bar.
+
+    Returns:
+        detections (torchvision's dicts, boxes in pixels of each image), targets.
+    """
+    from tqdm.auto import tqdm
+
+    detections: list[dict[str, Tensor]] = []
+    targets: list[dict[str, Any]] = []
+    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="detect"):
+        items = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+        images = [image for image, _ in items]
+        found = model.detect(images, score_threshold=score_threshold, max_detections=max_detections)
+        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
+        targets += [target for _, target in items]
+    return detections, targets
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> dict[str, float]:
+    """COCO's scores of a detector on a data set.
+
+    Args:
+        model: has ``detect``; its mode is left as it was.
+        dataset: see `detect_all`; with ``class_names`` unless they are given.
+        class_names: names by label, background first.
+        batch_size: images that go through the network at a time.
+        progress: show a progress bar.
+
+    Returns:
+        what `detlearn.metrics.coco_evaluate` returns: ``mAP``, ``mAP50``, …
+
+    Raises:
+        ValueError: the data set is empty, or knows other classes than the model.
+    """
+    names = tuple(class_names if class_names is not None else dataset.class_names)
+    if len(dataset) == 0:
+        raise ValueError("dataset: expected at least one image to evaluate on, got none")
+    num_classes = model.config.num_classes
+    if len(names) != num_classes:
+        raise ValueError(
+            f"the model has {num_classes} classes (background included), "
+            f"the data set {len(names)}: {', '.join(names)}"
+        )
+    with torch.inference_mode():
+        detections, targets = detect_all(model, dataset, batch_size=batch_size, progress=progress)
+    return coco_evaluate(detections, targets, names)

@@ -1,0 +1,704 @@
+# %% [markdown] id="title" slide="slide"
+# # 02 · PriorBox
+#
+# **One question: where do the 8,732 boxes of SSD come from, and why these?**
+#
+# Afterwards you will be able to
+#
+# - derive `min_sizes`, `max_sizes` and `steps` of SSD, SSDLite, RefineDet and M2Det, and name the few numbers that nobody can derive;
+# - build every prior of a network without a loop, in the order in which the network predicts them;
+# - count them by three roads, and measure whether they suit *your* objects.
+#
+# **75 minutes** with the exercises. Before it: notebook 00, and some PyTorch (indexing, broadcasting). Nothing about detection is assumed.
+
+# %% id="setup" slide="skip" tags=["setup"]
+# The builder fills this cell; cells are wrapped by hand, for narrow windows:
+# fmt: off
+# ruff: noqa: F401, I001
+
+# %% id="imports" slide="skip"
+import math
+import timeit
+from dataclasses import fields, replace
+from itertools import pairwise, product
+
+import torch
+from torchvision.models.detection import (
+    anchor_utils,
+    image_list,
+    ssd300_vgg16,
+)
+
+from detlearn import boxes, show
+from detlearn.boxes import PRIOR_LAYOUTS, PriorConfig, coverage
+from detlearn.data import Shapes
+from detlearn.teach.exercises import nb02
+from detlearn.teach.grow import method_of
+from detlearn.teach.prove import prove
+
+print(len(PRIOR_LAYOUTS), "layouts:", *PRIOR_LAYOUTS)
+
+# %% [markdown] id="one-cell" slide="slide"
+# ## 1 · One cell
+#
+# A picture holds one object, or none, or forty, but a network returns tensors of one fixed shape. A single-shot detector escapes with a trick: it **writes down a long list of boxes before it has seen any picture**. For each of them the network then says two things: *what is in it* (mostly: nothing), and *how to move it* so that it fits.
+#
+# Such a box is a **prior**. SSD says *default box*, RefineDet and M2Det say *anchor*: one thing, three words. A prior is four numbers `(cx, cy, w, h)`, centre and size, as fractions of the image.
+#
+# The list is a grid. Make the smallest one by hand: an image of 8 px, a feature map of 2 × 2 cells. Each cell stands for 4 px; that distance is the **step**. Cell 0 spans the pixels 0 to 4, so its corner is at 0 and its *centre* at (0 + 0.5) · 4 = 2. **The half makes a centre of a corner.**
+
+# %% [markdown] id="notes-one-cell" slide="notes"
+# > *For the speaker.* Draw a 2 × 2 grid on the board and let the audience say the four centres. Somebody will say (0, 0), (4, 0) …: those are corners. Keep the grid on the board: the + 0.5, the order of x and y, and the clinic come back to it.
+
+# %% id="centres-by-hand" slide="fragment"
+image_size, map_size, step = 8, 2, 4
+along = (torch.arange(map_size) + 0.5) * step
+print(along)
+
+y, x = torch.meshgrid(along, along, indexing="ij")  # rows are counted in y
+centers = torch.stack([x, y], dim=-1).reshape(-1, 2)  # (H*W, 2)
+centers
+
+# %% [markdown] id="sizes-of-one-cell" slide="subslide"
+# Read the tensor row by row: the second centre is the *right* neighbour of the first.
+#
+# Now the sizes. A real network predicts from several maps, fine to coarse; one of them with its boxes is a **level**. All cells of a level own the same few boxes, made from three numbers:
+#
+# - `min_size` *s*: a square of side *s*;
+# - `max_size` *s′*: **not** a box, and no limit on objects. It is the next level's `min_size`, and makes a second square of side √(*s s′*), between the two;
+# - `aspect_ratios` *r*: each adds a wide box *s*√*r* × *s*/√*r* and a tall one. Both keep the area *s*².
+
+# %% id="sizes-by-hand" slide="-"
+small, next_small, ratio = 2, 8, 4
+between, root = math.sqrt(small * next_small), math.sqrt(ratio)
+sizes = torch.tensor([
+    (small, small), (between, between),
+    (small * root, small / root), (small / root, small * root),
+])
+sizes
+
+# %% id="every-centre-with-every-size" slide="subslide"
+# 4 cells x 4 sizes: the prior changes fastest, then column, then row
+cells, each = len(centers), len(sizes)
+pairs = torch.cat([centers[:, None].expand(cells, each, 2),
+                   sizes[None].expand(cells, each, 2)], dim=-1)
+print(pairs.reshape(cells * each, 4)[4:8])
+
+toy = PriorConfig(
+    image_size=8, map_sizes=(2,), steps=(4,), min_sizes=(2,),
+    max_sizes=(8,), aspect_ratios=((4,),))
+show.draw_priors(toy, level=0, cell=(0, 1))
+
+# %% [markdown] id="where-the-numbers-come-from" slide="slide"
+# ## 2 · Where the numbers come from
+#
+# Published code writes the numbers of SSD300 down without a word:
+#
+# | level | 0 | 1 | 2 | 3 | 4 | 5 |
+# |--|--|--|--|--|--|--|
+# | `map_sizes` | 38 | 19 | 10 | 5 | 3 | 1 |
+# | `steps` | 8 | 16 | 32 | 64 | 100 | 300 |
+# | `min_sizes` | 30 | 60 | 111 | 162 | 213 | 264 |
+# | `max_sizes` | 60 | 111 | 162 | 213 | 264 | 315 |
+#
+# Why 111? Why 315, more than the image? Why 100 after 64? Some thirty threads ask, most without an answer. One config on GitHub says: “NO IDEA WHAT THIS SHOULD BE, COPIED 512 DATA”. (These numbers are for *VOC*, a public data set of photographs; *COCO* is another, larger one. Each has its own table.)
+#
+# **Sizes.** The paper (Liu et al. 2016, §2.2, Eq. 4) spreads the scales evenly from 0.2 to 0.9 of the image, $s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1}(k - 1)$. The finest level gets 0.1, apart from the others; that leaves *m* = 5:
+
+# %% [markdown] id="notes-numbers" slide="notes"
+# > *For the speaker.* Let the room compute Eq. 4 on paper before running the cell. They will get 112.5, not 111. The gap is the point: formula and published numbers come from the same authors, and only their script explains the difference.
+
+# %% id="the-papers-formula" slide="fragment"
+paper = [0.2 + (0.9 - 0.2) / (5 - 1) * (k - 1) for k in range(1, 6)]
+print("paper:    ", [round(300 * scale, 1) for scale in paper])
+print("published:", list(boxes.SSD300_VOC_PRIORS.min_sizes[1:]))
+
+# %% [markdown] id="the-step-is-rounded-down" slide="subslide"
+# Close, not equal. The answer is in no paper, but in the script that wrote the authors' network: it counts in **whole per cents and rounds the step down**. (90 − 20) / 4 = 17.5 becomes 17, so the scales are 20, 37, 54, 71, 88 %. One step further, 105 %, is the last `max_size`: the 315.
+#
+# The same rule with three other numbers gives six more published tables:
+
+# %% id="ssd-sizes" slide="-" tags=["teaches:detlearn.boxes.priors:ssd_sizes"]
+def ssd_sizes(image_size, num_levels, *, first, low, high):
+    """min_sizes, max_sizes in px from scales in whole per cent."""
+    step = math.floor((high - low) / (num_levels - 2))
+    scales = [first, *(low + step * k for k in range(num_levels))]
+    sizes = tuple(image_size * scale / 100 for scale in scales)
+    return sizes[:-1], sizes[1:]
+
+
+for numbers in ssd_sizes(300, 6, first=10, low=20, high=90):
+    print(numbers)
+
+# %% id="one-rule-seven-tables" slide="subslide"
+rules = {  # first, low, high in per cent of the image
+    "ssd300_voc": (10, 20, 90), "ssd300_coco": (7, 15, 90),
+    "ssdlite300_uvipen": (20, 35, 95), "m2det320": (8, 15, 90),
+    "m2det512": (6, 15, 90), "m2det800": (4, 15, 90),
+    "ssd512_voc": (4, 10, 90),
+}
+for name, (first, low, high) in rules.items():
+    table = PRIOR_LAYOUTS[name]
+    rule, _ = ssd_sizes(table.image_size, table.num_levels,
+                        first=first, low=low, high=high)
+    exact = tuple(round(side, 2) for side in rule)
+    whole = tuple(math.floor(side) for side in exact)
+    unit = "" if exact == table.min_sizes else " in whole px"
+    assert table.min_sizes in (exact, whole)
+    print(f"{name:18}{first:3} %, {low}–{high} %: equal{unit}")
+
+for name in ("refinedet320", "refinedet512"):
+    table = PRIOR_LAYOUTS[name]
+    assert table.min_sizes == tuple(4 * step for step in table.steps)
+    print(f"{name:18}4 × step: equal")
+
+# %% [markdown] id="reading-the-rules" slide="subslide"
+# - **COCO**'s objects are smaller than VOC's: every scale starts lower.
+# - **SSDLite** gives the first level no scale of its own: 20, 35, … 95 % is Eq. 4 for all six.
+# - **M2Det** writes 0.08, 0.15, 0.33, … 1.05: COCO's table under another first number.
+# - **“512 VOC”**, as PyTorch ports hand it on, is really the authors' *COCO* rule. Their VOC rule is 7 %, 15–90 %: 35.84, 76.8, …
+# - **RefineDet** is simpler: four times the step, and no second square.
+#
+# **Why four, and why √(s s′)?** A prior can learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
+
+# %% id="the-worst-place" slide="-"
+def worst_iou(side, step):
+    """IoU of two equal squares, half a step apart in x and in y."""
+    shared = (side - step / 2) ** 2
+    return shared / (2 * side**2 - shared)
+
+
+for name in ("refinedet320", "ssd300_voc", "ssd300_coco"):
+    table = PRIOR_LAYOUTS[name]
+    worst = map(worst_iou, table.min_sizes[:3], table.steps)
+    print(f"{name:13}", *[f"{iou:.2f}" for iou in worst])
+
+# %% [markdown] id="where-steps-come-from" slide="subslide"
+# Four steps keep 0.62 on every level. COCO's 21 px on a step of 8 fall just below one half: the price of small priors. With a common centre, the IoU of two squares is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41; the mean, 45, would leave one gap wider.
+#
+# **Steps.** A step is the **stride** of its map: how many input pixels the view moves from one cell to the next. Compare with `image_size / map_size`:
+
+# %% id="steps-and-strides" slide="-"
+for name in ("ssd300_voc", "ssdlite300_uvipen", "m2det704", "m2det800"):
+    table = PRIOR_LAYOUTS[name]
+    even = [table.image_size / side for side in table.map_sizes]
+    print(name)
+    print("  image / map", *[f"{distance:7.2f}" for distance in even])
+    print("  steps      ", *[f"{step:7}" for step in table.steps])
+
+print("neither a stride (a power of two) nor image / map, rounded:")
+for name, table in PRIOR_LAYOUTS.items():
+    for side, step in zip(table.map_sizes, table.steps):
+        is_stride = math.log2(step).is_integer()
+        if not is_stride and step != round(table.image_size / side):
+            print(f"  {name}: {table.image_size / side:.2f} became {step}")
+
+# %% [markdown] id="what-cannot-be-derived" slide="subslide"
+# While each map halves the one before, strides double: 8, 16, 32, 64, even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) come from 3 × 3 convolutions of stride 1 without padding; there no stride helps, and the author took image / map ([caffe #352](https://github.com/weiliu89/caffe/issues/352): “Because conv8_2 and conv9_2 has stride of 1 instead of 2”). Steps describe the network; **never tune them to your data.**
+#
+# **What nobody can derive:**
+#
+# - the first scales (10, 7, 4 %; M2Det .08, .06, .04), and 20–90 % itself; which levels get ratio 3;
+# - M2Det704's pattern .04 .11 .23 .39 .58 .80 1.05: it grows by 7, 12, 16, 19, 22, 25;
+# - M2Det800's 115. Rounding up would explain it, but then M2Det704's 117 would be 118.
+#
+# These are choices, made for VOC and COCO; SSD's author calls the best scales “an open question” ([caffe #48](https://github.com/weiliu89/caffe/issues/48)). Section 4 measures them.
+
+# %% [markdown] id="all-priors-at-once" slide="slide"
+# ## 3 · All priors at once
+#
+# All numbers of one network together are its *layout*, kept in a frozen dataclass. (`clamp` is for the border, below.) First the picture, then the loops, as articles write them: one box after the other.
+
+# %% id="a-layout" slide="-"
+ssd300 = boxes.SSD300_VOC_PRIORS
+for field in fields(ssd300):
+    print(f"{field.name:14}", getattr(ssd300, field.name))
+
+show.draw_levels(ssd300)
+
+# %% id="priors-by-loops" slide="subslide"
+def priors_by_loops(config):
+    """Every prior of a layout: (P, 4) cxcywh, fractions."""
+    found = []
+    for level, side in enumerate(config.map_sizes):
+        step, small = config.steps[level], config.min_sizes[level]
+        for row, column in product(range(side), repeat=2):
+            cx, cy = (column + 0.5) * step, (row + 0.5) * step
+            found.append((cx, cy, small, small))
+            if config.max_sizes:
+                between = math.sqrt(small * config.max_sizes[level])
+                found.append((cx, cy, between, between))
+            for ratio in config.aspect_ratios[level]:
+                wide, tall = small * ratio**0.5, small / ratio**0.5
+                found += [(cx, cy, wide, tall), (cx, cy, tall, wide)]
+    return (torch.tensor(found) / config.image_size).clamp(0, 1)
+
+
+priors_by_loops(ssd300).shape
+
+# %% [markdown] id="without-loops" slide="subslide"
+# 8,732. Now without a loop over cells: sizes of a level, centres of a level, every centre with every size, all levels. The class grows method by method (`@method_of` adds one; in the package it stands in one piece). It computes in float64, so that rounding happens once, at the end. In the comments, A is the priors of a cell, H·W the cells of a map, P all priors.
+
+# %% id="prior-box-sizes" slide="-" tags=["teaches:detlearn.boxes.priors:PriorBox.__init__", "teaches:detlearn.boxes.priors:PriorBox.sizes"]
+class PriorBox:
+    def __init__(self, config):
+        self.config = config
+
+    def sizes(self, level):
+        config = self.config
+        side = config.min_sizes[level]
+        sizes = [(side, side)]
+        if config.max_sizes:
+            between = math.sqrt(side * config.max_sizes[level])
+            sizes.append((between, between))
+        for ratio in config.aspect_ratios[level]:
+            root = math.sqrt(ratio)
+            sizes += [(side * root, side / root),
+                      (side / root, side * root)]
+        return (torch.tensor(sizes, dtype=torch.float64)
+                / config.image_size)  # (A, 2)
+
+
+(PriorBox(ssd300).sizes(0) * 300).round(decimals=1)
+
+# %% id="prior-box-centers" slide="subslide" tags=["teaches:detlearn.boxes.priors:PriorBox.centers"]
+@method_of(PriorBox)
+def centers(self, level):
+    side, step = self.config.map_sizes[level], self.config.steps[level]
+    along = ((torch.arange(side, dtype=torch.float64) + 0.5) * step
+             / self.config.image_size)
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+PriorBox(ssd300).centers(4)[:4] * 300
+
+# %% id="prior-box-level" slide="subslide" tags=["teaches:detlearn.boxes.priors:PriorBox.level"]
+@method_of(PriorBox)
+def level(self, level):
+    centers, sizes = self.centers(level), self.sizes(level)
+    cells, a = len(centers), len(sizes)
+    grid = torch.cat(
+        [centers[:, None].expand(cells, a, 2),
+         sizes[None].expand(cells, a, 2)], dim=-1,
+    )  # (H*W, A, 4)
+    priors = grid.reshape(cells * a, 4)
+    if self.config.clamp == "all":
+        return priors.clamp(0, 1)
+    if self.config.clamp == "sizes":
+        return torch.cat(
+            [priors[:, :2], priors[:, 2:].clamp(0, 1)], dim=-1)
+    return priors
+
+
+[tuple(PriorBox(ssd300).level(k).shape) for k in range(6)]
+
+# %% id="prior-box-call" slide="-" tags=["teaches:detlearn.boxes.priors:PriorBox.__call__", "prove"]
+@method_of(PriorBox)
+def __call__(self):
+    levels = [self.level(k) for k in range(self.config.num_levels)]
+    return torch.cat(levels).to(torch.float32)  # (P, 4)
+
+
+prove("without loops = with loops",
+      PriorBox(ssd300)(), priors_by_loops(ssd300), tolerance=1e-6)
+
+# %% id="equal-to-the-package" slide="-" tags=["prove"]
+prove("ours = the package's, all layouts",
+      [PriorBox(table)() for table in PRIOR_LAYOUTS.values()],
+      [boxes.make_priors(table) for table in PRIOR_LAYOUTS.values()])
+
+# %% id="ten-times-faster" slide="subslide"
+def seconds(function):
+    return min(timeit.repeat(function, number=1, repeat=5))
+
+
+large = boxes.M2DET800_PRIORS  # the largest layout: 80,208 priors
+slow = seconds(lambda: priors_by_loops(large))
+fast = seconds(lambda: PriorBox(large)())
+print("at least 10 times faster:", slow > 10 * fast)
+
+# %% id="milliseconds" slide="-" tags=["nbval-ignore-output"]
+print(f"loops {1e3 * slow:.1f} ms, tensors {1e3 * fast:.1f} ms")
+
+# %% [markdown] id="prove-it" slide="subslide"
+# **Prove it.** torchvision has a `DefaultBoxGenerator`. Give it our numbers and compare every layout with two squares (RefineDet has one, which it cannot make):
+
+# %% id="equal-to-torchvision" slide="-" tags=["prove"]
+def torchvision_priors(config):
+    size = config.image_size
+    sides = (*config.min_sizes, config.max_sizes[-1])
+    generator = anchor_utils.DefaultBoxGenerator(
+        [list(ratios) for ratios in config.aspect_ratios],
+        scales=[side / size for side in sides],
+        steps=list(config.steps),
+    )
+    blank = torch.zeros(1, 3, size, size)
+    maps = [torch.zeros(1, 1, side, side) for side in config.map_sizes]
+    corners = generator(image_list.ImageList(blank, [(size, size)]), maps)
+    return boxes.xyxy_to_cxcywh(corners[0] / size)
+
+
+for name, table in PRIOR_LAYOUTS.items():
+    if table.max_sizes:
+        ours = PriorBox(replace(table, clamp="sizes"))()
+        theirs = torchvision_priors(table)
+        prove(f"{name} = torchvision's", ours, theirs, tolerance=1e-6)
+
+# %% [markdown] id="three-roads" slide="slide"
+# ### 8,732 by three roads
+#
+# By hand; by the layout's own property; by asking a network. The heads of torchvision's SSD300 predict for so many boxes and no others, whatever we believe. On the device `meta` a network has shapes but no numbers: it costs nothing.
+
+# %% [markdown] id="notes-three-roads" slide="notes"
+# > *For the speaker.* The third road convinces: nobody in the room wrote that network. Two thirds of all boxes sit on the finest map, four on the coarsest: small objects need dense centres, large ones do not. Ask what 600 px of input would do to 8,732.
+
+# %% id="counting" slide="-" tags=["prove"]
+by_hand = 38**2 * 4 + 19**2 * 6 + 10**2 * 6 + 5**2 * 6 + 3**2 * 4 + 4
+
+with torch.device("meta"):
+    network = ssd300_vgg16(weights=None, weights_backbone=None)
+    maps = list(network.backbone(torch.zeros(1, 3, 300, 300)).values())
+predicted = network.head(maps)["bbox_regression"]
+
+print("levels of the layout:", ssd300.priors_per_level)
+print("maps of the network: ", [tuple(m.shape[-2:]) for m in maps])
+print("predicted boxes:     ", tuple(predicted.shape))
+prove("three roads, one number", [by_hand, ssd300.num_priors],
+      [predicted.shape[1]] * 2)
+
+# %% [markdown] id="order" slide="subslide"
+# ### The order is part of the definition
+#
+# Row *i* of what the network predicts belongs to prior *i*. Here, as in torchvision, RefineDet and M2Det, the order is **level, row, column, prior**: row 152 of the tensor lies one map row further down, since 38 cells × 4 priors = 152.
+#
+# A convolution puts channels first, (B, A·4, H, W); they must move behind row and column. A plain `reshape` has the right shape and the wrong boxes. And one published SSD (uvipen/SSD-pytorch, chapter 04) orders **level, prior, row, column**; its weights fit ours after a permutation.
+
+# %% id="locate" slide="-"
+for index in (3, 4, 152, 5776, 8731):
+    print(index, boxes.PriorBox(ssd300).locate(index))
+
+# %% id="order-of-a-head" slide="subslide" tags=["prove"]
+# (B, A*4, H, W) -> (B, H*W*A, 4)
+batch, each, height, width = 2, 6, 10, 10
+head = torch.randn(batch, each * 4, height, width)
+deltas = head.unflatten(1, (each, 4)).permute(0, 3, 4, 1, 2)
+deltas = deltas.reshape(batch, height * width * each, 4)
+
+row, column, prior = 7, 2, 5
+prove("the permuted head is in order",
+      deltas[:, (row * width + column) * each + prior],
+      head[:, prior * 4 : prior * 4 + 4, row, column])
+plain = head.reshape(deltas.shape)
+print("a plain reshape is, too:", torch.equal(deltas, plain))
+
+# %% id="order-of-uvipen" slide="-"
+# level, row, column, prior -> level, prior, row, column
+order, start = [], 0
+for count, each in zip(ssd300.priors_per_level, ssd300.priors_per_cell):
+    index = torch.arange(start, start + count).view(count // each, each)
+    order.append(index.T.reshape(-1))
+    start += count
+order = torch.cat(order)
+print("uvipen's first rows are our rows", order[:3].tolist())
+assert sorted(order.tolist()) == list(range(8732))
+
+# %% [markdown] id="border" slide="subslide"
+# ### Do priors end at the border?
+#
+# **Predict first.** The list is clamped to [0, 1]. How many of the 8,732 boxes still reach beyond the image? Can a *centre* lie outside?
+
+# %% id="clamp-three-ways" slide="-"
+for rule in ("none", "sizes", "all"):
+    found = PriorBox(replace(ssd300, clamp=rule))()
+    corners = boxes.cxcywh_to_xyxy(found)
+    beyond = ((corners < -1e-6) | (corners > 1 + 1e-6)).any(dim=1)
+    outside = (found[:, :2] > 1 + 1e-6).any(dim=1)
+    print(f"{rule:5}  beyond the border: {int(beyond.sum())}"
+          f"  centres outside: {int(outside.sum())}"
+          f"  mean centre: {found[:, 0].mean():.3f}")
+
+# %% [markdown] id="predict-then-move" slide="subslide"
+# Thousands, and yes. Clamped are `(cx, cy, w, h)`, not corners: a 30-px box around 4 px still begins at −11. And the grid is larger than the image: 38 · 8 = 304, 10 · 32 = 320. The 10 × 10 map's last row and column have their centres at 9.5 · 32 = 304 > 300: 19 cells × 6 = 114 priors. The mean centre is 0.509, not 0.5.
+#
+# PyTorch ports clamp all four, torchvision only sizes, and SSD's author stopped clamping: “slightly better” ([caffe #526](https://github.com/weiliu89/caffe/issues/526)). A reader who clipped the *corners* measured 76.2 mAP instead of 77.1 ([thread](https://github.com/sgrvinod/a-PyTorch-Tutorial-to-Object-Detection/issues/95)).
+#
+# ### Predict, then move
+#
+# 1. `ssd300_voc`, level 2, last row and column: where is the centre? Untick the clamp: what moves?
+# 2. Level 5: how many of the four boxes does the clamp change, and which?
+# 3. Find the cell that owns row 5,776 of the tensor (the table's last column).
+#
+# <details><summary>Answers</summary>
+#
+# 1. At (304, 304). Clamped, all six boxes sit on the corner (300, 300).
+# 2. Two, the wide one and the tall one: 264 · √2 = 373 px is more than the image has.
+# 3. Level 1, row 0, column 0: the 5,776 priors of level 0 end at row 5,775.
+#
+# </details>
+
+# %% id="explorer" slide="subslide" tags=["explorer"]
+shown = ("ssd300_voc", "ssd300_coco", "ssdlite300_uvipen",
+         "refinedet320", "m2det512", "ssd_tiny")
+show.PriorBoxExplorer({name: PRIOR_LAYOUTS[name] for name in shown})
+
+# %% [markdown] id="do-they-suit" slide="slide"
+# ## 4 · Do they suit your objects?
+#
+# So **measure**: for every object of a data set, the IoU of its best prior. No network, no training, a second of work. Ours is *Shapes*: 128 px scenes whose objects take 6 to 75 % of the side.
+
+# %% [markdown] id="notes-suit" slide="notes"
+# > *For the speaker.* For people with data of their own: let one name typical object sizes (cells, cars from a drone, letters) and ask which level has to find them. Warn of the reverse mistake: coverage says what *may* be learned, not what will be.
+
+# %% id="objects-and-bars" slide="-"
+scenes = Shapes(length=400, size=128)
+objects = torch.cat([target["boxes"] for _, target in scenes]) / 128
+sizes_px = 128 * (objects[:, 2:] - objects[:, :2])  # (G, 2)
+tiny = boxes.SSD_TINY_PRIORS
+show.draw_size_chart(tiny, sizes_px)
+
+# %% [markdown] id="recall" slide="subslide"
+# The bars reach over all objects. The **recall** of a layout is the share of objects with a prior of IoU ≥ 0.5. Compare `ssd_tiny`, the same with every level one size larger, and SSD's VOC rule in per cent:
+
+# %% id="recall-by-size" slide="-"
+edges = [5, 8, 11, 16, 23, 32, 45, 64, 96]
+sides = sizes_px.prod(dim=1).sqrt()  # (G,)
+bins = [(sides >= a) & (sides < b) for a, b in pairwise(edges)]
+
+def recall(config):
+    """Of all objects, then of the objects of each size."""
+    found = coverage(objects, boxes.make_priors(config)) >= 0.5
+    return [found[chosen].float().mean().item()
+            for chosen in [slice(None), *bins]]
+
+low, high = ssd_sizes(128, 4, first=10, low=20, high=90)
+layouts = {
+    "ssd_tiny": tiny,
+    "one size larger": replace(tiny, min_sizes=(20, 40, 72, 112),
+                               max_sizes=(40, 72, 112, 128)),
+    "10, 20–90 %": replace(tiny, min_sizes=low, max_sizes=high),
+}
+curves = {name: recall(config)[1:] for name, config in layouts.items()}
+show.draw_coverage(edges, curves, alt="Recall of Shapes objects by size. "
+    "ssd_tiny stays near 100 % from 8 px on; the other layouts reach no "
+    "object under 8 px and catch up at 16 and at 32 px.")
+
+# %% [markdown] id="tune" slide="subslide"
+# What no prior reaches, no training finds well: matching would force one poor prior on it (chapter 03). The VOC rule loses every object under 8 px: 10 % of 128 px is 12.8, and squares reach down to 12.8 / √2 = 9.
+#
+# **Tune.** Move the finest size and watch the recall. Which is best, when the smallest objects have a side of 6 px: 5, 9 or 14 px? Then the ratios: each costs priors, and so predictions and time. Does Shapes need ratio 3?
+
+# %% id="tune-sizes-and-ratios" slide="subslide"
+finest = {s: recall(replace(tiny, min_sizes=(s, 20, 40, 72)))
+          for s in range(5, 17)}
+best = max(finest, key=lambda s: finest[s][0])
+print("best is neither the smallest nor the largest:", 6 < best < 12)
+
+for ratios in ((), (2,), (2, 3)):
+    config = replace(tiny, aspect_ratios=(ratios,) * 4)
+    same = abs(recall(config)[0] - recall(tiny)[0]) < 0.02
+    print(f"{ratios!s:7}{config.num_priors:6} priors,",
+          "recall within 2 points of ssd_tiny:", same)
+
+curves = {f"finest {s} px": finest[s][1:] for s in (5, 9, 14)}
+show.draw_coverage(edges, curves, alt="Recall of Shapes objects by size. A "
+    "finest size of 9 px is near 100 % from 8 px on; 5 px has a hole "
+    "between 11 and 16 px, and 14 px misses most objects below 11 px.")
+
+# %% [markdown] id="your-own-data" slide="subslide"
+# Smaller is not better: priors of 5 px on a step of 4 stand too far apart, and a hole opens below 20 px. And ratio 3 buys nothing here for half as many priors again.
+#
+# **For your own data:** (1) resize the ground truth as the network resizes its input; (2) draw `draw_size_chart`: which objects have no bar? (3) measure `coverage`, move `min_sizes`; (4) leave `steps` and `map_sizes` alone. Objects too small for every map need a finer map or a larger input.
+#
+# **Mind the shape of the images.** A square input squeezes a 640 × 480 photograph, and ratios hold in the *input*. In the photograph, the “square” is 4 : 3 and the tall 1 : 2 is 2 : 3:
+
+# %% id="ratios-in-a-photograph" slide="-"
+in_input = PriorBox(ssd300).sizes(1)  # (A, 2)
+in_photograph = in_input * torch.tensor([640, 480])  # (A, 2)
+for sizes in (in_input, in_photograph):
+    print([f"{w / h:.2f}" for w, h in sizes])
+
+# %% [markdown] id="ledger" slide="slide" tags=["ledger"]
+# ## 5 · Your turn
+#
+# ### Paper ↔ code
+#
+# | what | paper | published code | here | proof |
+# |--|--|--|--|--|
+# | scales | Eq. 4, not rounded | step cut to whole per cent | `ssd_sizes` | §2, seven tables |
+# | finest level | 0.1 | 10 % VOC, 7 % COCO, 4 % “512” | `first=` | §2, seven tables |
+# | “512 VOC” | – | authors 7, 15–90 %; ports 4, 10–90 % in whole px | as the ports | §2, seven tables |
+# | centres | (i + 0.5) / map | (i + 0.5) · step / image | as the code | §3, mean 0.509 |
+# | steps | – | strides; image / map where stride is 1 | `steps` | §2, steps |
+# | border | – | Caffe none, torchvision sizes, ports all | `clamp` | §3, border |
+# | order | – | row, column, prior; uvipen: prior, row, column | the first | §3; `tests/boxes/test_golden.py` |
+# | RefineDet | 4 × stride | 32 … 256 px for both inputs | the same | §2, last two lines |
+# | M2Det, a cell | six anchors, three ratios | 2 squares + 2 · 2 | the same | §3, torchvision |
+# | M2Det800 | – | 114.29 became 115 | kept | §2, steps |
+
+# %% [markdown] id="exercises" slide="subslide"
+# ### Exercises
+#
+# Replace the dots and run the cell: it says what is right, or wrong and why. `nb02.prior_count.hint()` helps, a little more at each call. Write without scrolling up.
+#
+# 1. `prior_count`: the number of priors of a layout with two squares a cell and two boxes a ratio. It works when SSD300 gives 8,732.
+# 2. `cell_sizes`: the (A, 2) sizes of a cell as fractions: both squares, then wide and tall for each ratio. It works when all areas but the second are min_size².
+# 3. `cell_centers`, without a loop: all (x, y) as fractions, row by row. It works when the second row is the right neighbour of the first.
+# 4. `find_prior`: level, row, column, prior of row `index`. It works when it agrees with `locate`.
+# 5. `share_covered`: the share of boxes (corners) with a prior (cxcywh) of IoU ≥ `threshold`. Then find a layout with fewer priors than `ssd_tiny` and no lower `recall(...)[0]`.
+
+# %% id="exercise-prior-count" slide="skip" tags=["exercise"]
+def prior_count(map_sizes, aspect_ratios):
+    """Number of priors of all levels together."""
+    total = 0
+    for side, ratios in zip(map_sizes, aspect_ratios):
+        ...
+    return None
+
+nb02.prior_count.check(prior_count)
+
+# %% id="exercise-cell-sizes" slide="skip" tags=["exercise"]
+def cell_sizes(min_size, max_size, ratios, image_size):
+    """Width and height of one cell's priors, fractions of the image."""
+    sizes = [(min_size, min_size)]
+    ...
+    return None
+
+nb02.cell_sizes.check(cell_sizes)
+
+# %% id="exercise-cell-centers" slide="skip" tags=["exercise"]
+def cell_centers(map_size, step, image_size):
+    """Centre (x, y) of every cell, row by row, fractions of the image."""
+    along = torch.arange(map_size)
+    ...
+    return None
+
+nb02.cell_centers.check(cell_centers)
+
+# %% id="exercise-find-prior" slide="skip" tags=["exercise"]
+def find_prior(index, map_sizes, priors_per_cell):
+    """(level, row, column, prior) of one row of the tensor."""
+    levels = zip(map_sizes, priors_per_cell)
+    for level, (side, number) in enumerate(levels):
+        ...
+    return None
+
+nb02.find_prior.check(find_prior)
+
+# %% id="exercise-share-covered" slide="skip" tags=["exercise"]
+from detlearn.boxes import box_iou, cxcywh_to_xyxy
+
+def share_covered(boxes, priors, threshold):
+    """Share of the boxes that have a prior with IoU >= threshold."""
+    ...
+
+nb02.share_covered.check(share_covered)
+
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# ### Bug clinic
+#
+# Three patients, all met in the wild. Run the symptom, write down the mistake, *then* open the diagnosis. The cures stand after the third.
+#
+# **Patient 1.** “My boxes are exactly those of the paper, counts and sums are right. But the trained detector finds everything at mirrored places.”
+#
+# <details><summary>Diagnosis</summary>
+#
+# x and y are swapped: with `indexing="ij"` the *first* output changes from row to row, and that is y. On a square map the set of boxes stays the same, only the order is transposed: a prediction for row 0, column 1 is decoded at row 1, column 0. No picture of all priors shows it; a comparison in order does.
+#
+# </details>
+
+# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+def sick_centers(map_size, step):
+    along = (torch.arange(map_size) + 0.5) * step
+    x, y = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+right, sick = PriorBox(ssd300).centers(3) * 300, sick_centers(5, 64)
+print("the same sum:", right.sum().item() == sick.sum().item())
+print("the same set:", sorted(right.tolist()) == sorted(sick.tolist()))
+sick[:3]
+
+# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# **Patient 2.** “Recall got worse everywhere, and the largest objects are simply gone.”
+#
+# <details><summary>Diagnosis</summary>
+#
+# The + 0.5 is forgotten. Every box sits half a step to the upper left: 4 px on the finest level, which the network may still learn, but 150 px on the coarsest, whose only cell is now centred on the image's *corner*.
+#
+# </details>
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+def sick_along(map_size, step):
+    return torch.arange(map_size) * step
+
+
+for k in (0, 3, 5):
+    sick = sick_along(ssd300.map_sizes[k], ssd300.steps[k])
+    right = PriorBox(ssd300).centers(k)[:, 0].unique() * 300
+    print(f"level {k}: {(right - sick).mean():.0f} px off, from {sick[0]}")
+
+# %% [markdown] id="clinic-3" slide="subslide" tags=["clinic"]
+# **Patient 3.** A published RefineDet: it runs on VOC (21 classes), and shall now learn five classes of your own.
+#
+# <details><summary>Diagnosis</summary>
+#
+# Two mistakes. The layout is chosen by the *class count*; priors know no classes, only maps, and the COCO entry is not even keyed by size. And `len(aspect_ratios)`, “the number of priors per location” in a comment, counts the four *levels*; a cell has three priors.
+#
+# </details>
+
+# %% id="clinic-3-symptom" slide="-" tags=["clinic"]
+voc = {320: boxes.REFINEDET320_PRIORS, 512: boxes.REFINEDET512_PRIORS}
+coco = {"min_dim": 300, "feature_maps": [38, 19, 10, 5, 3, 1]}
+
+
+def sick_layout(num_classes, image_size):
+    return (voc if num_classes == 21 else coco)[image_size]
+
+
+try:
+    sick_layout(num_classes=6, image_size=320)
+except KeyError as error:
+    print("KeyError:", error)
+
+table = sick_layout(num_classes=21, image_size=320)
+each = len(table.aspect_ratios)
+predicted = sum(side**2 * each for side in table.map_sizes)
+print("the heads predict", predicted, "boxes for", table.num_priors)
+
+# %% id="clinic-1-cure" slide="skip" tags=["clinic"]
+def cured_centers(map_size, step):
+    along = (torch.arange(map_size) + 0.5) * step
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+prove("patient 1 is cured", cured_centers(5, 64),
+      PriorBox(ssd300).centers(3) * 300, tolerance=1e-4)
+
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
+def cured_along(map_size, step):
+    return (torch.arange(map_size) + 0.5) * step
+
+
+prove("patient 2 is cured", cured_along(1, 300),
+      PriorBox(ssd300).centers(5)[:, 0] * 300)
+
+# %% id="clinic-3-cure" slide="skip" tags=["clinic"]
+table = voc[320]
+each = table.priors_per_cell
+predicted = sum(side**2 * a for side, a in zip(table.map_sizes, each))
+prove("patient 3 is cured", predicted, table.num_priors)
+
+# %% [markdown] id="summary" slide="slide"
+# ### Summary
+#
+# - A **prior** is a box written down before any picture: a centre from the grid, (i + 0.5) · step, a size from `min_size`, √(min · max) and the ratios.
+# - **Sizes**: even scales in whole per cent, the step rounded down, a smaller one in front. **Steps**: strides, and image / map where maps shrink without one.
+# - **8,732** = 5,776 + 2,166 + 600 + 150 + 36 + 4: many small boxes on fine maps, few large ones on coarse maps.
+# - The **order** is part of the definition: level, row, column, prior.
+# - The rest was chosen for VOC and COCO. On your data, **measure coverage**.
+#
+# **Next**, 03: which prior learns from which object?
+#
+# **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §2.2 · Zhang et al. 2018, *RefineDet*, 1711.06897, §3 · Zhao et al. 2019, *M2Det*, 1811.04533 · torchvision, `models/detection/anchor_utils.py` · SSD's author on scales, steps and clamping: caffe issues 48, 352, 526.

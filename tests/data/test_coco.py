@@ -1,0 +1,149 @@
+"""A COCO tree as it should be, and in every broken form."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from detlearn.data import CocoDetectionDataset, data_path
+
+
+def write(folder: Path, **changes) -> CocoDetectionDataset:
+    """A small tree with gaps in its category ids, an image 0, an empty image and a crowd."""
+    content = {
+        "images": [
+            {"id": 0, "file_name": "first.png", "width": 20, "height": 10},
+            {"id": 16_777_217, "file_name": "empty.png", "width": 20, "height": 10},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 0, "category_id": 9, "bbox": [1, 2, 3, 4], "iscrowd": 0, "area": 11.5},
+            {"id": 2, "image_id": 0, "category_id": 3, "bbox": [15, 5, 10, 10], "iscrowd": 1},
+        ],
+        "categories": [{"id": 9, "name": "dog"}, {"id": 3, "name": "cat"}],
+    }  # fmt: skip
+    options = changes.pop("options", {})
+    for path, value in changes.items():
+        section, _, rest = path.partition("__")
+        if not rest:
+            content[section] = value
+        else:
+            number, _, field = rest.partition("__")
+            if value is ...:
+                del content[section][int(number)][field]
+            else:
+                content[section][int(number)][field] = value
+    for name in ("first.png", "empty.png"):
+        Image.new("RGB", (20, 10)).save(folder / name)
+    (folder / "a.json").write_text(json.dumps(content))
+    return CocoDetectionDataset(folder, folder / "a.json", **options)
+
+
+def test_items(tmp_path):
+    dataset = write(tmp_path)
+    assert dataset.class_names == ("background", "cat", "dog")
+    assert dataset.category_ids == (None, 3, 9)
+    assert len(dataset) == 2
+    image, target = dataset[0]
+    assert tuple(image.shape) == (3, 10, 20)
+    assert target["image_id"] == 0
+    assert target["labels"].tolist() == [2, 1]
+    assert target["boxes"].tolist() == [[1, 2, 4, 6], [15, 5, 20, 10]]  # the second is clipped
+    assert target["iscrowd"].tolist() == [0, 1]
+    assert target["area"].tolist() == [11.5, 100.0]
+
+
+def test_images_without_annotations_stay_and_ids_survive(tmp_path):
+    _, target = write(tmp_path)[1]
+    assert target["image_id"] == 16_777_217  # float32 would make it 16777216
+    assert tuple(target["boxes"].shape) == (0, 4) and len(target["labels"]) == 0
+
+
+def test_transform_gets_image_and_target(tmp_path):
+    dataset = write(tmp_path, options={"transform": lambda image, target: (image.sum(), target)})
+    assert dataset[0][0].ndim == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": None}, r"a\.json: expected a list 'images', got NoneType"),
+        ({"categories": {}}, r"a\.json: expected a list 'categories', got dict"),
+        ({"annotations__1__bbox": ...}, r"annotations\[1\] lacks bbox"),
+        ({"images__1__file_name": ...}, r"images\[1\] lacks file_name"),
+        ({"annotations__1__image_id": 5}, r"annotations\[1\] \(id 2\) has image_id 5, which no entry of images"),
+        ({"annotations__0__category_id": 4}, r"has category_id 4, which no entry of categories"),
+        ({"images__1__id": 0}, "two entries of images have the same id"),
+        ({"annotations__1__bbox": [1, 2, 3]}, r"image 0, annotation 2: expected bbox \[x, y, width, height\]"),
+        ({"annotations__1__bbox": "1 2 3 4"}, r"image 0, annotation 2: expected bbox"),
+        ({"annotations__1__bbox": [1, 2, 0, 4]}, "image 0, annotation 2: expected a width and height above 0"),
+        ({"annotations__1__bbox": [1, 2, 3, -4]}, "image 0, annotation 2: expected a width and height"),
+        ({"annotations__1__bbox": [1, 2, float("nan"), 4]}, "image 0, annotation 2: expected finite numbers"),
+    ],
+)  # fmt: skip
+def test_broken_files_are_named(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        write(tmp_path, **change)
+    assert "a.json" in str(caught.value)
+
+
+def test_boxes_outside_name_image_and_box(tmp_path):
+    dataset = write(tmp_path, annotations__1__bbox=[30, 2, 3, 4])
+    with pytest.raises(
+        ValueError, match=r"image 0 \(first\.png, 20 x 10\), annotation 2: .*outside"
+    ):
+        dataset[0]
+
+
+def test_skipping_says_so_once(tmp_path):
+    with pytest.warns(UserWarning, match="1 boxes skipped; the first: .*annotation 2"):
+        dataset = write(tmp_path, annotations__1__bbox=[1, 2, 0, 4], options={"on_bad": "skip"})
+    assert dataset[0][1]["labels"].tolist() == [2]
+    with pytest.raises(ValueError, match="on_bad: expected 'error' or 'skip', got 'ignore'"):
+        write(tmp_path, options={"on_bad": "ignore"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a whole JSON"),
+        ('{"images": [', "not a whole JSON"),
+        ("[]", "expected an object with images"),
+    ],
+)
+def test_files_that_are_no_annotations(tmp_path, text, message):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.json: " + message):
+        CocoDetectionDataset(tmp_path, tmp_path / "a.json")
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such annotation file"):
+        CocoDetectionDataset(tmp_path, tmp_path / "a.json")
+    dataset = write(tmp_path)
+    (tmp_path / "first.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"first\.png: no such picture"):
+        dataset[0]
+
+
+def test_the_shipped_split_and_its_key_points():
+    folder = data_path("shapes_val")
+    dataset = CocoDetectionDataset(folder / "images", folder / "annotations.json", keypoints=True)
+    assert len(dataset) == 300
+    people = 0
+    for index in range(0, 300, 10):
+        image, target = dataset[index]
+        assert tuple(image.shape) == (3, 128, 128)
+        assert target["keypoints"].shape == (len(target["labels"]), 17, 3)
+        for label, box, joints in zip(
+            *(target[k] for k in ("labels", "boxes", "keypoints")), strict=True
+        ):
+            if dataset.class_names[label] == "person":
+                people += 1
+                seen = joints[joints[:, 2] > 0, :2]
+                assert (seen >= torch.Tensor(box)[:2] - 1).all()
+                assert (seen <= torch.Tensor(box)[2:] + 1).all()
+            else:
+                assert not joints.any()
+    assert people > 5

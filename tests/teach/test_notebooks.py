@@ -1,0 +1,406 @@
+"""The builder: sources become notebooks, twice the same, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from detlearn.teach import notebooks
+from detlearn.teach.exercises import nb02
+from detlearn.teach.notebooks import BuildError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rewrite(clone: Path, text: str, name: str = "00_small.py") -> Path:
+    path = clone / "notebooks" / "src" / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def small(clone: Path) -> str:
+    return (clone / "notebooks" / "src" / "00_small.py").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------- addresses
+
+
+def test_the_address_is_written_once() -> None:
+    url = notebooks.repository_url()
+    assert url == "https://github.com/detlearn/detlearn"
+    others = [
+        path
+        for folder in ("detlearn", "notebooks/src", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+        if url in path.read_text(encoding="utf-8")
+    ]
+    assert others == []
+
+
+def test_badge_opens_this_notebook_in_colab() -> None:
+    assert notebooks.badge("02_prior_box") == (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        "(https://colab.research.google.com/github/detlearn/detlearn/blob/main/notebooks/"
+        "02_prior_box.ipynb)"
+    )
+
+
+def test_git_suffix_and_slash_do_not_matter(clone: Path) -> None:
+    text = (clone / "pyproject.toml").read_text(encoding="utf-8")
+    text = text.replace("github.com/detlearn/detlearn", "example.org/a/b.git/")
+    (clone / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert notebooks.repository_url(clone) == "https://example.org/a/b"
+    assert "/github/a/b/blob/" in notebooks.colab_link("x", clone)
+
+
+# ------------------------------------------------------------------------------- sources
+
+
+def test_sources_by_number(clone: Path) -> None:
+    rewrite(clone, small(clone), "02_other.py")
+    rewrite(clone, "", "helper.py")
+    assert [p.name for p in notebooks.sources((), clone)] == ["00_small.py", "02_other.py"]
+    assert [p.name for p in notebooks.sources(("2",), clone)] == ["02_other.py"]
+    with pytest.raises(BuildError, match="no source of chapter 07; there are 00, 02"):
+        notebooks.sources(("07",), clone)
+
+
+def test_outside_a_clone_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="this works in a clone of the course"):
+        notebooks.sources((), tmp_path)
+
+
+def test_reading_a_source(clone: Path) -> None:
+    notebook = notebooks.read_source(clone / "notebooks/src/00_small.py", clone)
+    assert [cell.id for cell in notebook.cells] == [
+        "00-small",
+        "setup",
+        "what-is-a-prior",
+        "define-double",
+        "evidence",
+    ]
+    title, setup, *_ = notebook.cells
+    assert title.source.splitlines() == [
+        "# 00 · Small",
+        "",
+        notebooks.badge("00_small", clone),
+        "",
+        "One question.",
+    ]
+    assert setup.source == notebooks.setup_cell(clone)
+    assert setup.metadata == {"slideshow": {"slide_type": "skip"}, "tags": ["setup"]}
+    assert notebook.metadata == notebooks.METADATA
+    assert notebook.cells[-1].source == 'print("one\\ntwo")\ndouble(4)'
+
+
+NAMES = [
+    ("nothing", "markdown", "", "markdown"),
+    ("a heading", "markdown", "Text first\n\n## Häuser & Bäume", "hauser-baume"),
+    ("prose", "markdown", "**Count** them.", "count-them"),
+    ("a class", "code", "import torch\n\nclass PriorBox:\n    pass", "define-priorbox"),
+    ("a call", "code", "\nmake_priors(config).shape", "make-priors-config-shape"),
+    ("a magic", "code", "%matplotlib inline", "matplotlib-inline"),
+    ("a very long line", "code", "x = " + "abcdefghi_" * 9, "x-abcdefghi-abcdefghi-abcdefghi-abcdefghi"),
+    ("one very long word", "code", "y" * 99, "y" * 48),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "source", "name"), [
+    pytest.param(*case[1:], id=case[0]) for case in NAMES
+])  # fmt: skip
+def test_cells_get_speaking_names(kind: str, source: str, name: str) -> None:
+    assert notebooks._speaking_name(kind, source) == name
+
+
+def test_equal_names_are_numbered(clone: Path) -> None:
+    path = rewrite(clone, small(clone) + '\n# %% slide="-"\ny = 1\n\n# %% slide="-"\ny = 1\n')
+    names = [cell.id for cell in notebooks.read_source(path, clone).cells]
+    assert names[-2:] == ["y-1", "y-1-2"]
+
+
+def test_jupyters_own_form_of_the_slide_type_is_understood(clone: Path) -> None:
+    old, new = 'slide="fragment"', 'slideshow={"slide_type": "fragment"}'
+    before = notebooks.read_source(clone / "notebooks/src/00_small.py", clone)
+    path = rewrite(clone, small(clone).replace(old, new))
+    assert notebooks.read_source(path, clone) == before
+
+
+FAULTS = [
+    ("no title", "# # 00 · Small", "# 00 · Small", "the first cell is the title"),
+    ("no setup cell", ' tags=["setup"]', "", "the second cell, and no other, is tagged setup"),
+    ("two setup cells", 'slide="-"', 'slide="-" tags=["setup"]', "cell 4: the second cell, and no other"),
+    ("a setup cell with code", '"] slide="skip"\n', '"] slide="skip"\nx = 1\n', "its text comes from src/_setup.py"),
+    ("an id twice", 'slide="-"', 'slide="-" id="evidence"', "another cell has the id 'evidence'"),
+    ("a bad id", 'id="evidence"', 'id="the evidence"', "'the evidence' is no id"),
+    ("a bad slide type", 'slide="-"', 'slide="page"', r"slide 'page', expected one of slide, sub"),
+    ("unknown metadata", 'slide="-"', 'slide="-" alt="x"', r"\(define-double\): unknown metadata alt"),
+    ("a raw cell", '# %% slide="-"', "# %% [raw]", "a raw cell; expected markdown or code"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    pytest.param(*case[1:], id=case[0]) for case in FAULTS
+])  # fmt: skip
+def test_faults_of_a_source_are_named(clone: Path, old: str, new: str, message: str) -> None:
+    assert old in small(clone)
+    path = rewrite(clone, small(clone).replace(old, new, 1))
+    with pytest.raises(BuildError, match=message) as caught:
+        notebooks.read_source(path, clone)
+    assert str(caught.value).startswith("00_small.py")
+
+
+# ------------------------------------------------------------------------------- building
+
+
+def test_build_executes_and_repeats_itself_byte_by_byte(clone: Path) -> None:
+    source = clone / "notebooks/src/00_small.py"
+    product = notebooks.build(source, clone)
+    assert product == clone / "notebooks/00_small.ipynb"
+    first = product.read_bytes()
+    assert notebooks.check((), clone) == []
+    data = json.loads(first)
+    assert [c.get("execution_count") for c in data["cells"]] == [None, 1, None, 2, 3]
+    assert data["cells"][1]["outputs"][0]["text"] == ["detlearn ready\n"]
+    stream, result = data["cells"][4]["outputs"]
+    assert (stream["text"], result["data"]["text/plain"]) == (["one\n", "two\n"], ["8"])
+    assert set(data["metadata"]) == {"accelerator", "colab", "kernelspec", "language_info"}
+    assert b"timestamp" not in first and b"\r" not in first
+    nbformat.validate(nbformat.read(product, as_version=4))
+    product.unlink()
+    assert notebooks.build(source, clone).read_bytes() == first
+    assert sorted(p.name for p in product.parent.iterdir()) == ["00_small.ipynb", "src"]
+
+
+def test_a_failing_cell_is_named_and_nothing_is_written(clone: Path) -> None:
+    path = rewrite(clone, small(clone).replace("double(4)", "double(4) / 0"))
+    with pytest.raises(BuildError, match=r"(?s)00_small.py, cell 'evidence':.*ZeroDivisionError"):
+        notebooks.build(path, clone)
+    assert not notebooks.product_of(path).exists()
+
+
+def test_what_differs_from_run_to_run_is_left_out(clone: Path) -> None:
+    cells = """
+# %% slide="-" id="error" tags=["raises-exception"]
+1 / 0
+
+# %% slide="-" id="skipped" tags=["nbval-skip", "optional"]
+import urllib.no_such_module
+
+# %% slide="-" id="widget"
+import ipywidgets
+ipywidgets.IntSlider(value=3)
+
+# %% slide="-" id="progress"
+print("10%\\r50%\\r100%", flush=True)
+print("done")
+"""
+    path = rewrite(clone, small(clone) + cells)
+    notebook = nbformat.read(notebooks.build(path, clone), as_version=4)
+    error, skipped, widget, progress = notebook.cells[-4:]
+    assert error.outputs[0].traceback == ["ZeroDivisionError: division by zero"]
+    assert (skipped.execution_count, skipped.outputs) == (None, [])
+    assert list(widget.outputs[0].data) == ["text/plain"]
+    assert "widgets" not in notebook.metadata
+    assert [output.text for output in progress.outputs] == ["100%\ndone\n"]
+    assert notebooks.check((), clone) == []
+
+
+def test_measured_seconds_stay_until_their_cell_changes(clone: Path) -> None:
+    cell = (
+        '\n# %% slide="-" id="time" tags=["nbval-ignore-output"]\nimport time; print(time.time())\n'
+    )
+    path = rewrite(clone, small(clone) + cell)
+    first = notebooks.build(path, clone).read_bytes()
+    assert notebooks.build(path, clone).read_bytes() == first
+    rewrite(clone, small(clone).replace("time.time()", "time.time() / 2"))
+    again = nbformat.read(notebooks.build(path, clone), as_version=4)
+    assert again.cells[-1].outputs[0].text.encode().strip() not in first
+
+
+# ------------------------------------------------------------------------------- checking
+
+
+def unexecuted(clone: Path) -> Path:
+    """A product as the builder would write it, without running a kernel."""
+    source = clone / "notebooks/src/00_small.py"
+    notebook = notebooks.read_source(source, clone)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        cell.execution_count = count
+    notebooks.write_notebook(notebook, notebooks.product_of(source))
+    return notebooks.product_of(source)
+
+
+def test_a_missing_product_is_a_difference(clone: Path) -> None:
+    assert notebooks.check((), clone) == [
+        "00_small.ipynb: not built; run `python -m detlearn.teach.notebooks build 00`"
+    ]
+
+
+def test_a_product_without_source_is_a_difference(clone: Path) -> None:
+    unexecuted(clone).rename(clone / "notebooks" / "07_lost.ipynb")
+    assert "07_lost.ipynb: no source notebooks/src/07_lost.py" in notebooks.check((), clone)
+
+
+def change_nothing(data: dict[str, Any]) -> None: ...
+def change_text(data: dict[str, Any]) -> None:
+    data["cells"][3]["source"][-1] = "    return 3 * x"
+
+
+def change_tags(data: dict[str, Any]) -> None:
+    data["cells"][4]["metadata"]["tags"] = ["nbval-skip"]
+
+
+def change_count(data: dict[str, Any]) -> None:
+    data["cells"][3]["execution_count"] = 7
+
+
+def change_metadata(data: dict[str, Any]) -> None:
+    data["metadata"]["language_info"]["version"] = "3.13"
+
+
+def remove_a_cell(data: dict[str, Any]) -> None:
+    del data["cells"][3]
+
+
+def add_a_cell(data: dict[str, Any]) -> None:
+    data["cells"].append({**data["cells"][3], "id": "mine"})
+
+
+def swap_cells(data: dict[str, Any]) -> None:
+    data["cells"][2:4] = data["cells"][3:1:-1]
+
+
+CHANGES = [
+    (change_nothing, None),
+    (change_text, "cell 'define-double': not the text of the source"),
+    (change_tags, "cell 'evidence': not the tags or slide type of the source"),
+    (change_count, "cell 'define-double': not executed in order"),
+    (change_metadata, "its metadata are not the builder's"),
+    (remove_a_cell, "cells define-double are missing"),
+    (add_a_cell, "cells mine are not in the source"),
+    (swap_cells, "the cells are in another order"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES, ids=lambda v: getattr(v, "__name__", ""))
+def test_check_names_the_difference(clone: Path, change: Any, message: str | None) -> None:
+    product = unexecuted(clone)
+    data = json.loads(product.read_text(encoding="utf-8"))
+    change(data)
+    product.write_text(json.dumps(data), encoding="utf-8")
+    problems = notebooks.check(("00",), clone)
+    assert len(problems) == (message is not None)
+    assert message is None or message in problems[0]
+
+
+# ------------------------------------------------------------------------------- student copies
+
+EXERCISE = """
+# %% slide="-" id="count-stub" tags=["exercise"]
+from detlearn.teach.exercises import nb02
+nb02.prior_count.check(None)
+
+# %% slide="-" id="sizes-stub" tags=["exercise"]
+nb02.cell_sizes.check(None)
+
+# %% slide="-" id="sizes-solution" tags=["solution"]
+print("by hand")
+"""
+
+
+def with_exercises(clone: Path) -> Path:
+    rewrite(clone, small(clone) + EXERCISE)
+    product = unexecuted(clone)
+    notebook = nbformat.read(product, as_version=4)
+    notebook.cells[5].outputs = [nbformat.v4.new_output("stream", text="not yet\n")]
+    notebooks.write_notebook(notebook, product)
+    return product
+
+
+def test_student_copies_have_no_solutions_and_instructors_have_all(
+    clone: Path, tmp_path: Path
+) -> None:
+    before = with_exercises(clone).read_bytes()
+    written = notebooks.write_student_copies(tmp_path / "class", clone)
+    assert written == [
+        tmp_path / "class/student/00_small.ipynb",
+        tmp_path / "class/instructor/00_small.ipynb",
+    ]
+    student, instructor = (nbformat.read(path, as_version=4) for path in written)
+    nbformat.validate(student)
+    nbformat.validate(instructor)
+    assert [cell.id for cell in student.cells][-3:] == ["evidence", "count-stub", "sizes-stub"]
+    assert student.cells[-2].outputs == [] and student.cells[-2].execution_count is None
+    assert [cell.id for cell in instructor.cells][-4:] == [
+        "count-stub",
+        "solution-prior-count",
+        "sizes-stub",
+        "sizes-solution",
+    ]
+    solution = instructor.cells[-3]
+    assert nb02.prior_count.solution_source in solution.source
+    assert solution.source.endswith("nb02.prior_count.check(prior_count)")
+    assert (clone / "notebooks/00_small.ipynb").read_bytes() == before
+
+
+def test_the_inserted_solution_is_right(clone: Path, tmp_path: Path) -> None:
+    with_exercises(clone)
+    _, path = notebooks.write_student_copies(tmp_path, clone)
+    source = nbformat.read(path, as_version=4).cells[-3].source
+    body, _, call = source.rpartition("\n")
+    namespace: dict[str, Any] = {"nb02": nb02}
+    exec(body, namespace)
+    assert eval(call, namespace)
+
+
+def test_a_second_run_writes_the_same_and_never_over_somebodys_work(
+    clone: Path, tmp_path: Path
+) -> None:
+    with_exercises(clone)
+    first, _ = notebooks.write_student_copies(tmp_path, clone)
+    before = first.read_bytes()
+    notebooks.write_student_copies(tmp_path, clone)
+    assert first.read_bytes() == before
+    first.write_bytes(before.replace(b"One question.", b"My answer."))
+    with pytest.raises(ValueError, match="may hold somebody's answers"):
+        notebooks.write_student_copies(tmp_path, clone)
+    assert b"My answer." in first.read_bytes()
+
+
+def test_without_notebooks_it_says_so(clone: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no notebook to copy"):
+        notebooks.write_student_copies(tmp_path / "x", clone)
+
+
+# ------------------------------------------------------------------------------- the command
+
+
+def test_command_line(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert notebooks.main(["check"], clone) == 1
+    assert "not built" in capsys.readouterr().err
+    assert notebooks.main(["lint"], clone) == 1
+    assert "not built" in capsys.readouterr().err
+    assert notebooks.main(["build", "00"], clone) == 0
+    assert "notebooks/00_small.ipynb: " in capsys.readouterr().out
+    assert notebooks.main(["check"], clone) == 0
+    assert notebooks.main(["lint"], clone) == 0
+    assert "00_small.ipynb: 5 cells" in capsys.readouterr().out
+    assert notebooks.main(["build", "55"], clone) == 1
+    assert "no source of chapter 55" in capsys.readouterr().err
+    rewrite(clone, small(clone).replace("double(4)", "triple(4)"))
+    assert notebooks.main(["build"], clone) == 1
+    assert "NameError" in capsys.readouterr().err
+    assert notebooks.main([], clone) == 2
+    assert notebooks.main(["--help"], clone) == 0
+    assert "usage: " in capsys.readouterr().out
+
+
+def test_what_the_builder_needs_is_named_when_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "jupytext", None)
+    with pytest.raises(BuildError, match="jupytext is missing: python -m pip install -r"):
+        notebooks._needed("jupytext")

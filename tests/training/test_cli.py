@@ -1,0 +1,167 @@
+"""The shell commands, as a shell runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from detlearn import create_model, save_model
+from detlearn.__main__ import main
+from detlearn.data import Shapes
+from detlearn.training.cli import open_dataset
+
+ROOT = Path(__file__).parents[2]
+TRAIN = ["train", "ssd_tiny", "--data", "shapes", "--scenes", "24", "--epochs", "2",
+         "--batch-size", "4", "--checkpoint-every", "2", "--no-eval", "--quiet", "--device", "cpu"]  # fmt: skip
+
+
+def shell(*arguments: str) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "detlearn", *arguments], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_ends_with_the_same_weights(tmp_path):
+    unbroken = shell(*TRAIN, "--out", str(tmp_path / "unbroken"))
+    killed = shell(*TRAIN, "--out", str(tmp_path / "killed"))
+    deadline = time.time() + 240
+    while not (tmp_path / "killed" / "last.pt").exists() and time.time() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "model.safetensors").exists(), (
+        "killed too late to prove anything"
+    )
+    output, _ = unbroken.communicate(timeout=240)
+    assert unbroken.returncode == 0, output
+
+    refused = shell(*TRAIN, "--out", str(tmp_path / "killed"))
+    output, _ = refused.communicate(timeout=240)
+    assert refused.returncode == 2 and "holds a run already; resume it" in output
+
+    resumed = shell(*TRAIN, "--out", str(tmp_path / "killed"), "--resume")
+    output, _ = resumed.communicate(timeout=240)
+    assert resumed.returncode == 0, output
+    assert "trained in" in output
+    ours = load_file(tmp_path / "killed" / "model.safetensors")
+    theirs = load_file(tmp_path / "unbroken" / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+    record = json.loads((tmp_path / "killed" / "run.json").read_text())
+    assert record["command"].startswith("python -m detlearn train ssd_tiny")
+    assert record["versions"]["torch"] == torch.__version__
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = create_model("ssd_tiny")
+    model.class_names = Shapes(length=0).class_names
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_model(model, path, {})
+    return path
+
+
+def test_detect_draws_and_writes(tmp_path, weights, capsys):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    Image.new("RGB", (90, 60), (200, 30, 30)).save(pictures / "a.png")
+    Image.new("L", (33, 47), 128).save(pictures / "a.jpg")
+    (pictures / "notes.txt").write_text("not a picture")
+    arguments = ["detect", "--weights", str(weights), str(pictures), "--out", str(tmp_path / "out"),
+                 "--score-threshold", "0.05", "--device", "cpu"]  # fmt: skip
+    assert main(arguments) == 0
+    assert "objects ->" in capsys.readouterr().out
+    results = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert [Path(r["image"]).name for r in results] == ["a.jpg", "a.png"]
+    assert len({r["picture"] for r in results}) == 2
+    for result, size in zip(results, [(33, 47), (90, 60)], strict=True):
+        assert result["objects"], "random weights find something at 0.05"
+        with Image.open(result["picture"]) as picture:
+            assert picture.size[0] >= size[0]
+        for found in result["objects"]:
+            x1, y1, x2, y2 = found["box_xyxy"]
+            assert 0 <= x1 <= x2 <= size[0] and 0 <= y1 <= y2 <= size[1]
+            assert found["class"] == Shapes(length=0).class_names[found["label"]]
+
+
+def test_evaluate_prints_and_writes(tmp_path, weights, capsys):
+    arguments = ["evaluate", "--weights", str(weights), "--data", "shapes", "--quiet",
+                 "--device", "cpu", "--json", str(tmp_path / "scores.json")]  # fmt: skip
+    assert main(arguments) == 0
+    assert "mAP50" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert 0 <= scores["mAP"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["detect", "--weights", "nowhere.safetensors", "x.png"], "nowhere.safetensors"),
+        (["evaluate", "--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+        (
+            ["train", "ssd_tiny", "--data", "nowhere", "--out", "OUT"],
+            "expected 'shapes' or a folder, got 'nowhere'",
+        ),
+        (
+            ["train", "ssd_tiny", "--data", "EMPTY", "--out", "OUT"],
+            "none of the layouts known for 'train'",
+        ),
+        (
+            ["train", "ssd_tiny", "--epochs", "0", "--out", "OUT"],
+            "epochs: expected at least 1, got 0",
+        ),
+        (
+            ["train", "ssd_tiny", "--device", "warp", "--out", "OUT"],
+            "device: 'warp' cannot be used",
+        ),
+    ],
+)
+def test_mistakes_get_one_sentence(tmp_path, capsys, arguments, message):
+    (tmp_path / "empty").mkdir()
+    names = {"OUT": str(tmp_path / "out"), "EMPTY": str(tmp_path / "empty")}
+    assert main([names.get(a, a) for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("detlearn: ") and message in error
+    assert "Traceback" not in error
+
+
+def test_missing_picture_and_wrong_file(tmp_path, weights, capsys):
+    assert (
+        main(
+            ["detect", "--weights", str(weights), str(tmp_path / "no.png"), "--out", str(tmp_path)]
+        )
+        == 2
+    )
+    assert "no.png" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert (
+        main(["detect", "--weights", str(weights), str(tmp_path / "empty"), "--out", str(tmp_path)])
+        == 2
+    )
+    assert "no pictures in this folder" in capsys.readouterr().err
+
+
+def test_models_and_unknown_model(capsys):
+    assert main(["models"]) == 0
+    assert "ssd_tiny" in capsys.readouterr().out.split()
+    with pytest.raises(SystemExit):
+        main(["train", "yolo", "--out", "x"])
+    assert "invalid choice: 'yolo'" in capsys.readouterr().err
+
+
+def test_voc_twin_is_found_by_its_layout():
+    from detlearn.data import data_path
+
+    dataset = open_dataset(str(data_path("shapes_voc")), "val")
+    image, target = dataset[0]
+    assert image.shape[0] == 3 and len(target["boxes"]) == len(target["labels"])

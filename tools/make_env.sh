@@ -1,0 +1,180 @@
+#!/bin/sh
+# Makes the Python environment of the course, or finds in an instant that it is ready.
+#
+#   sh tools/make_env.sh [DIRECTORY]      DIRECTORY: $DETLEARN_ENV, or .venv in the checkout
+#
+# PYTHON=...   the interpreter to make it with; default: the first of python3.13, python3.12,
+#              python3.11, python3, python that is 3.11 or newer
+#
+# The file `detlearn-env` in the environment says whether it may be trusted:
+#   ready FINGERPRINT    finished, with these requirements, for this checkout
+#   building PID         begun; where that process is gone the run was interrupted, and since a
+#                        half-written package looks installed to pip, it is made afresh
+# An environment without that file was made by somebody else (conda, CI, you): it is used, it gets
+# the packages that it lacks, and it is never deleted.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+env=${1:-${DETLEARN_ENV:-$root/.venv}}
+case $env in
+    /*) ;;
+    *) env=$(pwd)/$env ;;
+esac
+state=$env/detlearn-env
+NEW_ENOUGH='import sys; sys.exit(sys.version_info < (3, 11))'
+IDENTITY='import sys; print(sys.base_exec_prefix, sys.version_info[:2])'
+
+say() { printf '%s\n' "$*" >&2; }
+refuse() { say "$@"; exit 1; }
+works() { "$env/bin/python" -c "$NEW_ENOUGH" >/dev/null 2>&1; }
+fingerprint() {
+    # shellcheck disable=SC2046  # the words of cksum are wanted one by one
+    cd "$root" && echo $(cat requirements.txt requirements-dev.txt | cksum) "$root"
+}
+
+write_state() {
+    printf '%s\n' "$*" >"$state.new"
+    mv -f "$state.new" "$state"
+}
+
+begin() { # an empty directory (it may be a mount point) that says that it is being built
+    mkdir -p "$env"
+    write_state "building $$"
+    find "$env" -mindepth 1 -maxdepth 1 ! -name detlearn-env -exec rm -rf {} +
+}
+
+# ------------------------------------------------------------------ an interpreter
+find_pythons() { # sets $pythons (newline-separated paths) and $too_old (what was refused)
+    pythons='' too_old=''
+    if [ -n "${PYTHON:-}" ]; then names=$PYTHON; else
+        names='python3.13 python3.12 python3.11 python3 python'
+    fi
+    old_ifs=$IFS
+    [ -z "${PYTHON:-}" ] || IFS=''  # a path given by hand may hold a space
+    for name in $names; do
+        IFS=$old_ifs
+        path=$(command -v "$name" 2>/dev/null) || continue
+        if "$path" -c "$NEW_ENOUGH" >/dev/null 2>&1; then
+            pythons="$pythons$path
+"
+        elif version=$("$path" -V 2>&1); then
+            too_old="$too_old $name is $version;"
+        fi
+    done
+    IFS=$old_ifs
+    [ -n "$pythons" ] || refuse "detlearn needs Python 3.11 or newer.${too_old:+ Found:}${too_old%;}${too_old:+.}${PYTHON:+ (PYTHON=$PYTHON)}
+Install one (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python@3.13;
+anywhere: https://www.python.org/downloads/), or name one: make PYTHON=/path/to/python3.12 ..."
+}
+
+has_pip() { "$env/bin/python" -m pip --version >/dev/null 2>&1; }
+
+by_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null && "$1" -m venv "$env"; }
+by_virtualenv() {
+    "$1" -m virtualenv -q "$env" 2>/dev/null || virtualenv -q -p "$1" "$env" 2>/dev/null
+}
+by_uv() { uv venv -q --seed --allow-existing --python "$1" "$env" 2>/dev/null; }
+by_pip() { # Debian without python3-venv, but with python3-pip
+    "$1" -m pip --version >/dev/null 2>&1 &&
+        "$1" -m venv --without-pip "$env" 2>/dev/null &&
+        "$1" -m pip -q --python "$env/bin/python" install pip
+}
+
+create() {
+    find_pythons
+    for way in by_venv by_virtualenv by_uv by_pip; do
+        old_ifs=$IFS
+        IFS='
+'
+        for python in $pythons; do
+            IFS=$old_ifs
+            begin
+            if "$way" "$python" && has_pip; then
+                say "Python $("$env/bin/python" -c 'import platform; print(platform.python_version())')" \
+                    "($python) makes the environment in $env"
+                return
+            fi
+        done
+        IFS=$old_ifs
+    done
+    rm -rf "$env"
+    python=$(printf '%s' "$pythons" | head -n 1)
+    name=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    refuse "$python cannot make environments: its modules venv and ensurepip are missing, and no
+virtualenv, uv or pip was found that could stand in. Debian and Ubuntu ship them apart:
+    sudo apt install $name-venv
+Then run make again."
+}
+
+install() {
+    say "Installing the requirements (the first time some minutes and about 3 GB on Linux; less from
+CPU wheels: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make ...)"
+    has_pip || refuse "$env has no pip. Add it ($env/bin/python -m ensurepip), or remove that directory."
+    # One resolver run for everything; what is imported compiles itself, the rest need not.
+    (cd "$root" && PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        "$env/bin/python" -m pip install --no-compile --editable '.[dev]') &&
+        "$env/bin/python" -c 'import torch, torchvision' ||
+        refuse "The packages could not be installed; pip says why above. Most often it is the network or a
+full disk ($env needs about 6 GB on Linux). Then run make again: what was downloaded is kept."
+}
+
+lacks() { # prints what a foreign environment lacks
+    "$env/bin/python" - "$root/requirements.txt" "$root/requirements-dev.txt" <<'PY'
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    from packaging.requirements import Requirement
+except ImportError:
+    from pip._vendor.packaging.requirements import Requirement
+
+for path in sys.argv[1:]:
+    with open(path, encoding="utf-8") as file:
+        lines = [line.split("#")[0].strip() for line in file]
+    for requirement in map(Requirement, filter(None, lines)):
+        try:
+            if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+                print(requirement)
+        except PackageNotFoundError:
+            print(requirement)
+PY
+}
+
+# ------------------------------------------------------------------ what is there?
+[ -z "${PYTHON:-}" ] || find_pythons # an interpreter given by hand must do, ready or not
+if [ -f "$state" ]; then
+    read -r word rest <"$state" || word=''
+    if [ "$word" = building ]; then
+        if [ "$rest" != "$$" ] && kill -0 "$rest" 2>/dev/null; then
+            refuse "Another make (process $rest) is making $env; wait for it. If that is not so, remove the directory."
+        fi
+        say "The last run was interrupted: $env is made afresh."
+        create
+    elif ! works; then
+        say "The Python of $env is gone: it is made afresh."
+        create
+    elif [ -n "${PYTHON:-}" ] &&
+        [ "$("$PYTHON" -c "$IDENTITY")" != "$("$env/bin/python" -c "$IDENTITY")" ]; then
+        say "$env was made with another Python than $PYTHON: it is made afresh."
+        create
+    elif [ "$rest" = "$(fingerprint)" ]; then
+        exit 0
+    else
+        say "The requirements have changed, or the checkout has moved: $env is brought up to date."
+        write_state "building $$"
+    fi
+elif [ -d "$env" ] && [ -n "$(ls -A "$env")" ]; then
+    works || refuse "$env exists, holds no working Python 3.11 or newer, and was not made by this Makefile.
+Remove it, or name another: make DETLEARN_ENV=/path/to/environment ..."
+    missing=$(lacks) || refuse "$env has neither pip nor packaging: what it lacks cannot be told."
+    [ -n "$missing" ] || exit 0
+    # shellcheck disable=SC2086  # one line
+    say "$env, which this Makefile did not make, lacks:" $missing
+    install
+    exit 0
+else
+    create
+fi
+install
+write_state "ready $(fingerprint)"
+say "The environment is ready: $env"

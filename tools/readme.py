@@ -1,0 +1,165 @@
+"""Write the generated parts of the repository's texts: ``make readme``; ``--check`` only compares.
+
+Between ``<!-- begin generated: NAME -->`` and ``<!-- end generated -->`` nothing is written by
+hand. The URL comes from pyproject.toml, the version from detlearn/_version.py, the chapters from
+notebooks/chapters.toml and from the notebooks that exist.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from detlearn._version import __version__  # noqa: E402
+from detlearn.teach.notebooks import badge, repository_url  # noqa: E402
+
+TEXTS = ("README.md", "CONTRIBUTING.md")
+CITATION = "CITATION.cff"
+BLOCK = re.compile(
+    r"(?P<begin><!-- begin generated: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end generated -->)",
+    re.DOTALL,
+)
+
+
+def notebook_of(number: str) -> Path | None:
+    """The notebook of a chapter, or None while it is not written."""
+    found = sorted((ROOT / "notebooks").glob(f"{number}_*.ipynb"))
+    if len(found) > 1:
+        raise SystemExit(f"two notebooks of chapter {number}: {[path.name for path in found]}")
+    return found[0] if found else None
+
+
+def chapters() -> list[dict[str, Any]]:
+    """The rows of notebooks/chapters.toml."""
+    text = (ROOT / "notebooks" / "chapters.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["chapter"]
+    return rows
+
+
+def badges() -> str:
+    """The line below the title."""
+    url = repository_url()
+    lines = [
+        f"[![Tests]({url}/actions/workflows/ci.yml/badge.svg)]({url}/actions/workflows/ci.yml)"
+    ]
+    first = notebook_of("00")
+    if first:
+        lines.append(badge(first.stem))
+    lines.append("![Python 3.11 to 3.13](https://img.shields.io/badge/python-3.11_to_3.13-0072B2)")
+    lines.append("[![Licence: MIT](https://img.shields.io/badge/licence-MIT-0072B2)](LICENSE)")
+    return "\n".join(lines)
+
+
+def clone_lines() -> str:
+    """What a shell is told to get the course."""
+    url = repository_url()
+    return f"git clone {url}.git\ncd {url.rsplit('/', 1)[-1]}"
+
+
+def clone() -> str:
+    """The first two lines of every start."""
+    return f"```sh\n{clone_lines()}\n```"
+
+
+def start() -> str:
+    """The whole start of a student."""
+    return (
+        f"```sh\n{clone_lines()}\n"
+        "make course    # makes the environment (once), then opens JupyterLab on notebook 00\n"
+        "make test      # unit tests, doctests and every notebook, outputs compared\n```"
+    )
+
+
+def contents() -> str:
+    """The table of the chapters."""
+    lines = ["| # | Chapter | What you build | Minutes | |", "|--:|:--|:--|--:|:--|"]
+    for row in chapters():
+        number, title, builds = row["number"], row["title"], row["builds"]
+        notebook = notebook_of(number)
+        if notebook is None:
+            lines.append(f"| {number} | {title} | {builds} | | *planned* |")
+            continue
+        if "minutes" not in row:
+            raise SystemExit(f"notebooks/chapters.toml: chapter {number} exists; give its minutes")
+        name = f"[{title}](notebooks/{notebook.name})"
+        lines.append(
+            f"| {number} | {name} | {builds} | {row['minutes']} | {badge(notebook.stem)} |"
+        )
+    return "\n".join(lines)
+
+
+def citation() -> str:
+    """CITATION.cff, all of it."""
+    return f"""\
+# Written by tools/readme.py (`make readme`): edit it there.
+cff-version: 1.2.0
+message: If you teach or learn with this course, please cite it as below.
+type: software
+title: "detlearn: single-shot object detection, block by block"
+abstract: >-
+  A course of notebooks that build SSD, RefineDet, M2Det and HRNet from their blocks, and a small
+  package that holds each block once, tested against the published implementations.
+authors:
+  - name: The detlearn authors
+version: {__version__}
+license: MIT
+repository-code: "{repository_url()}"
+"""
+
+
+MAKERS = {"badges": badges, "clone": clone, "start": start, "contents": contents}
+
+
+def render(text: str, where: str) -> str:
+    """`text` with every generated part made anew."""
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in MAKERS:
+            raise SystemExit(f"{where}: nothing generates {name!r}; known: {', '.join(MAKERS)}")
+        return f"{match['begin']}{MAKERS[name]()}\n{match['end']}"
+
+    result, count = BLOCK.subn(block, text)
+    if count != text.count("<!-- begin generated") or count != text.count("<!-- end generated"):
+        raise SystemExit(f"{where}: a generated part lacks its begin or its end")
+    return result
+
+
+def wanted() -> dict[str, str]:
+    """File -> the text that it should have."""
+    texts = {name: render((ROOT / name).read_text(encoding="utf-8"), name) for name in TEXTS}
+    return texts | {CITATION: citation()}
+
+
+def stale() -> list[str]:
+    """The files whose generated parts are out of date."""
+    return [
+        name
+        for name, text in wanted().items()
+        if not (ROOT / name).is_file() or (ROOT / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> None:
+    """Write, or with --check compare."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        raise SystemExit("usage: python tools/readme.py [--check]")
+    names = stale()
+    if sys.argv[1:]:
+        if names:
+            raise SystemExit(f"out of date: {', '.join(names)}; run `make readme`")
+        return
+    texts = wanted()
+    for name in names:
+        (ROOT / name).write_text(texts[name], encoding="utf-8", newline="\n")
+        print("wrote", name)
+
+
+if __name__ == "__main__":
+    main()
