@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
@@ -15,15 +16,15 @@ def run_detect(args: argparse.Namespace) -> None:
     """``python -m detlearn detect --weights FILE IMAGE...``: pictures with boxes, and a JSON."""
     from . import load_model
     from .data import read_image
+    from .models.zoo import write_atomically
     from .show.draw import save_detections
-    from .training.checkpoint import write_atomically
     from .training.loop import pick_device
 
     model = load_model(args.weights).to(pick_device(args.device))
     names = model.class_names or tuple(str(k) for k in range(model.config.num_classes))
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    results = []
+    results: list[dict[str, Any]] = []
     for path in _images(args.images):
         image = read_image(path)
         found = model.detect([image], score_threshold=args.score_threshold)[0]

@@ -278,6 +278,17 @@ def stub_python(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
+def make_env(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    """tools/make_env.sh for an environment in `folder`; it can install nothing, whatever happens."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DETLEARN", "PIP_"))}
+    return subprocess.run(
+        ["sh", ROOT / "tools/make_env.sh", folder],
+        env=kept | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull} | changes,
+        capture_output=True,
+        text=True,
+    )
+
+
 NO_TOOLS = 'case "$*" in *ensurepip*|*"-m pip"*|*virtualenv*|*"-m venv"*) exit 1;; esac\n'
 OLD = 'case "$1" in -V) echo Python 3.9.2; exit 0;; esac\nexit 1'
 
@@ -305,13 +316,7 @@ def test_environment_says_what_is_missing(tmp_path, script, says):
     if script:
         stub_python(commands, "python3", script)
     target = tmp_path / "environment"
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "DETLEARN_ENV")}
-    result = subprocess.run(
-        ["sh", ROOT / "tools/make_env.sh", target],
-        env=environment | {"PATH": str(commands)},
-        capture_output=True,
-        text=True,
-    )
+    result = make_env(target, PATH=str(commands))
     assert result.returncode == 1
     assert says in result.stderr
     assert not target.exists(), "nothing half made is left behind"
@@ -320,8 +325,7 @@ def test_environment_says_what_is_missing(tmp_path, script, says):
 @POSIX_ONLY
 def test_environment_of_somebody_else_is_never_removed(tmp_path):
     (tmp_path / "thesis.tex").write_text("three years of work")
-    command = ["sh", str(ROOT / "tools/make_env.sh"), str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = make_env(tmp_path)
     assert result.returncode == 1
     assert "was not made by this Makefile" in result.stderr
     assert (tmp_path / "thesis.tex").exists()
@@ -330,8 +334,7 @@ def test_environment_of_somebody_else_is_never_removed(tmp_path):
 @POSIX_ONLY
 def test_environment_being_made_is_left_alone(tmp_path):
     (tmp_path / "detlearn-env").write_text(f"building {os.getpid()}\n")
-    command = ["sh", str(ROOT / "tools/make_env.sh"), str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = make_env(tmp_path)
     assert result.returncode == 1
     assert f"process {os.getpid()}" in result.stderr
 

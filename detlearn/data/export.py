@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from PIL import Image
 
+from ..models.zoo import write_atomically
 from .shapes import SHAPES_VERSION, VAL_SEED, Shapes
 
 __all__ = ["export_coco", "export_voc"]
@@ -33,11 +33,12 @@ def export_coco(folder: str | Path, scenes: Shapes) -> None:
         scenes: with ``keypoints=True``; people then have theirs in the JSON.
     """
     folder = Path(folder)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image, target in (scenes[index] for index in range(len(scenes))):
         image_id = target["image_id"]
         name = f"{image_id:06d}.png"
-        _write(folder / "images" / name, _encoded(image, "PNG", optimize=True))
+        write_atomically(folder / "images" / name, _encoded(image, "PNG", optimize=True))
         height, width = image.shape[-2:]
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for row, (box, label) in enumerate(
@@ -64,7 +65,7 @@ def export_coco(folder: str | Path, scenes: Shapes) -> None:
         "annotations": annotations,
         "categories": scenes.coco_categories(),
     }  # fmt: skip
-    _write(folder / "annotations.json", (_one_entry_a_line(content) + "\n").encode())
+    write_atomically(folder / "annotations.json", (_one_entry_a_line(content) + "\n").encode())
 
 
 def export_voc(folder: str | Path, scenes: Shapes) -> None:
@@ -80,7 +81,7 @@ def export_voc(folder: str | Path, scenes: Shapes) -> None:
     for image, target in (scenes[index] for index in range(len(scenes))):
         name = f"{target['image_id']:06d}"
         names.append(name)
-        _write(voc / "JPEGImages" / f"{name}.jpg", _encoded(image, "JPEG", quality=95))
+        write_atomically(voc / "JPEGImages" / f"{name}.jpg", _encoded(image, "JPEG", quality=95))
         height, width = image.shape[-2:]
         objects = "".join(
             f"  <object>\n    <name>{escape(scenes.class_names[label])}</name>\n"
@@ -98,9 +99,9 @@ def export_voc(folder: str | Path, scenes: Shapes) -> None:
             f"  <size>\n    <width>{width}</width>\n    <height>{height}</height>\n"
             f"    <depth>3</depth>\n  </size>\n  <segmented>0</segmented>\n{objects}</annotation>\n"
         )
-        _write(voc / "Annotations" / f"{name}.xml", text.encode())
-    _write(voc / "ImageSets" / "Main" / "val.txt", ("\n".join(names) + "\n").encode())
-    _write(folder / "labels.txt", ("\n".join(scenes.class_names[1:]) + "\n").encode())
+        write_atomically(voc / "Annotations" / f"{name}.xml", text.encode())
+    write_atomically(voc / "ImageSets" / "Main" / "val.txt", ("\n".join(names) + "\n").encode())
+    write_atomically(folder / "labels.txt", ("\n".join(scenes.class_names[1:]) + "\n").encode())
 
 
 def _encoded(image: Any, kind: str, **options: Any) -> bytes:
@@ -119,13 +120,6 @@ def _one_entry_a_line(content: dict[str, Any]) -> str:
         else:
             parts.append(f' "{key}": {json.dumps(value)}')
     return "{\n" + ",\n".join(parts) + "\n}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

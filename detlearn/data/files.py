@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..models.zoo import write_atomically
+
 __all__ = ["check_files", "data_path", "write_sums"]
 
 SUMS = "SHA256SUMS"
@@ -67,9 +69,7 @@ def write_sums(root: Path) -> int:
     """
     files = _files(root)
     lines = [f"{_sum(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
-    temporary = root / f"{SUMS}.tmp"
-    temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
-    os.replace(temporary, root / SUMS)
+    write_atomically(root / SUMS, "".join(lines).encode())
     return len(files)
 
 

@@ -56,7 +56,7 @@ def load_photo(name: str) -> tuple[Any, Target]:
     path = Path(skimage.__file__).parent / "data" / entry["file"]
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path}: scikit-image {skimage.__version__} does not carry this photograph"
+            f"{path}: this version of scikit-image does not carry the photograph"
         )
     image = read_image(path)
     size = (image.shape[-2], image.shape[-1])

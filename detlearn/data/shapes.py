@@ -578,12 +578,12 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
     low, high = max(SMALLEST * size, SMALLEST_PX), LARGEST * size
     plan = [(dice.log_uniform(low, high), label) for label in labels]
     plan.sort(key=lambda item: -item[0] * dice.uniform(0.5, 1.0))
-    scraps = dice.integer(0, 6)
-    plan = [(dice.log_uniform(low, high * 0.4), 0) for _ in range(scraps)] + plan
+    scraps = dice.integer(0, 5)  # not tiny: at 8 px a blob is a disc to anybody
+    plan = [(dice.log_uniform(0.12 * size, 0.3 * size), 0) for _ in range(scraps)] + plan
     for side, label in plan:
         draw, swing = DRAW[CLASS_NAMES[label]] if label else (draw_scrap, 1.0)
         drawing = draw(Pen(dice, papers, 1 / side))
-        washed = dice.uniform(0.25, 0.5) if dice.chance(0.15) else 0.0
+        washed = dice.uniform(0.2, 0.45) if dice.chance(0.1) else 0.0
         cutout = cut_out(drawing, side, dice.uniform(-swing, swing), (ground, washed))
         placed = _find_place(dice, scene, cutout)
         if placed is None:

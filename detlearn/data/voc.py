@@ -84,7 +84,7 @@ class VocDetectionDataset(Dataset):
 
     def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
         """Box, label and difficulty of every object of an XML."""
-        found = []
+        found: list[tuple[tuple[float, ...], int, bool]] = []
         for number, entry in enumerate(_parse(path).iter("object")):
             where = f"{path}: object {number}"
             name = (entry.findtext("name") or "").strip()
@@ -104,8 +104,8 @@ class VocDetectionDataset(Dataset):
             difficult = (entry.findtext("difficult") or "0").strip() == "1"
             box = (xmin - 1, ymin - 1, xmax, ymax)
             if not (box[0] < box[2] and box[1] < box[3]):
-                self.bad.add(f"{where}: expected xmin <= xmax and ymin <= ymax, got {xmin}, {ymin}, "
-                             f"{xmax}, {ymax}")  # fmt: skip
+                corners = f"{xmin}, {ymin}, {xmax}, {ymax}"
+                self.bad.add(f"{where}: expected xmin <= xmax and ymin <= ymax, got {corners}")
             elif self.use_difficult or not difficult:
                 found.append((box, self.class_names.index(name), difficult))
         return found

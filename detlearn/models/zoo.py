@@ -189,6 +189,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     Args:
         path: its folder is made if there is none.
         content: what the file shall hold.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "run" / "note.txt", b"done")
+    ...     print((Path(folder) / "run" / "note.txt").read_text())
+    done
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, hence on the same disk: only there is replacing one step.

@@ -188,7 +188,7 @@ def shape_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> 
     >>> [(level.channels, level.height, level.priors) for level in table.levels][-1][1:]
     (4, 64)
     >>> table.priors
-    5440
+    3392
     """
     config = getattr(model, "config", None)
     if size is None:

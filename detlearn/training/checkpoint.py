@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import random
 from pathlib import Path
 from typing import Any
@@ -10,41 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = [
-    "get_rng_state",
-    "load_checkpoint",
-    "save_checkpoint",
-    "set_rng_state",
-    "write_atomically",
-]
+from ..models.zoo import write_atomically
+
+__all__ = ["get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
 
 FORMAT = "detlearn checkpoint 1"
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename it: readers see the old or the new one.
-
-    Args:
-        path: the file; its folder is made where it is missing.
-        data: the whole content.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder) / "run" / "note.txt", b"done")
-    ...     print((Path(folder) / "run" / "note.txt").read_text())
-    done
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def get_rng_state() -> dict[str, Any]:
@@ -100,11 +70,9 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     ...     load_checkpoint(Path(folder) / "last.pt")["step"]
     3
     """
-    import io
-
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(Path(path), buffer.getvalue())
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -23,13 +23,13 @@ from ..data import (
     shapes_train_transform,
     train_transform,
 )
-from .checkpoint import write_atomically
+from ..models.zoo import write_atomically
 from .evaluate import evaluate
 from .loop import RECIPES, TrainConfig, pick_device, train
 
 __all__ = ["add_commands", "open_dataset", "versions"]
 
-SHAPES_SCENES = 4000
+SHAPES_SCENES = 12_000
 COCO_LAYOUTS = [
     ("annotations.json", "images", "both"),
     ("annotations/instances_train2017.json", "train2017", "train"),
@@ -150,7 +150,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         print(f"{name:<24}{value:8.4f}")
     if args.json:
         record = {"command": args.command_line, "versions": versions(), "scores": scores}
-        write_atomically(args.json, (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(Path(args.json), (json.dumps(record, indent=1) + "\n").encode())
 
 
 def add_commands(commands: Any) -> None:

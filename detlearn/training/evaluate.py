@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..metrics import coco_evaluate
+from ..models import Detector
 
 __all__ = ["detect_all", "evaluate"]
 
 
 def detect_all(
-    model: nn.Module,
+    model: Detector,
     dataset: Any,
     *,
     batch_size: int = 32,
@@ -49,7 +50,7 @@ def detect_all(
 
 
 def evaluate(
-    model: nn.Module,
+    model: Detector,
     dataset: Any,
     *,
     class_names: Sequence[str] | None = None,

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..data import collate
-from ..models.zoo import save_model
+from ..models import Detector
+from ..models.zoo import save_model, write_atomically
 from .checkpoint import (
     get_rng_state,
     load_checkpoint,
     save_checkpoint,
     set_rng_state,
-    write_atomically,
 )
 
 __all__ = ["RECIPES", "History", "TrainConfig", "learning_rate_factor", "pick_device", "train"]
@@ -93,7 +93,8 @@ class TrainConfig:
 
 
 RECIPES: dict[str, TrainConfig] = {
-    "ssd_tiny": TrainConfig(epochs=12, batch_size=32, learning_rate=2e-3, warmup_steps=100),
+    # Small batches: many steps count for more than smooth ones when time is short.
+    "ssd_tiny": TrainConfig(epochs=8, batch_size=8, learning_rate=1e-2, warmup_steps=200),
     # uvipen/SSD-pytorch (FACTS: 65 epochs, drops really after 43 and 54, decay on everything).
     "ssd300_resnet50": TrainConfig(
         epochs=65, batch_size=32, optimizer="sgd", learning_rate=2.6e-3, weight_decay=5e-4,
@@ -157,8 +158,8 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 
 
 def train(
-    model: nn.Module,
-    dataset: Dataset,
+    model: Detector,
+    dataset: Any,
     config: TrainConfig,
     *,
     out: str | Path | None = None,
@@ -200,7 +201,8 @@ def train(
 
     out = None if out is None else Path(out)
     device = pick_device(device)
-    model.to(device)
+    # Channels last is how convolutions are fastest, on CPUs and GPUs alike.
+    model.to(device).to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, config)
     steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -208,7 +210,7 @@ def train(
     )
     autocast, scaler = mixed_precision(device, config.amp)
     torch.manual_seed(config.seed)
-    position = {"epoch": 0, "batch": 0, "seconds": 0.0}
+    position: dict[str, Any] = {"epoch": 0, "batch": 0, "seconds": 0.0}
     sums: dict[str, float] = {}
     history: History = []
 
@@ -242,6 +244,7 @@ def train(
                    desc=f"epoch {epoch + 1}/{config.epochs}", leave=False)  # fmt: skip
         for images, targets in bar:
             images = model.normalize(images.to(device, non_blocking=True))  # (B, 3, H, W)
+            images = images.contiguous(memory_format=torch.channels_last)  # (B, 3, H, W)
             with autocast():
                 predictions = model(images)
             # The loss in float32: half precision cannot hold sums over thousands of priors.
@@ -267,17 +270,17 @@ def train(
                 start = time.perf_counter()
                 save()
         row = {"epoch": float(epoch + 1)} | {k: v / steps_per_epoch for k, v in sums.items()}
-        row["learning_rate"] = schedule.get_last_lr()[0]
+        row["learning_rate"] = float(schedule.get_last_lr()[0])
         row["seconds"] = position["seconds"] + time.perf_counter() - start
         if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):
-            row |= evaluate(model.eval())
+            row.update(evaluate(model.eval()))
         history.append(row)
         position, sums = {"epoch": epoch + 1, "batch": 0, "seconds": 0.0}, {}
         save()
         if out is not None:
             text = json.dumps(history, indent=1) + "\n"
             write_atomically(out / "history.json", text.encode())
-    model.eval()
+    model.eval().to(memory_format=torch.contiguous_format)
     if out is not None:
         save_model(
             model, out / "model.safetensors", {"train": json.dumps(dataclasses.asdict(config))}
@@ -304,10 +307,10 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
 
 
-def batch_indices(dataset: Dataset, config: TrainConfig, epoch: int) -> list[list[int]]:
+def batch_indices(dataset: Any, config: TrainConfig, epoch: int) -> list[list[int]]:
     """Which images make up each batch of an epoch; follows from the seed and the epoch alone.
 
     A last batch that would be smaller than the others is left out (BatchNorm dislikes it),
@@ -321,7 +324,6 @@ def batch_indices(dataset: Dataset, config: TrainConfig, epoch: int) -> list[lis
     >>> len(batch_indices(range(70), TrainConfig(batch_size=32), epoch=0))
     2
     """
-    assert isinstance(dataset, Sized)
     n, size = len(dataset), config.batch_size
     if n == 0:
         raise ValueError("dataset: expected at least one image to train on, got none")
@@ -334,7 +336,7 @@ def batch_indices(dataset: Dataset, config: TrainConfig, epoch: int) -> list[lis
 class _Seeded(Dataset):
     """A data set whose augmentation draws from ``(seed, epoch, index)``."""
 
-    def __init__(self, dataset: Dataset, seed: int, epoch: int) -> None:
+    def __init__(self, dataset: Any, seed: int, epoch: int) -> None:
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
     def __getitem__(self, index: int) -> Any:
@@ -409,10 +411,9 @@ def check_finite(
 
 
 def check_same_run(
-    state: dict[str, Any], model: nn.Module, dataset: Dataset, config: TrainConfig, path: Path
+    state: dict[str, Any], model: Detector, dataset: Any, config: TrainConfig, path: Path
 ) -> None:
     """Refuse to continue a run as something else."""
-    assert isinstance(dataset, Sized)
     now = dataclasses.asdict(config) | {"model": model.config.name, "images": len(dataset)}
     then = state["config"] | {"model": state["name"], "images": state["images"]}
     changed = [

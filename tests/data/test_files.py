@@ -59,7 +59,7 @@ def test_photograph_that_scikit_image_lost(tmp_path, monkeypatch):
     import skimage
 
     monkeypatch.setattr(skimage, "__file__", str(tmp_path / "__init__.py"))
-    with pytest.raises(FileNotFoundError, match="does not carry this photograph"):
+    with pytest.raises(FileNotFoundError, match="does not carry the photograph"):
         load_photo("coins")
 
 

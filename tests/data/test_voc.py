@@ -102,6 +102,7 @@ def test_the_twin_holds_the_scenes_of_the_coco_split():
     assert len(twin) == 50 and twin.class_names == scenes.class_names
     for index in range(len(twin)):
         (photo, ours), (picture, theirs) = twin[index], scenes[index]
-        assert ours["boxes"].tolist() == theirs["boxes"].tolist()
+        # Ours are known to a quarter of a pixel, VOC keeps whole ones.
+        assert ((ours["boxes"] - theirs["boxes"]).abs() <= 0.5).all()
         assert ours["labels"].tolist() == theirs["labels"].tolist()
         assert (photo.float() - picture.float()).abs().mean() < 8  # JPEG

@@ -316,7 +316,7 @@ def test_postprocess_refuses(model):
     predictions = one_sure_prior(model, 0, 1, batch=2)
     with pytest.raises(ValueError, match="image_sizes: expected one for each of the 2 images"):
         model.postprocess(predictions, [(8, 8)])
-    with pytest.raises(ValueError, match=r"predictions: expected logits \(B, 5440, 9\)"):
+    with pytest.raises(ValueError, match=r"predictions: expected logits \(B, 3392, 9\)"):
         model.postprocess(Predictions(predictions.deltas, predictions.deltas), [(8, 8)] * 2)
     predictions.deltas[1, 77, 0] = float("nan")
     with pytest.raises(ValueError, match="those of image 1 are not finite"):

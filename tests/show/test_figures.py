@@ -247,7 +247,7 @@ def test_the_priors_drawn_are_those_of_the_layout():
 def test_alternative_text_states_the_facts_of_the_layout():
     figure = draw.draw_levels(dataclasses.replace(SSD_TINY_PRIORS, clamp="none"))
     assert figure.alt == (
-        "4 levels of prior boxes, maps of 32, 16, 8, 4 cells a side, 5,440 priors in all."
+        "4 levels of prior boxes, maps of 32, 16, 8, 4 cells a side, 3,392 priors in all."
     )
 
 

@@ -69,7 +69,7 @@ def test_levels_are_the_maps_that_the_network_makes():
         tuple(each.shape[1:]) for each in maps
     ]
     assert [level.step for level in table.levels] == [4, 8, 16, 32]
-    assert [level.priors for level in table.levels] == [4096, 1024, 256, 64]
+    assert [level.priors for level in table.levels] == [2048, 1024, 256, 64]
 
 
 def test_the_model_is_left_as_it_was():
@@ -117,7 +117,7 @@ def test_text_and_html_are_the_same_every_time():
     assert tables[0]._repr_html_() == tables[1]._repr_html_()
     assert max(map(len, repr(tables[0]).splitlines())) <= 78
     assert not any(line != line.rstrip() for line in repr(tables[0]).splitlines())
-    for number in ("5,440", "4,096", f"{tables[0].parameters:,}"):
+    for number in ("3,392", "2,048", f"{tables[0].parameters:,}"):
         assert number in repr(tables[0])
         assert number in tables[0]._repr_html_()
 

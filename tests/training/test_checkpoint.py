@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from detlearn.models.zoo import write_atomically
 from detlearn.training import checkpoint as C
 
 
@@ -28,14 +29,14 @@ def test_generators_go_back_to_where_they_were(tmp_path):
 
 
 def test_the_old_file_survives_a_failed_write(tmp_path, monkeypatch):
-    C.write_atomically(tmp_path / "file", b"old")
+    write_atomically(tmp_path / "file", b"old")
 
     def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        C.write_atomically(tmp_path / "file", b"new")
+        write_atomically(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
