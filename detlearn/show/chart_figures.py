@@ -86,7 +86,7 @@ def draw_size_chart(
 
     >>> from detlearn.boxes import SSD_TINY_PRIORS
     >>> draw_size_chart(SSD_TINY_PRIORS)
-    Figure: Side lengths of the priors on 4 levels, from 10 to 89.8 px of a 128 px image, log scale.
+    Figure: Side lengths of the priors on 4 levels, from 9 to 89.8 px of a 128 px image, log scale.
     """
     squares = _square_sides(config)
     smallest, largest = min(map(min, squares)), max(map(max, squares))

@@ -272,7 +272,7 @@ def draw_hero(content: HeroContent) -> bytes:
         _answers(axes, content, right, bottom, side)
         answer = "the answer" if content.scores is not None else "the truth"
         detail = (
-            f"{len(content.boxes)} boxes after non-maximum suppression"
+            f"{len(content.boxes)} boxes after suppression"
             if content.scores is not None
             else f"{len(content.boxes)} boxes to be found"
         )
