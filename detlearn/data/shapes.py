@@ -412,6 +412,7 @@ class Cutout:
     """A drawing in pixels. Coordinates are relative to the picture's upper left corner."""
 
     picture: Image.Image  # RGBA
+    opacity: Image.Image  # its alpha channel, L
     mask: NDArray[np.bool_]  # (h, w) pixels at least half covered
     width: float  # extent of the drawing, px, in quarters
     height: float
@@ -445,11 +446,12 @@ def cut_out(drawing: Drawing, side: float, turn: float, fade: tuple[Color, float
         pen.polygon(flat[position:end], (*mix(color, *fade), 255))
         position = end
     picture = sheet.reduce(SUPERSAMPLE).convert("RGBA")
-    mask = np.asarray(picture)[:, :, 3] >= 128
+    opacity = picture.getchannel("A")
+    mask = np.asarray(opacity) >= 128
     joints = drawing.joints
     if joints is not None:
         joints = ((joints * rotation - corner) * scale + (0.5 + 0.5j)) / SUPERSAMPLE
-    return Cutout(picture, mask, width / SUPERSAMPLE, height / SUPERSAMPLE, joints)
+    return Cutout(picture, opacity, mask, width / SUPERSAMPLE, height / SUPERSAMPLE, joints)
 
 
 def _ground(dice: Dice, color: Color, size: int) -> Image.Image:
@@ -561,7 +563,7 @@ def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
     return None
 
 
-_SHADOW = [round(alpha * 0.28) for alpha in range(256)]
+_SHADOW = np.array([round(alpha * 0.28) for alpha in range(256)], dtype=np.uint8)
 
 
 def draw_scene(seed: int, image_id: int, size: int) -> Scene:
@@ -591,8 +593,9 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
         placed.label = label
         scene.things.append(placed)
         depth = 1 + int(side > 0.3 * size)
-        opacity = cutout.picture.getchannel("A")
-        image.paste(shadow, (placed.x + depth, placed.y + depth), opacity.point(_SHADOW))
+        opacity = cutout.opacity
+        dim = Image.fromarray(_SHADOW[np.asarray(opacity)])
+        image.paste(shadow, (placed.x + depth, placed.y + depth), dim)
         image.paste(cutout.picture, (placed.x, placed.y), opacity)
     return scene
 

@@ -57,7 +57,11 @@ print(len(scenes), "scenes; this one:", tuple(image.shape), image.dtype)
 (found,) = model.detect([image], score_threshold=0.5)
 assert len(found["boxes"]) > 0
 show.draw_boxes(
-    image, found["boxes"], found["labels"], found["scores"], names,
+    image,
+    found["boxes"],
+    found["labels"],
+    found["scores"],
+    names,
     reference=target["boxes"],
     alt="A scene of cut paper shapes. The detector's boxes, with class and "
     "score, lie close to the dashed boxes of the ground truth.",
@@ -72,8 +76,13 @@ show.draw_boxes(
 photo, coins = load_photo("coins")
 (seen,) = model.detect([photo], score_threshold=0.3)
 show.draw_boxes(
-    photo, seen["boxes"], seen["labels"], seen["scores"], names,
-    reference=coins["boxes"], width=6,
+    photo,
+    seen["boxes"],
+    seen["labels"],
+    seen["scores"],
+    names,
+    reference=coins["boxes"],
+    width=6,
     alt="A photograph of ancient coins in rows. Dashed boxes mark all "
     "coins; solid boxes show what a detector trained on paper shapes says.",
 )
@@ -81,15 +90,17 @@ show.draw_boxes(
 # %% [markdown] id="what-the-photo-teaches" slide="fragment"
 # Look before you judge: which boxes are right, which are absurd, how many coins did it miss? Three things to take along:
 #
-# - the detector answered, without complaint, in the only words it has: a network knows no *other*;
+# - it found *where* most coins are, although it has never seen one, and not *what* they are: it answered, without complaint, in the only eight words it has. A network knows no *other*;
 # - a score of 0.6 is not a probability of 60 % outside the kind of pictures it was trained on;
 # - the picture had another size than the scene, and you did nothing about it: `detect` resizes on the way in and scales the boxes on the way out.
 
 # %% id="coins-in-numbers" slide="-"
 print(tuple(photo.shape), "with", len(coins["boxes"]), "coins")
 overlap = boxes.box_iou(seen["boxes"], coins["boxes"])
-print("one row for each box, one column for each coin:",
-      overlap.shape == (len(seen["boxes"]), len(coins["boxes"])))
+print(
+    "one row for each box, one column for each coin:",
+    overlap.shape == (len(seen["boxes"]), len(coins["boxes"])),
+)
 
 # %% [markdown] id="what-comes-out" slide="slide"
 # ## 2 · What comes out
@@ -128,8 +139,12 @@ print("fractions      ", [round(x, 3) for x in relative.tolist()])
 a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # 4 squares
 b = torch.tensor([[1.0, 0.0, 3.0, 2.0]])  # 4 squares, 2 of them shared
 by_hand = 2 / (4 + 4 - 2)
-prove("2 of 6 squares are shared", boxes.box_iou(a, b).item(), by_hand,
-      tolerance=1e-6)
+prove(
+    "2 of 6 squares are shared",
+    boxes.box_iou(a, b).item(),
+    by_hand,
+    tolerance=1e-6,
+)
 
 # %% id="iou-of-the-scene" slide="fragment"
 best = boxes.box_iou(target["boxes"], found["boxes"]).max(dim=1).values
@@ -143,16 +158,23 @@ print("every object has a box:", bool((best > 0.5).all()))
 # %% id="a-low-threshold" slide="-"
 (many,) = model.detect([image], score_threshold=0.2)
 print("more boxes:", len(many["boxes"]) > len(found["boxes"]))
-print("the best ones are the same:", bool(
-    torch.equal(many["boxes"][: len(found["boxes"])], found["boxes"])))
+print(
+    "the best ones are the same:",
+    bool(torch.equal(many["boxes"][: len(found["boxes"])], found["boxes"])),
+)
 show.draw_boxes(
-    image, many["boxes"], many["labels"], many["scores"], names,
+    image,
+    many["boxes"],
+    many["labels"],
+    many["scores"],
+    names,
     alt="The same scene at a score threshold of 0.2: weak boxes appear, "
     "second opinions about objects and boxes in empty places.",
 )
 
 # %% [markdown] id="notes-threshold" slide="notes"
 # Lower threshold: fewer misses, more false alarms. Say the two words recall and precision, draw the two axes, and promise that chapter 01 turns the whole curve into one number, AP.
+
 
 # %% id="exercise-count-detections" slide="subslide" tags=["exercise"]
 def count_detections(detection, label, threshold):
@@ -188,8 +210,12 @@ show.draw_system()
 # %% id="normalise" slide="subslide"
 # 1 image: uint8 pixels become numbers around zero
 images = model.normalize(image[None])  # (B, 3, H, W)
-print(tuple(images.shape), images.dtype, "within ±1:",
-      bool(images.abs().max() <= 1))
+print(
+    tuple(images.shape),
+    images.dtype,
+    "within ±1:",
+    bool(images.abs().max() <= 1),
+)
 
 # %% id="features" slide="fragment"
 # 2, 3 backbone and pyramid: maps from fine to coarse
@@ -217,12 +243,18 @@ print("priors", tuple(model.priors.shape))
 scores = logits[0].softmax(dim=-1)  # (P, K)
 moved = boxes.decode(deltas[0], model.priors)  # (P, 4)
 sure = scores[:, 1:].amax(dim=1) > 0.5  # (P,)
-print("some priors are sure:", bool(sure.any()),
-      "| they are under 5 %:", bool(sure.float().mean() < 0.05))
+print(
+    "some priors are sure:",
+    bool(sure.any()),
+    "| they are under 5 %:",
+    bool(sure.float().mean() < 0.05),
+)
 
 # %% id="before-nms" slide="-"
 show.draw_boxes(
-    image, moved[sure] * 128, scores[sure, 1:].argmax(dim=1) + 1,
+    image,
+    moved[sure] * 128,
+    scores[sure, 1:].argmax(dim=1) + 1,
     class_names=names,
     alt="Before suppression: several boxes of nearly the same place are "
     "stacked on each object.",
@@ -235,14 +267,19 @@ show.draw_boxes(
 # 6 nms: one object, one box
 config = model.config
 answer = boxes.select_detections(
-    boxes.clip_boxes(moved, 1, 1) * 128, scores,
-    score_threshold=0.5, iou_threshold=config.iou_threshold,
+    boxes.clip_boxes(moved, 1, 1) * 128,
+    scores,
+    score_threshold=0.5,
+    iou_threshold=config.iou_threshold,
     max_candidates=config.max_candidates,
     max_detections=config.max_detections,
 )
 for key in ("boxes", "scores", "labels"):
-    prove(f"six stations by hand are model.detect: {key} are equal",
-          bool(torch.allclose(answer[key], found[key], atol=1e-3)), True)
+    prove(
+        f"six stations by hand are model.detect: {key} are equal",
+        bool(torch.allclose(answer[key], found[key], atol=1e-3)),
+        True,
+    )
 
 # %% [markdown] id="which-prior" slide="subslide"
 # Nothing is hidden in `detect`: you have written it. So you may also ask it questions. Which prior made the first box?
@@ -255,7 +292,9 @@ prior = boxes.cxcywh_to_xyxy(model.priors[index])[None] * 128
 both = torch.cat([answer["boxes"][:1], prior])
 print("on the map:", 0 <= place.row < side and 0 <= place.column < side)
 show.draw_boxes(
-    image, both, [int(answer["labels"][0]), 0],
+    image,
+    both,
+    [int(answer["labels"][0]), 0],
     class_names=("prior", *names[1:]),
     alt="One object of the scene, the detector's box around it, and the "
     "prior that it was made from, of roughly its place and size.",
@@ -293,11 +332,13 @@ print("near 8.8: random weights have weak opinions already")
 
 # %% id="a-short-training" slide="-"
 few = Shapes(length=32)
-short = TrainConfig(epochs=15, batch_size=8, learning_rate=5e-3,
-                    warmup_steps=10)
+short = TrainConfig(
+    epochs=15, batch_size=8, learning_rate=5e-3, warmup_steps=10
+)
 history = train(fresh, few, short, device="cpu", progress=False)
-first, last = (sum(history[epoch][key] for key in losses)
-               for epoch in (0, -1))
+first, last = (
+    sum(history[epoch][key] for key in losses) for epoch in (0, -1)
+)
 print("half of the loss is gone:", last < 0.5 * first)
 
 # %% [markdown] id="notes-training" slide="notes"
@@ -310,7 +351,9 @@ print("half of the loss is gone:", last < 0.5 * first)
 
 # %% id="some-scenes" slide="-"
 show.draw_scenes(
-    [Shapes(length=8)[i] for i in range(8)], Shapes.class_names, columns=4,
+    [Shapes(length=8)[i] for i in range(8)],
+    Shapes.class_names,
+    columns=4,
     alt="Eight scenes of cut paper on textured ground: discs, squares, "
     "triangles, crosses, faces, houses, trees and people of many sizes.",
 )
@@ -356,8 +399,10 @@ assert len(shared) == 1
 three = torch.zeros(2, 4, 9)  # (B, P, K): every class equal
 wrong = three.softmax(dim=0)  # what nn.Softmax() picks for three axes
 right = three.softmax(dim=-1)
-print(f"over the batch: {wrong[0, 0, 0]:.3f}",
-      f"| over the classes: {right[0, 0, 0]:.3f}")
+print(
+    f"over the batch: {wrong[0, 0, 0]:.3f}",
+    f"| over the classes: {right[0, 0, 0]:.3f}",
+)
 
 # %% [markdown] id="clinic" slide="subslide" tags=["clinic"]
 # ### Bug clinic
@@ -409,6 +454,7 @@ except ValueError as error:
 # ### Exercise: from pixels to priors
 #
 # Priors are centre and size in fractions of the image; annotations are corners in pixels. Write the bridge, for images that are not square. You are done when the check praises you; three hints wait.
+
 
 # %% id="exercise-to-fractions" slide="-" tags=["exercise"]
 def to_fractions(boxes, height, width):
