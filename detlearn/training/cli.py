@@ -108,6 +108,7 @@ def run_train(args: argparse.Namespace) -> None:
         if getattr(args, field.name, None) is not None
     }
     config = dataclasses.replace(config, **changes)
+    device = pick_device(args.device)  # before the work of minutes, not after it
     plain = open_dataset(args.data, "train", length=args.scenes)
     names = plain.class_names
     torch.manual_seed(config.seed)
@@ -123,7 +124,6 @@ def run_train(args: argparse.Namespace) -> None:
         dataset = open_dataset(args.data, "train", train_transform(size))
     validation = None if args.no_eval else open_dataset(args.data, "val")
 
-    device = pick_device(args.device)
     print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
           f"{len(dataset)} images, {config.epochs} epochs, {device}")  # fmt: skip
     scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
