@@ -4,7 +4,7 @@ A scene is paper, scraps (clutter), and paper-cut objects of eight classes. Ever
 in three steps, and the file follows them:
 
 1. a *draw function* (one per class) returns a `Drawing`: coloured polygons, painted in order;
-2. `cut_out` turns, scales and rasterises it (four times too large, then averaged: that is the
+2. `cut_out` turns, scales and rasterises it (three times too large, then averaged: that is the
    anti-aliasing) into a `Cutout`, and knows its tight box;
 3. `draw_scene` looks for a place where no object would be hidden by more than 30 %, and pastes it.
 
@@ -16,6 +16,7 @@ and on any machine.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,20 +25,24 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-__all__ = ["KEYPOINT_FLIP", "KEYPOINT_NAMES", "SHAPES_VERSION", "TRAIN_SEED", "VAL_SEED", "Shapes"]
+__all__ = [
+    "KEYPOINT_FLIP", "KEYPOINT_NAMES", "SHAPES_VERSION", "TRAIN_OBJECTS", "TRAIN_SEED", "VAL_SEED",
+    "Shapes",
+]  # fmt: skip
 
-SHAPES_VERSION = "1.0"  # changes whenever any scene changes
+SHAPES_VERSION = "1.1"  # changes whenever any scene changes
 TRAIN_SEED = 0
+TRAIN_OBJECTS = (6, 12)  # full scenes to learn from: as many images teach twice as much
 VAL_SEED = 1_000_003  # another stream of scenes: no overlap with training at any index
 
 SMALLEST, LARGEST = 0.06, 0.75  # longer side of an object, in image sides
 SMALLEST_PX = 6.0  # below this a house is a smudge; matters for images under 100 px
 MIN_VISIBLE = 0.7  # of an object's own pixels, counting those beyond the border
-SUPERSAMPLE = 4
+SUPERSAMPLE = 3
 
 SIMPLE = ("disc", "square", "triangle", "cross")
 COMPLEX = ("face", "house", "tree", "person")
@@ -75,27 +80,24 @@ GROUNDS = (CREAM, MIST, SAGE, SAND, BLUSH, LILAC, NIGHT, FOREST, PLUM, SLATE)
 
 def mix(first: Color, second: Color, share: float) -> Color:
     """Blend two colours: share 0 is the first, 1 the second."""
-    r, g, b = (round(a + share * (c - a)) for a, c in zip(first, second, strict=True))
-    return r, g, b
+    (r, g, b), (red, green, blue) = first, second
+    return (
+        round(r + share * (red - r)), round(g + share * (green - g)), round(b + share * (blue - b))
+    )  # fmt: skip
 
 
 def contrast(first: Color, second: Color) -> float:
     """Difference of two colours in 0..1, lightness weighing most (it survives colour blindness)."""
-    r, g, b = (abs(a - c) / 255 for a, c in zip(first, second, strict=True))
-    return 0.35 * r + 0.45 * g + 0.2 * b
+    (r, g, b), (red, green, blue) = first, second
+    return (0.35 * abs(r - red) + 0.45 * abs(g - green) + 0.2 * abs(b - blue)) / 255
 
 
 class Dice:
     """All the choices of one scene, drawn from uniform numbers in [0, 1) and nothing else."""
 
     def __init__(self, seed: int, image_id: int) -> None:
-        self._generator = np.random.default_rng([seed, image_id])
-        self._numbers: list[float] = []
-
-    def random(self) -> float:
-        if not self._numbers:
-            self._numbers = self._generator.random(256).tolist()
-        return self._numbers.pop()
+        # Of Python's generator, seeding by a text and `random` never change between versions.
+        self.random = random.Random(f"{seed}/{image_id}").random
 
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self.random()
@@ -414,7 +416,7 @@ class Cutout:
     picture: Image.Image  # RGBA
     opacity: Image.Image  # its alpha channel, L
     mask: NDArray[np.bool_]  # (h, w) pixels at least half covered
-    width: float  # extent of the drawing, px, in quarters
+    width: float  # extent of the drawing, px, in whole steps of the rasteriser
     height: float
     joints: Polygon | None
 
@@ -425,33 +427,32 @@ class Cutout:
 
 def cut_out(drawing: Drawing, side: float, turn: float, fade: tuple[Color, float]) -> Cutout:
     """Turn a drawing, scale it so that the longer side of its box is `side` px, rasterise it."""
+    fine = SUPERSAMPLE if side < 32 else 2  # the steps of a long edge are seen less
     outlines = np.concatenate([outline for _, outline in drawing.parts])
     rotation = complex(np.cos(np.pi * turn), np.sin(np.pi * turn))
-    outlines = outlines * rotation
-    left, right = outlines.real.min(), outlines.real.max()
-    top, bottom = outlines.imag.min(), outlines.imag.max()
+    points = (outlines * rotation).view(np.float64).reshape(-1, 2)  # (N, 2) x, y
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     # Pillow fills the pixels from the first to the last corner, both included: hence the -1.
-    scale = (round(side * SUPERSAMPLE) - 1) / max(right - left, bottom - top)
+    scale = (round(side * fine) - 1) / max(right - left, bottom - top)
     corner = complex(left, top)
-    pixels = np.rint(((outlines - corner) * scale).view(np.float64)).astype(np.int64)
-    width, height = int(pixels[0::2].max()) + 1, int(pixels[1::2].max()) + 1
-    flat = pixels.tolist()
-    columns, rows = -(-width // SUPERSAMPLE), -(-height // SUPERSAMPLE)
+    flat = ((points - (left, top)) * scale + 0.5).astype(np.int32).ravel().tolist()
+    width, height = int((right - left) * scale + 0.5) + 1, int((bottom - top) * scale + 0.5) + 1
+    columns, rows = -(-width // fine), -(-height // fine)
     # "RGBa" is colour multiplied by opacity, the form in which averaging pixels is right.
-    sheet = Image.new("RGBa", (columns * SUPERSAMPLE, rows * SUPERSAMPLE))
+    sheet = Image.new("RGBa", (columns * fine, rows * fine))
     pen = ImageDraw.Draw(sheet)
     position = 0
     for color, outline in drawing.parts:
         end = position + 2 * len(outline)
-        pen.polygon(flat[position:end], (*mix(color, *fade), 255))
+        pen.polygon(flat[position:end], (*(mix(color, *fade) if fade[1] else color), 255))
         position = end
-    picture = sheet.reduce(SUPERSAMPLE).convert("RGBA")
+    picture = sheet.reduce(fine).convert("RGBA")
     opacity = picture.getchannel("A")
     mask = np.asarray(opacity) >= 128
     joints = drawing.joints
     if joints is not None:
-        joints = ((joints * rotation - corner) * scale + (0.5 + 0.5j)) / SUPERSAMPLE
-    return Cutout(picture, opacity, mask, width / SUPERSAMPLE, height / SUPERSAMPLE, joints)
+        joints = ((joints * rotation - corner) * scale + (0.5 + 0.5j)) / fine
+    return Cutout(picture, opacity, mask, width / fine, height / fine, joints)
 
 
 def _ground(dice: Dice, color: Color, size: int) -> Image.Image:
@@ -535,12 +536,12 @@ class Scene:
 
 
 def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
-    """A position that leaves 70 % of everything visible, or None after 40 throws."""
+    """A position that leaves 70 % of everything visible, or None after 12 throws."""
     size = scene.image.width
     h, w = cutout.mask.shape
     pixels = cutout.pixels
     longest = max(w, h)
-    for _ in range(40):
+    for _ in range(12):
         beyond = 0.18 if longest > 0.15 * size and dice.chance(0.25) else 0.0
         x = dice.integer(-int(beyond * w), size - w + int(beyond * w) + 1)
         y = dice.integer(-int(beyond * h), size - h + int(beyond * h) + 1)
@@ -563,10 +564,15 @@ def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
     return None
 
 
-_SHADOW = np.array([round(alpha * 0.28) for alpha in range(256)], dtype=np.uint8)
+@lru_cache(maxsize=4)
+def _veil(size: int) -> Image.Image:
+    """How dark a shadow is."""
+    return Image.new("L", (size, size), 71)
 
 
-def draw_scene(seed: int, image_id: int, size: int) -> Scene:
+def draw_scene(
+    seed: int, image_id: int, size: int, objects: tuple[int, int] | None = None
+) -> Scene:
     """Draw the scene that belongs to (seed, image_id)."""
     dice = Dice(seed, image_id)
     ground = dice.choice(GROUNDS)
@@ -576,11 +582,11 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
     papers = [color for _, color in ranked]
     shadow = mix(ground, INK, 0.9)
 
-    labels = [dice.integer(1, len(CLASS_NAMES)) for _ in range(_count(dice))]
+    labels = [dice.integer(1, len(CLASS_NAMES)) for _ in range(_count(dice, objects))]
     low, high = max(SMALLEST * size, SMALLEST_PX), LARGEST * size
     plan = [(dice.log_uniform(low, high), label) for label in labels]
     plan.sort(key=lambda item: -item[0] * dice.uniform(0.5, 1.0))
-    scraps = dice.integer(0, 5)  # not tiny: at 8 px a blob is a disc to anybody
+    scraps = dice.integer(0, 4)  # not tiny: at 8 px a blob is a disc to anybody
     plan = [(dice.log_uniform(0.12 * size, 0.3 * size), 0) for _ in range(scraps)] + plan
     for side, label in plan:
         draw, swing = DRAW[CLASS_NAMES[label]] if label else (draw_scrap, 1.0)
@@ -594,22 +600,51 @@ def draw_scene(seed: int, image_id: int, size: int) -> Scene:
         scene.things.append(placed)
         depth = 1 + int(side > 0.3 * size)
         opacity = cutout.opacity
-        dim = Image.fromarray(_SHADOW[np.asarray(opacity)])
+        dim = ImageChops.multiply(opacity, _veil(size).crop((0, 0, *opacity.size)))
         image.paste(shadow, (placed.x + depth, placed.y + depth), dim)
         image.paste(cutout.picture, (placed.x, placed.y), opacity)
     return scene
 
 
-def _count(dice: Dice) -> int:
-    """How many objects are tried: none on one page of thirty, else 2 to 9."""
-    return 0 if dice.chance(1 / 30) else dice.choice((2, 3, 4, 4, 5, 5, 6, 7, 8, 9))
+def _count(dice: Dice, objects: tuple[int, int] | None) -> int:
+    """How many objects are tried: none on one page of thirty, else 1 to 8 unless told."""
+    if dice.chance(1 / 30):
+        return 0
+    if objects is None:
+        return dice.choice((1, 2, 3, 3, 4, 4, 5, 5, 6, 8))
+    return dice.integer(objects[0], objects[1] + 1)
 
 
 # ---------------------------------------------------------------- the data set
 
 
 class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
-    """A data set of drawn scenes, made on the fly; nothing is read or downloaded."""
+    """A data set of drawn scenes, made on the fly; nothing is read or downloaded.
+
+    Args:
+        length: number of scenes.
+        size: side of a scene, px, at least 32.
+        seed: of the stream of scenes; ``VAL_SEED`` is the one that the course scores on.
+        start: number of the first scene in the stream.
+        keypoints: whether targets carry ``"keypoints" (G, 17, 3)`` x, y (px), v; zeros but for
+            people.
+        transform: called with (image, target), see `detlearn.data.ShapesTransform`.
+        objects: fewest and most objects that a scene tries to place; None for 1 to 8, few more
+            often than many.  Full scenes teach more for the same time on the network.
+
+    Items are ``(image (3, S, S) uint8, target)``; ``"boxes" (G, 4)`` are xyxy, px, ``"labels"
+    (G,)`` int64, 1 to 8, and ``image_id`` is ``start`` + index.  G = 0 happens.
+
+    Raises:
+        ValueError: an argument out of its range.
+
+    **Invariant:** a scene follows from its arguments alone: not from the order, the worker or
+    the machine.
+
+    >>> image, target = Shapes(length=3)[2]
+    >>> tuple(image.shape), target["boxes"].shape[1], target["image_id"]
+    ((3, 128, 128), 4, 2)
+    """
 
     class_names = CLASS_NAMES
 
@@ -621,13 +656,17 @@ class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
         start: int = 0,
         keypoints: bool = False,
         transform: Callable[[Any, dict[str, Any]], tuple[Any, dict[str, Any]]] | None = None,
+        objects: tuple[int, int] | None = None,
     ) -> None:
         for name, value, least in (
             ("length", length, 0), ("size", size, 32), ("seed", seed, 0), ("start", start, 0)
         ):  # fmt: skip
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        if objects is not None and not 0 <= objects[0] <= objects[1]:
+            raise ValueError(f"objects: expected (fewest, most), got {objects!r}")
         self.length, self.size, self.seed, self.start = length, size, seed, start
+        self.objects = objects
         self.keypoints, self.transform = keypoints, transform
 
     def __len__(self) -> int:
@@ -637,7 +676,7 @@ class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
         """The scene behind an item, with what lies where (for teaching and tests)."""
         if not 0 <= index < self.length:
             raise IndexError(f"index: expected 0 <= index < {self.length}, got {index}")
-        return draw_scene(self.seed, self.start + index, self.size)
+        return draw_scene(self.seed, self.start + index, self.size, self.objects)
 
     def __getitem__(self, index: int) -> tuple[Any, dict[str, Any]]:
         scene = self.scene(index)

@@ -66,9 +66,12 @@ class TrainTransform:
         fill: colour of the canvas.
         min_size: boxes with a shorter side than this, px of the result, are dropped.
 
-    Images without objects are legal; they are distorted, mirrored and resized.
+    Images without objects are legal; they are distorted, mirrored and resized.  Boxes around
+    whole crowds (COCO's ``iscrowd``) and difficult ones (VOC's) leave first: they are no single
+    object, and evaluators forgive them.
 
-    **Deviation:** `keypoints` are left out of the result: this is for boxes.
+    **Deviation:** `keypoints` are left out of the result: this is for boxes.  uvipen/SSD-pytorch
+    trains on crowds as if they were objects.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class TrainTransform:
         self.after = v2.Compose([*mirror, v2.Resize((size, size), antialias=True)])
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        image, target = _apply(self.before, image, target)
+        image, target = _apply(self.before, image, _only_lessons(target))
         if self.crop is not None and len(target["boxes"]):
             image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
         image, target = _apply(self.after, image, target)
@@ -159,6 +162,18 @@ def _apply(steps: Any, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         raise RuntimeError("a transform dropped boxes; only sanitising may")
     rest = {key: value for key, value in target.items() if key != "keypoints"}
     return moved["image"], rest | changed
+
+
+def _only_lessons(target: Target) -> Target:
+    """A target without crowds and difficult objects."""
+    keep = torch.ones(len(target["boxes"]), dtype=torch.bool)  # (G,)
+    for key in ("iscrowd", "difficult"):
+        if key in target:
+            keep &= target[key] == 0
+    if keep.all():
+        return target
+    boxes = target["boxes"]
+    return _keep(target, keep) | {"boxes": tv_tensors.wrap(boxes[keep], like=boxes)}
 
 
 def _sanitize(image: Tensor, target: Target, min_size: float) -> tuple[Tensor, Target]:

@@ -124,3 +124,16 @@ def test_training_sees_small_and_large_objects():
 def test_bad_settings(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("key", ["iscrowd", "difficult"])
+def test_crowds_and_difficult_objects_are_no_lessons(key):
+    corners = [(2, 2, 30, 30), (20, 10, 60, 50), (5, 40, 25, 60)]
+    flags = {key: torch.tensor([0, 1, 0])}
+    target = make_target(corners, [1, 2, 3], (64, 80), 0, **flags)
+    image = tv_tensors.Image(torch.zeros(3, 64, 80, dtype=torch.uint8))
+    plain = train_transform(96, photometric=False, zoom_out=1, crop=False, flip=False)
+    _, target = plain(image, target)
+    assert target["labels"].tolist() == [1, 3]
+    assert target[key].tolist() == [0, 0]
+    assert len(target["boxes"]) == 2
