@@ -12,7 +12,7 @@ import dataclasses
 import torch
 
 from detlearn import create_model
-from detlearn.data import Cached, Shapes, shapes_train_transform
+from detlearn.data import TRAIN_OBJECTS, Cached, Shapes, shapes_train_transform
 from detlearn.training import RECIPES, evaluate, train
 from detlearn.training.cli import open_dataset, versions
 
@@ -27,7 +27,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     config = dataclasses.replace(RECIPES["ssd_tiny"], epochs=args.epochs, seed=args.seed)
-    scenes = Cached(Shapes(args.scenes), transform=shapes_train_transform(128))
+    scenes = Cached(
+        Shapes(args.scenes, objects=TRAIN_OBJECTS), transform=shapes_train_transform(128)
+    )
     torch.manual_seed(args.seed)
     model = create_model("ssd_tiny")
     history = train(model, scenes, config, device="cpu", progress=False)

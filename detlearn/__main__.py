@@ -21,6 +21,10 @@ def run_detect(args: argparse.Namespace) -> None:
     from .training.loop import pick_device
 
     model = load_model(args.weights).to(pick_device(args.device))
+    if not hasattr(model, "detect"):
+        raise ValueError(
+            f"{args.weights}: {model.config.name} finds no boxes; detect takes a detector's weights"
+        )
     names = model.class_names or tuple(str(k) for k in range(model.config.num_classes))
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["hard_negative_mask", "multibox_loss"]
+from .boxes import Targets
+
+__all__ = ["hard_negative_mask", "heatmap_loss", "multibox_loss", "two_step_loss"]
 
 
 def hard_negative_mask(class_loss: Tensor, target_labels: Tensor, ratio: float = 3.0) -> Tensor:
@@ -144,6 +146,152 @@ def multibox_loss(
         total = num_positive.sum().clamp(min=1)
         box, classification = box_loss.sum() / total, class_loss.sum() / total
     return {"bbox_regression": box, "classification": classification}
+
+
+def two_step_loss(
+    arm_logits: Tensor,
+    arm_deltas: Tensor,
+    odm_logits: Tensor,
+    odm_deltas: Tensor,
+    arm_targets: Targets,
+    odm_targets: Targets,
+    *,
+    negative_ratio: float = 3.0,
+    negative_filter: Literal["paper", "released", "off"] = "paper",
+    objectness_threshold: float = 0.01,
+) -> dict[str, Tensor]:
+    """RefineDet's loss: the MultiBox loss, twice (Zhang et al. 2018, §4, Eq. 1).
+
+    The anchor refinement module (ARM) learns to tell objects from background, and to move the
+    priors.  The object detection module (ODM) learns classes, and to move the refined priors,
+    the anchors.  Each of the two losses is divided by its own number of positives, at least 1.
+
+    The ODM passes over the *easy negatives*: priors whose objectness, the ARM's probability of
+    an object, is at most the threshold.  It will not see them when it detects, either.
+
+    Args:
+        arm_logits: ``(B, P, 2)`` background and object, before softmax.
+        arm_deltas: ``(B, P, 4)`` offsets from the priors.
+        odm_logits: ``(B, P, K)`` class scores before softmax.
+        odm_deltas: ``(B, P, 4)`` offsets from the anchors.
+        arm_targets: labels ``(B, P)`` and deltas ``(B, P, 4)`` of the objects matched with the
+            priors; any label above 0 is an object.
+        odm_targets: the same, of the objects matched with the anchors, which carry no gradient.
+        negative_ratio: mined negatives per positive, in both modules.
+        negative_filter: ``"paper"``: an easy negative is ignored by the ODM, whatever it matched.
+            ``"released"``: luuuyi/RefineDet.PyTorch, see below.  ``"off"``: no filter.
+        objectness_threshold: an objectness up to this is easy; 1 minus the paper's threshold.
+
+    Returns:
+        ``{"arm_bbox_regression", "arm_classification", "odm_bbox_regression",
+        "odm_classification"}``, scalars; the loss is their sum.
+
+    Raises:
+        ValueError: an unknown filter, a threshold outside [0, 1], and what `multibox_loss` refuses.
+
+    **Deviation:** the released code divides by the number of positives even if it is 0, and then
+    both losses are NaN.  ``"released"`` drops easy negatives from the positives but not from the
+    pool that negatives are mined from; one that matched an object can be mined there, and is then
+    taught the object's class as if it were a negative.
+
+    >>> targets = Targets(torch.tensor([[3, 0, 0, 0, 0]]), torch.zeros(1, 5, 4))
+    >>> logits, deltas = torch.zeros(1, 5, 4), torch.zeros(1, 5, 4)
+    >>> arm_logits = torch.zeros(1, 5, 2)
+    >>> arm_logits[0, 3:, 0] = 9.0  # sure that the last two are background
+    >>> losses = two_step_loss(arm_logits, deltas, logits, deltas, targets, targets)
+    >>> losses["odm_classification"] / torch.tensor(4.0).log()  # the positive, two negatives
+    tensor(3.)
+    """
+    if arm_logits.shape[-1] != 2:
+        raise ValueError(
+            f"arm_logits: expected (B, P, 2), background and object, got {tuple(arm_logits.shape)}"
+        )
+    if negative_filter not in ("paper", "released", "off"):
+        raise ValueError(
+            f"negative_filter: expected 'paper', 'released' or 'off', got {negative_filter!r}"
+        )
+    if not 0 <= objectness_threshold <= 1:
+        raise ValueError(f"objectness_threshold: expected 0 to 1, got {objectness_threshold}")
+    is_object = (arm_targets.labels > 0).long()  # (B, P)
+    arm = multibox_loss(arm_logits, arm_deltas, is_object, arm_targets.deltas, negative_ratio)
+
+    labels = odm_targets.labels
+    easy = torch.zeros_like(labels, dtype=torch.bool)  # (B, P)
+    if negative_filter != "off":
+        easy = _float32(arm_logits).softmax(dim=-1)[..., 1] <= objectness_threshold  # (B, P)
+    kept = labels.masked_fill(easy, -1)  # (B, P)
+    odm = multibox_loss(odm_logits, odm_deltas, kept, odm_targets.deltas, negative_ratio)
+    if negative_filter == "released":
+        odm["classification"] = _released_classification(odm_logits, labels, easy, negative_ratio)
+    return {
+        f"{module}_{name}": value
+        for module, losses in (("arm", arm), ("odm", odm))
+        for name, value in losses.items()
+    }
+
+
+def _released_classification(logits: Tensor, labels: Tensor, easy: Tensor, ratio: float) -> Tensor:
+    """luuuyi/RefineDet.PyTorch: easy priors are no positives, but mined with their own label."""
+    class_loss = F.cross_entropy(_float32(logits).transpose(1, 2), labels, reduction="none")
+    demoted = labels.masked_fill(easy, 0)  # (B, P)
+    positive, mined = demoted > 0, hard_negative_mask(class_loss, demoted, ratio)
+    return (class_loss * (positive | mined)).sum() / positive.sum().clamp(min=1)
+
+
+def heatmap_loss(
+    heatmaps: Tensor,
+    target_heatmaps: Tensor,
+    weights: Tensor | None = None,
+    hard_joints: int | None = None,
+) -> Tensor:
+    """Half the mean squared error of heat maps, labelled joints only (Sun et al. 2019, §3).
+
+    ``mean over persons and joints of  weight · mean over pixels of (map - target)² / 2``.
+    A joint of weight 0 adds no error, but counts in the mean.
+
+    Args:
+        heatmaps: ``(B, J, H, W)``, what the network said.
+        target_heatmaps: ``(B, J, H, W)``, a bump of height 1 for each joint.
+        weights: ``(B, J)``, 1 for a joint that is labelled and on the map, 0 for others; None
+            counts all.
+        hard_joints: only so many joints of each person count, those with the largest error
+            ("online hard keypoints mining", Chen et al. 2018, §3.3); None for all.
+
+    Returns:
+        A scalar; half precision is computed in float32.
+
+    Raises:
+        ValueError: shapes that disagree, or more hard joints than joints.
+
+    **Deviation:** the published code multiplies both maps by the weight, which enters squared;
+    for weights of 0 and 1 that is the same.
+
+    >>> maps = torch.zeros(1, 2, 1, 2)
+    >>> target = torch.tensor([[[[1.0, 0.0]], [[1.0, 1.0]]]])
+    >>> heatmap_loss(maps, target)  # joints: 0.25 and 0.5
+    tensor(0.3750)
+    >>> heatmap_loss(maps, target, weights=torch.tensor([[1.0, 0.0]]))
+    tensor(0.1250)
+    >>> heatmap_loss(maps, target, hard_joints=1)
+    tensor(0.5000)
+    """
+    if heatmaps.ndim != 4 or 0 in heatmaps.shape or heatmaps.shape != target_heatmaps.shape:
+        raise ValueError(
+            "heatmaps: expected two tensors of one shape (B, J, H, W), got "
+            f"{tuple(heatmaps.shape)} and {tuple(target_heatmaps.shape)}"
+        )
+    B, J = heatmaps.shape[:2]
+    error = (_float32(heatmaps) - _float32(target_heatmaps)).square()  # (B, J, H, W)
+    error = error.mean(dim=(2, 3)) / 2  # (B, J)
+    if weights is not None:
+        if weights.shape != (B, J):
+            raise ValueError(f"weights: expected {(B, J)}, got {tuple(weights.shape)}")
+        error = error * weights  # (B, J)
+    if hard_joints is not None:
+        if not 1 <= hard_joints <= J:
+            raise ValueError(f"hard_joints: expected 1 to {J}, got {hard_joints}")
+        error = error.topk(hard_joints, dim=1).values
+    return error.mean()
 
 
 def _float32(values: Tensor) -> Tensor:

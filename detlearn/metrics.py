@@ -1,4 +1,5 @@
-"""How good is a detector?  Average precision by hand, and as VOC and COCO compute it.
+"""How good is a detector?  Average precision by hand, and as VOC and COCO compute it; and for
+key points OKS, PCK and COCO's AP.
 
 Everything here answers one question in three steps:
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 import io
 import math
 import operator
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -32,18 +34,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detlearn.boxes import box_area, check_boxes, xyxy_to_xywh
+from detlearn.boxes import box_area, box_iou, check_boxes, xyxy_to_xywh
 
 __all__ = [
     "COCO_AREAS",
     "COCO_IOU_THRESHOLDS",
+    "COCO_SIGMAS",
+    "ERROR_KINDS",
+    "PCK",
     "DetectionMatch",
     "PrecisionRecall",
     "average_precision",
     "coco_evaluate",
+    "coco_keypoint_evaluate",
     "coco_map_by_hand",
+    "detection_errors",
+    "error_kinds",
     "match_detections",
+    "oks",
+    "oks_nms",
+    "pck",
+    "pckh",
     "precision_recall",
+    "soft_oks_nms",
     "voc_evaluate",
 ]
 
@@ -462,6 +475,490 @@ def coco_map_by_hand(
                 result = _three_steps(cases, threshold, "coco", "101-point", area)
                 ap[a, label - 1, t], recall[a, label - 1, t] = result
     return _coco_summary(ap, recall[0], class_names)
+
+
+# ---------------------------------------------------------------- errors by kind
+ERROR_KINDS = (
+    "correct", "duplicate", "wrong class", "badly placed", "on background", "missed",
+)  # fmt: skip
+"""What can become of a detection; and, the last, of an object."""
+
+
+def error_kinds(
+    detection: Mapping[str, Any],
+    target: Mapping[str, Any],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> list[str]:
+    """The kind of every detection of one image (after TIDE: Bolya et al. 2020, §2.2).
+
+    Best score first, a detection is
+
+    - ``"correct"``: it finds an object of its class that nobody has found before;
+    - ``"duplicate"``: such an object lies under it, but is found already;
+    - ``"wrong class"``: it lies well, on an object of another class;
+    - ``"badly placed"``: it overlaps some object, but too little;
+    - ``"on background"``: there is nothing.
+
+    Args:
+        detection: ``boxes (D, 4)`` xyxy px, ``scores (D,)``, ``labels (D,)``.
+        target: ``boxes (G, 4)`` xyxy px, ``labels (G,)``.
+        iou_threshold: IoU from which on a box lies well.
+        background: IoU from which on it overlaps at all.
+
+    Returns:
+        D names out of `ERROR_KINDS`, in the order of the detections.
+
+    Raises:
+        ValueError: data that cannot be compared, or thresholds that are not
+            ``0 < background <= iou_threshold <= 1``.
+
+    **Invariant:** as many are correct as `match_detections` has hits, class by class.
+
+    **Deviation:** TIDE has a kind of its own for boxes that are badly placed *and* of the wrong
+    class; here they are badly placed.  Crowds and difficult objects are objects like others.
+
+    >>> boxes, cat = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8]]), torch.tensor([1, 1])
+    >>> detection = {"boxes": boxes, "scores": torch.tensor([0.6, 0.9]), "labels": cat}
+    >>> error_kinds(detection, {"boxes": boxes[:1], "labels": cat[:1]})
+    ['duplicate', 'correct']
+    """
+    _check_error_case(detection, target, iou_threshold, background)
+    overlaps = box_iou(detection["boxes"], target["boxes"])  # (D, G)
+    same_class = detection["labels"][:, None] == target["labels"]  # (D, G)
+    taken = torch.zeros(overlaps.shape[1], dtype=torch.bool)  # (G,)
+    order = detection["scores"].argsort(descending=True, stable=True)
+    kinds = [""] * len(overlaps)
+    for d in order.tolist():
+        near = overlaps[d] >= iou_threshold  # (G,)
+        free = near & same_class[d] & ~taken  # (G,)
+        if free.any():
+            kinds[d] = "correct"
+            taken[(overlaps[d] * free).argmax()] = True
+        elif (near & same_class[d]).any():
+            kinds[d] = "duplicate"
+        elif near.any():
+            kinds[d] = "wrong class"
+        elif (overlaps[d] >= background).any():
+            kinds[d] = "badly placed"
+        else:
+            kinds[d] = "on background"
+    return kinds
+
+
+def detection_errors(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> dict[str, int]:
+    """How often a detector is right, and how often wrong in which way (Bolya et al. 2020).
+
+    AP is one number for all mistakes; this says which ones to work on.  Leave out weak
+    detections first: every one that is given counts.
+
+    Args:
+        detections: one dict per image, see `error_kinds`.
+        targets: one dict per image, in the same order.
+        iou_threshold: see `error_kinds`.
+        background: see `error_kinds`.
+
+    Returns:
+        a count for each of `ERROR_KINDS`; ``"missed"`` are objects without a correct detection.
+
+    Raises:
+        ValueError: lists of different lengths, and what `error_kinds` refuses.
+
+    **Invariant:** ``correct + missed`` is the number of objects; all but ``missed`` together are
+    the number of detections.
+
+    **Deviation:** TIDE counts an object as missed only if no mistake lies on it.
+
+    >>> nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    >>> cat = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> detection_errors([nothing | {"scores": torch.zeros(0)}], [cat])["missed"]
+    1
+    """
+    _check_lengths(detections, targets)
+    counts = dict.fromkeys(ERROR_KINDS, 0)
+    for detection, target in zip(detections, targets, strict=True):
+        kinds = error_kinds(detection, target, iou_threshold, background)
+        for kind in kinds:
+            counts[kind] += 1
+        counts["missed"] += len(target["labels"]) - kinds.count("correct")
+    return counts
+
+
+def _check_lengths(detections: Sequence[Any], targets: Sequence[Any]) -> None:
+    if len(detections) != len(targets):
+        raise ValueError(
+            f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
+        )
+
+
+def _check_error_case(
+    detection: Mapping[str, Any], target: Mapping[str, Any], iou_threshold: float, background: float
+) -> None:
+    if not 0 < background <= iou_threshold <= 1:
+        raise ValueError(
+            "expected 0 < background <= iou_threshold <= 1, "
+            f"got background {background} and iou_threshold {iou_threshold}"
+        )
+    where = f" (image_id {target['image_id']})" if "image_id" in target else ""
+    _check_detection(detection, f"detection{where}", sys.maxsize)
+    check_boxes(target["boxes"], target["labels"], name=f"target{where}")
+
+
+# ---------------------------------------------------------------- key points
+COCO_SIGMAS: tuple[float, ...] = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062,
+    0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+)  # fmt: skip
+"""How far human annotators are apart, for each of the 17 joints, as a part of the person's size:
+eyes are pointed at exactly, hips are not."""
+
+
+def oks(
+    keypoints: Tensor,
+    gt_keypoints: Tensor,
+    area: Tensor,
+    visible: Tensor | None = None,
+    sigmas: Sequence[float] = COCO_SIGMAS,
+) -> Tensor:
+    """Object key point similarity, the IoU of poses (COCO's key point evaluation).
+
+    ``mean over labelled joints of exp(-d² / (2 · area · (2 sigma)²))``: 1 if all joints are
+    right; a joint that is ``2 sigma · sqrt(area)`` away counts ``exp(-1/2) = 0.61``.
+
+    Args:
+        keypoints: ``(D, J, 2)`` x, y, px; more columns are ignored.
+        gt_keypoints: ``(G, J, 2)``, likewise.
+        area: ``(G,)``, or ``(D, G)``, px²; that of the person, not of the box, in COCO.
+        visible: ``(G, J)``, above 0 where a joint is labelled; None for all.
+        sigmas: J numbers.
+
+    Returns:
+        ``(D, G)`` float64, 0 to 1; 0 for a person without labelled joints.
+
+    Raises:
+        ValueError: as many sigmas as joints are expected.
+
+    >>> truth = torch.tensor([[[0.0, 0.0], [10.0, 0.0]]])
+    >>> found = torch.tensor([[[0.0, 0.0], [10.0, 10.0]]])  # the second is 2 sigma · 50 px off
+    >>> oks(found, truth, torch.tensor([2500.0]), sigmas=(0.1, 0.1))  # (1 + exp(-1/2)) / 2
+    tensor([[0.8033]], dtype=torch.float64)
+    """
+    J = gt_keypoints.shape[1]
+    if len(sigmas) != J or keypoints.shape[1] != J:
+        raise ValueError(
+            f"sigmas: expected one for each joint, got {len(sigmas)} for key points of "
+            f"{keypoints.shape[1]} and {J} joints"
+        )
+    apart = _plain(keypoints)[:, None, :, :2] - _plain(gt_keypoints)[None, :, :, :2]  # (D, G, J, 2)
+    distance = apart.square().sum(dim=-1)  # (D, G, J)
+    spread = (2 * torch.tensor(sigmas, dtype=torch.float64)).square()  # (J,)
+    size = _plain(area).clamp(min=torch.finfo(torch.float64).tiny)[..., None]
+    similarity = (-distance / (2 * size * spread)).exp()  # (D, G, J)
+    counts = torch.ones(gt_keypoints.shape[:2], dtype=torch.float64)  # (G, J)
+    if visible is not None:
+        counts = (_plain(visible) > 0).double()  # (G, J)
+    return (similarity * counts).sum(dim=-1) / counts.sum(dim=-1).clamp(min=1)
+
+
+def oks_nms(
+    keypoints: Tensor,
+    scores: Tensor,
+    areas: Tensor,
+    threshold: float = 0.9,
+    sigmas: Sequence[float] = COCO_SIGMAS,
+) -> Tensor:
+    """Non-maximum suppression of poses: of two that are too similar, the better stays.
+
+    Args:
+        keypoints: ``(D, J, 2)`` x, y, px, of one image.
+        scores: ``(D,)``.
+        areas: ``(D,)`` px²; of two poses the mean enters their OKS.
+        threshold: poses whose OKS is above it are taken for one.
+        sigmas: see `oks`.
+
+    Returns:
+        Indices of the poses that stay, best first, int64.
+
+    >>> poses = torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[90.0, 0.0]]])
+    >>> oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
+    tensor([1, 2])
+    """
+    similarity = _oks_among(keypoints, areas, sigmas)
+    waiting = _plain(scores).argsort(descending=True, stable=True).tolist()
+    kept = []
+    while waiting:
+        best, *waiting = waiting
+        kept.append(best)
+        waiting = [other for other in waiting if similarity[best, other] <= threshold]
+    return torch.tensor(kept, dtype=torch.int64)
+
+
+def soft_oks_nms(
+    keypoints: Tensor,
+    scores: Tensor,
+    areas: Tensor,
+    threshold: float = 0.9,
+    sigmas: Sequence[float] = COCO_SIGMAS,
+    max_detections: int = 20,
+) -> Tensor:
+    """Suppression that lowers scores instead of removing poses (Bodla et al. 2017, Eq. 4).
+
+    Whoever resembles the best pose is multiplied by ``exp(-oks² / threshold)``, then the next
+    best is looked for.
+
+    Args:
+        keypoints: ``(D, J, 2)`` x, y, px, of one image.
+        scores: ``(D,)``.
+        areas: ``(D,)`` px².
+        threshold: the larger, the gentler.
+        sigmas: see `oks`.
+        max_detections: poses that stay, at most.
+
+    Returns:
+        Indices of the poses that stay, in the order in which they were best, int64.
+
+    >>> poses = torch.tensor([[[0.0, 0.0]], [[0.0, 0.0]], [[90.0, 0.0]]])
+    >>> soft_oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
+    tensor([1, 2, 0])
+    """
+    similarity = _oks_among(keypoints, areas, sigmas)
+    remaining = _plain(scores).clone()
+    waiting = list(range(len(remaining)))
+    kept: list[int] = []
+    while waiting and len(kept) < max_detections:
+        best = max(waiting, key=lambda index: float(remaining[index]))
+        waiting.remove(best)
+        kept.append(best)
+        remaining = remaining * (-similarity[best].square() / threshold).exp()
+    return torch.tensor(kept, dtype=torch.int64)
+
+
+def _oks_among(keypoints: Tensor, areas: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """OKS of every pose with every other, (D, D)."""
+    mean_area = (areas[:, None] + areas[None, :]) / 2
+    return oks(keypoints, keypoints, mean_area, sigmas=sigmas)
+
+
+class PCK(NamedTuple):
+    """Percentage of correct key points, as fractions.
+
+    Attributes:
+        per_joint: ``(J,)`` float64, the share that is right of each joint; NaN for a joint that
+            nobody shows.
+        mean: of the joints, each counting the same.
+        overall: of all labelled joints together, as MPII's tables have it.
+    """
+
+    per_joint: Tensor
+    mean: float
+    overall: float
+
+
+def pck(
+    keypoints: Tensor,
+    gt_keypoints: Tensor,
+    visible: Tensor,
+    reference: Tensor,
+    threshold: float = 0.5,
+) -> PCK:
+    """Share of the joints that lie near enough (Yang & Ramanan 2013).
+
+    Args:
+        keypoints: ``(N, J, 2)`` x, y, px; more columns are ignored.
+        gt_keypoints: ``(N, J, 2)``, likewise.
+        visible: ``(N, J)``, above 0 where a joint is labelled.
+        reference: ``(N, 1)``, a length of each person, px; ``(N, 2)`` measures x and y each by
+            its own.
+        threshold: a joint may be so many references away.
+
+    Returns:
+        `PCK`.
+
+    >>> truth = torch.zeros(1, 2, 2)
+    >>> found = torch.tensor([[[3.0, 4.0], [0.0, 6.0]]])  # 5 and 6 px away
+    >>> pck(found, truth, torch.ones(1, 2), reference=torch.tensor([[10.0]])).per_joint
+    tensor([1., 0.], dtype=torch.float64)
+    """
+    apart = _plain(keypoints)[..., :2] - _plain(gt_keypoints)[..., :2]  # (N, J, 2)
+    distance = (apart / _plain(reference)[:, None]).norm(dim=-1)  # (N, J)
+    counts = _plain(visible) > 0  # (N, J)
+    right = ((distance <= threshold) & counts).double()  # (N, J)
+    per_joint = right.sum(dim=0) / counts.sum(dim=0)  # (J,)
+    overall = right.sum() / counts.sum()
+    return PCK(per_joint, float(per_joint.nanmean()), float(overall))
+
+
+def pckh(
+    keypoints: Tensor,
+    gt_keypoints: Tensor,
+    visible: Tensor,
+    head_boxes: Tensor,
+    threshold: float = 0.5,
+    skip: Sequence[int] = (6, 7),
+) -> PCK:
+    """PCK measured in heads, as MPII does (Andriluka et al. 2014): 0.6 of the head box's diagonal.
+
+    Args:
+        keypoints: ``(N, J, 2)`` x, y, px.
+        gt_keypoints: ``(N, J, 2)``.
+        visible: ``(N, J)``.
+        head_boxes: ``(N, 4)`` xyxy, px.
+        threshold: MPII reports 0.5 and 0.1.
+        skip: joints that do not count; MPII's pelvis and thorax.
+
+    Returns:
+        `PCK`; NaN for the joints that are skipped.
+
+    **Deviation:** the published HRNet code reports 0.11 under the name of 0.1.
+
+    >>> head = torch.tensor([[0.0, 0.0, 30.0, 40.0]])  # 0.6 of 50 px, times 0.5: 15 px
+    >>> found = torch.tensor([[[15.0, 0.0], [16.0, 0.0]]])
+    >>> pckh(found, torch.zeros(1, 2, 2), torch.ones(1, 2), head, skip=()).overall
+    0.5
+    """
+    head = _plain(head_boxes)  # (N, 4)
+    length = 0.6 * (head[:, 2:] - head[:, :2]).norm(dim=-1, keepdim=True)  # (N, 1)
+    counts = _plain(visible).clone()  # (N, J)
+    counts[:, list(skip)] = 0
+    return pck(keypoints, gt_keypoints, counts, length, threshold)
+
+
+def coco_keypoint_evaluate(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    sigmas: Sequence[float] = COCO_SIGMAS,
+) -> dict[str, float]:
+    """COCO's average precision of poses, by pycocotools: OKS takes the place of IoU.
+
+    Args:
+        detections: one dict per image: ``keypoints (D, J, 2)`` (x, y, px; more columns are
+            ignored) and ``scores (D,)``.
+        targets: one dict per image: ``keypoints (G, J, 3)`` (x, y, visibility) and ``boxes
+            (G, 4)`` xyxy, perhaps ``area (G,)``, ``iscrowd (G,)`` and an integer ``image_id``.
+            A person without labelled joints neither counts nor harms.
+        sigmas: see `oks`.
+
+    Returns:
+        Numbers from 0 to 1: ``"AP"`` (mean over the OKS thresholds 0.50, 0.55, …, 0.95),
+        ``"AP50"``, ``"AP75"``, ``"AP_medium"`` and ``"AP_large"`` (persons of 32² to 96² px²,
+        and above), ``"AR"`` (recall).  NaN where there is no such person.  Of an image the 20
+        best poses count.
+
+    Raises:
+        ValueError: data that cannot be scored, with the image named.
+
+    >>> joints = torch.tensor([[[10.0, 10.0, 2.0], [40.0, 60.0, 2.0]]])
+    >>> target = {"keypoints": joints, "boxes": torch.tensor([[0.0, 0, 50, 70]])}
+    >>> detection = {"keypoints": joints, "scores": torch.tensor([0.9])}
+    >>> result = coco_keypoint_evaluate([detection], [target], sigmas=(0.1, 0.1))
+    >>> round(result["AP"], 3), result["AP_large"]
+    (1.0, nan)
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    detections, targets = list(detections), list(targets)
+    if len(detections) != len(targets):
+        raise ValueError(
+            f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
+        )
+    found: list[dict[str, Any]] = []
+    people: list[dict[str, Any]] = []
+    image_ids = _image_ids(targets)
+    for index, image_id in enumerate(image_ids):
+        found += _poses(detections[index], image_id, len(sigmas), f"detections[{index}]")
+        people += _people(targets[index], image_id, len(sigmas), f"targets[{index}]")
+    for index, row in enumerate(people, start=1):
+        row["id"] = index  # from 1: pycocotools takes 0 for "not matched"
+
+    with redirect_stdout(io.StringIO()):  # it talks; its errors still come through
+        truth, result = COCO(), COCO()
+        truth.dataset = {
+            "info": {},
+            "images": [{"id": image_id} for image_id in image_ids],
+            "categories": [{"id": 1, "name": "person"}],
+            "annotations": people,
+        }
+        truth.createIndex()
+        if found:
+            result = truth.loadRes(found)
+        else:  # loadRes looks at the first detection
+            result.dataset = {**truth.dataset, "annotations": []}
+            result.createIndex()
+        evaluation = COCOeval(truth, result, iouType="keypoints")
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    # OKS thresholds x 101 recalls x areas; OKS thresholds x areas
+    precision = torch.from_numpy(evaluation.eval["precision"])[:, :, 0, :, 0]
+    recall = torch.from_numpy(evaluation.eval["recall"])[:, 0, :, 0]
+    precision, recall = (values.masked_fill(values < 0, math.nan) for values in (precision, recall))
+    every, medium, large = precision.mean(dim=1).unbind(dim=-1)
+    return {
+        "AP": float(every.nanmean()),
+        "AP50": float(every[0]),
+        "AP75": float(every[5]),
+        "AP_medium": float(medium.nanmean()),
+        "AP_large": float(large.nanmean()),
+        "AR": float(recall[:, 0].nanmean()),
+    }
+
+
+def _poses(entry: Mapping[str, Any], image_id: int, joints: int, name: str) -> list[dict[str, Any]]:
+    """Detected poses as pycocotools reads them."""
+    points = _joints(entry, joints, 2, name)  # (D, J, 2)
+    scores = _plain(_like(entry["scores"], f"{name}: scores", len(points), "keypoints"))  # (D,)
+    if not (points.isfinite().all() and scores.isfinite().all()):
+        raise ValueError(f"{name}: expected finite key points and scores")
+    sure = torch.ones_like(points[..., :1])
+    rows = torch.cat([points, sure], dim=-1).flatten(1).tolist()
+    return [
+        {"image_id": image_id, "category_id": 1, "keypoints": row, "score": score}
+        for row, score in zip(rows, scores.tolist(), strict=True)
+    ]
+
+
+def _people(
+    entry: Mapping[str, Any], image_id: int, joints: int, name: str
+) -> list[dict[str, Any]]:
+    """True poses as pycocotools reads them."""
+    points = _joints(entry, joints, 3, name)  # (G, J, 3)
+    if "boxes" not in entry or tuple(entry["boxes"].shape) != (len(points), 4):
+        raise ValueError(f"{name}: expected boxes ({len(points)}, 4), one for each pose")
+    boxes = _plain(entry["boxes"])  # (G, 4)
+    area = _plain(_like(entry.get("area", box_area(boxes)), f"{name}: area", len(points), "boxes"))
+    crowd = entry.get("iscrowd", torch.zeros(len(points)))
+    crowd = _like(crowd, f"{name}: iscrowd", len(points), "boxes")
+    columns = (
+        points.flatten(1).tolist(),
+        (points[..., 2] > 0).sum(dim=1).tolist(),
+        xyxy_to_xywh(boxes).tolist(),
+        area.tolist(),
+        crowd.int().tolist(),
+    )
+    keys = ("keypoints", "num_keypoints", "bbox", "area", "iscrowd")
+    return [
+        {"image_id": image_id, "category_id": 1, **dict(zip(keys, row, strict=True))}
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _joints(entry: Mapping[str, Any], joints: int, columns: int, name: str) -> Tensor:
+    points = entry.get("keypoints")
+    if (
+        not isinstance(points, Tensor)
+        or points.ndim != 3
+        or points.shape[1] != joints
+        or points.shape[2] < columns
+    ):
+        got = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
+        raise ValueError(f"{name}: expected keypoints (N, {joints}, {columns}), got {got}")
+    return _plain(points)[..., :columns]
 
 
 # ---------------------------------------------------------------- the three steps, for a class

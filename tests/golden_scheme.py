@@ -113,6 +113,23 @@ def det_logits(
     return deltas.astype(np.float32), logits.astype(np.float32)
 
 
+def joints(
+    seed: int, n: int, k: int, width: int, height: int, margin: float = 30.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(n, k, 2)`` float64 joints, some outside the image, and ``(n, k)`` visibility 0 or 1."""
+    generator = np.random.default_rng(seed)
+    x = generator.uniform(-margin, width + margin, (n, k))
+    y = generator.uniform(-margin, height + margin, (n, k))
+    visible = generator.uniform(0, 1, (n, k)) < 0.85
+    return np.stack([x, y], axis=2), visible.astype(np.float64)
+
+
+def heatmaps(seed: int, n: int, k: int, height: int, width: int) -> np.ndarray:
+    """Random heat maps ``(n, k, height, width)`` float32."""
+    values = np.random.default_rng(seed).standard_normal((n, k, height, width))
+    return (0.3 * values).astype(np.float32)
+
+
 def fingerprint(array: np.ndarray, idx_seed: int = 11, n: int = 64) -> dict[str, Any]:
     """Shape, float64 moments and ``n`` sampled values of an array, read in C order."""
     array = np.ascontiguousarray(array)

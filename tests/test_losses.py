@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from detlearn import boxes as B
-from detlearn.losses import hard_negative_mask, multibox_loss
+from detlearn.losses import hard_negative_mask, multibox_loss, two_step_loss
 from tests import golden_scheme as scheme
 
 LOG2 = math.log(2)
@@ -318,6 +318,104 @@ def test_wrong_input_is_refused_in_a_sentence(change, message):
         multibox_loss(**{**right, **change})
 
 
+# ---------------------------------------------------------------- two steps
+def two_step_batch(**changes) -> dict:
+    """Prior 0 is class 2 of 3 for both modules; nothing is said about anything."""
+    targets = B.Targets(torch.tensor([[2, 0, 0, 0, 0, 0]]), torch.zeros(1, 6, 4))
+    return {
+        "arm_logits": torch.zeros(1, 6, 2),
+        "arm_deltas": torch.zeros(1, 6, 4),
+        "odm_logits": torch.zeros(1, 6, 3),
+        "odm_deltas": torch.zeros(1, 6, 4),
+        "arm_targets": targets,
+        "odm_targets": targets,
+    } | changes
+
+
+def easy(*priors) -> Tensor:
+    """ARM logits that are sure of background for some priors."""
+    logits = torch.zeros(1, 6, 2)
+    logits[0, list(priors), 0] = 20.0
+    return logits
+
+
+FILTERS = pytest.mark.parametrize("negative_filter", ["paper", "released", "off"])
+
+
+@FILTERS
+@pytest.mark.parametrize("sure", [False, True], ids=["unsure", "sure of background"])
+def test_two_steps_without_objects(negative_filter, sure):
+    nothing = B.Targets(torch.zeros(1, 6, dtype=torch.int64), torch.zeros(1, 6, 4))
+    batch = two_step_batch(arm_targets=nothing, odm_targets=nothing)
+    batch["arm_logits"] = easy(*range(6)) if sure else batch["arm_logits"]
+    losses = two_step_loss(**batch, negative_filter=negative_filter)
+    assert {key: value.item() for key, value in losses.items()} == {
+        "arm_bbox_regression": 0.0,
+        "arm_classification": 0.0,
+        "odm_bbox_regression": 0.0,
+        "odm_classification": 0.0,
+    }
+
+
+@FILTERS
+def test_two_steps_are_two_multibox_losses(negative_filter):
+    losses = two_step_loss(**two_step_batch(), negative_filter=negative_filter)
+    # The ARM knows two classes only, whatever the object is: log 2; the ODM three.
+    assert losses["arm_classification"] == pytest.approx(4 * LOG2)
+    assert losses["odm_classification"] == pytest.approx(4 * math.log(3))
+
+
+@pytest.mark.parametrize(
+    ("arm_logits", "negative_filter", "odm"),
+    [
+        pytest.param(easy(3, 4), "paper", 4, id="three of five negatives are enough"),
+        pytest.param(easy(2, 3, 4), "paper", 3, id="paper: two negatives are left"),
+        pytest.param(easy(2, 3, 4), "released", 4, id="released: easy ones are mined"),
+        pytest.param(easy(2, 3, 4), "off", 4, id="off"),
+        pytest.param(easy(0), "paper", 0, id="paper: the only positive is easy"),
+        pytest.param(easy(0), "released", 0, id="released: without positives nothing is mined"),
+        pytest.param(easy(0), "off", 4, id="off: the positive stays"),
+    ],
+)
+def test_easy_negatives(arm_logits, negative_filter, odm):
+    losses = two_step_loss(**two_step_batch(arm_logits=arm_logits), negative_filter=negative_filter)
+    assert losses["odm_classification"] == pytest.approx(odm * math.log(3), rel=1e-5)
+    assert losses["arm_bbox_regression"] == 0
+
+
+@pytest.mark.parametrize(("objectness_threshold", "odm"), [(0.0, 4), (0.49, 4), (0.5, 0), (1.0, 0)])
+def test_an_objectness_equal_to_the_threshold_is_easy(objectness_threshold, odm):
+    losses = two_step_loss(**two_step_batch(), objectness_threshold=objectness_threshold)
+    assert losses["odm_classification"] == pytest.approx(odm * math.log(3), rel=1e-5)
+
+
+def test_both_modules_mine_as_many_negatives():
+    losses = two_step_loss(**two_step_batch(), negative_ratio=1.0)
+    assert losses["arm_classification"] == pytest.approx(2 * LOG2)
+    assert losses["odm_classification"] == pytest.approx(2 * math.log(3))
+    released = two_step_loss(**two_step_batch(), negative_ratio=1.0, negative_filter="released")
+    assert released == losses
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"arm_logits": torch.zeros(1, 6, 3)},
+            r"arm_logits: expected \(B, P, 2\).*got \(1, 6, 3\)",
+        ),
+        ({"negative_filter": "on"}, "negative_filter: expected 'paper', 'released' or 'off', got"),
+        ({"objectness_threshold": math.nan}, "objectness_threshold: expected 0 to 1, got nan"),
+        ({"objectness_threshold": -0.1}, "objectness_threshold: expected 0 to 1, got -0.1"),
+        ({"odm_deltas": torch.zeros(1, 5, 4)}, r"deltas: expected \(1, 6, 4\).*got \(1, 5, 4\)"),
+    ],
+    ids=["three classes", "filter", "NaN", "negative", "shape"],
+)
+def test_two_steps_refuse(changes, message):
+    with pytest.raises(ValueError, match=message):
+        two_step_loss(**two_step_batch(**changes))
+
+
 # ---------------------------------------------------------------- the published implementations
 def scene(recipe: str, add: int = 0) -> tuple[Tensor, Tensor]:
     """Boxes and labels of a recipe like '... scheme.gt_boxes(722,2,1,81,0.15,0.6)'."""
@@ -401,3 +499,19 @@ def test_golden_refinedet_with_ignored_anchors(number, seed, arm_spread, odm_spr
     expected = case["odm_corrected"]
     assert odm["bbox_regression"] == pytest.approx(expected["loss_l"], rel=1e-5)
     assert odm["classification"] == pytest.approx(expected["loss_c"], rel=1e-5)
+
+    arm_targets = stack([B.make_targets(*s, priors, eps=1e-5) for s in scenes])
+    matched = zip(scenes, anchors, strict=True)
+    odm_targets = stack([B.make_targets(*s, anchor, eps=1e-5) for s, anchor in matched])
+    both = [
+        two_step_loss(
+            arm_logits, arm_deltas, odm_logits, odm_deltas,
+            B.Targets(*arm_targets), B.Targets(*odm_targets), negative_filter=negative_filter,
+        )
+        for negative_filter in ("paper", "released")
+    ]  # fmt: skip
+    names = ("bbox_regression", "classification")
+    for name, theirs in zip(names, ("loss_l", "loss_c"), strict=True):
+        assert both[0][f"arm_{name}"] == both[1][f"arm_{name}"] == arm[name]
+        assert both[0][f"odm_{name}"] == odm[name]
+        assert both[1][f"odm_{name}"] == pytest.approx(case[f"odm_{theirs}"], rel=1e-5)

@@ -19,6 +19,8 @@ from detlearn.metrics import (
     average_precision,
     coco_evaluate,
     coco_map_by_hand,
+    detection_errors,
+    error_kinds,
     match_detections,
     precision_recall,
     voc_evaluate,
@@ -638,3 +640,93 @@ def test_names_from_labels_do_not_stumble_over_wrong_data(detections):
 def test_class_names_begin_with_the_background(evaluate, names, message):
     with pytest.raises(ValueError, match=message):
         evaluate([NOTHING], [target()], names)
+
+
+# ---------------------------------------------------------------- errors by kind
+DOG = (20, 0, 30, 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "kinds"),
+    [
+        pytest.param((), (), [], id="nothing, nothing"),
+        pytest.param((), (CAT,), [], id="nothing found"),
+        pytest.param(((0, 0, 10, 10, 0.9, 1),), (), ["on background"], id="no objects"),
+        pytest.param(((0, 0, 10, 10, 0.9, 1),), (CAT,), ["correct"], id="the cat"),
+        pytest.param(((0, 0, 10, 5, 0.9, 1),), (CAT,), ["correct"], id="IoU 0.5 is enough"),
+        pytest.param(((0, 0, 10, 4, 0.9, 1),), (CAT,), ["badly placed"], id="IoU 0.4 is not"),
+        pytest.param(((0, 0, 10, 1, 0.9, 1),), (CAT,), ["badly placed"], id="IoU 0.1 overlaps"),
+        pytest.param(((0, 0, 9, 1, 0.9, 1),), (CAT,), ["on background"], id="IoU 0.09 does not"),
+        pytest.param(((0, 0, 10, 10, 0.9, 2),), (CAT,), ["wrong class"], id="the dog is a cat"),
+        pytest.param(((0, 0, 10, 4, 0.9, 2),), (CAT,), ["badly placed"], id="both wrong"),
+        pytest.param(
+            ((0, 0, 10, 10, 0.6, 1), (0, 0, 10, 8, 0.9, 1), (0, 0, 10, 10, 0.7, 2)),
+            (CAT,),
+            ["duplicate", "correct", "wrong class"],
+            id="the better score takes it, not the better box",
+        ),
+        pytest.param(
+            ((0, 0, 10, 10, 0.9, 1), (0, 0, 10, 10, 0.8, 1)),
+            (CAT, (0, 0, 10, 9, 1)),
+            ["correct", "correct"],
+            id="two cats under two boxes",
+        ),
+        pytest.param(
+            ((20, 0, 30, 10, 0.5, 2), (0, 0, 10, 10, 0.5, 1)), (CAT, DOG), ["correct"] * 2,
+            id="a cat and a dog",
+        ),
+    ],
+)  # fmt: skip
+def test_kinds_of_errors(found, truth, kinds):
+    assert error_kinds(detection(*found), target(*truth)) == kinds
+
+
+def test_errors_are_counted_over_images():
+    counts = detection_errors(
+        [detection((0, 0, 10, 10, 0.9, 1), (0, 0, 10, 10, 0.8, 1)), NOTHING, NOTHING],
+        [target(CAT, DOG), target(CAT), target()],
+    )
+    assert counts == {
+        "correct": 1, "duplicate": 1, "wrong class": 0, "badly placed": 0, "on background": 0,
+        "missed": 2,
+    }  # fmt: skip
+    assert detection_errors([], []) == dict.fromkeys(metrics.ERROR_KINDS, 0)
+
+
+def test_correct_detections_are_the_hits():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(30):
+        corner = 20 * torch.rand(9, 2, generator=generator)
+        boxes = torch.cat([corner, corner + 4 + 8 * torch.rand(9, 2, generator=generator)], dim=1)
+        boxes = torch.cat([boxes, boxes + torch.rand(9, 4, generator=generator)])  # (18, 4)
+        labels = torch.randint(1, 3, (18,), generator=generator)
+        truth = {"boxes": boxes[:9], "labels": labels[:9]}
+        found = {"boxes": boxes[6:], "labels": labels[6:]}
+        found["scores"] = torch.rand(12, generator=generator)
+        hits = 0
+        for label in (1, 2):
+            mine, theirs = found["labels"] == label, truth["labels"] == label
+            hits += int(match_detections(
+                found["boxes"][mine], found["scores"][mine], truth["boxes"][theirs]
+            ).hits.sum())  # fmt: skip
+        counts = detection_errors([found], [truth])
+        assert counts["correct"] == hits
+        assert counts["correct"] + counts["missed"] == 9
+        assert sum(counts.values()) - counts["missed"] == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iou_threshold": 0.05}, "expected 0 < background <= iou_threshold <= 1, got background"),
+        ({"background": 0.0}, "got background 0.0 and iou_threshold 0.5"),
+        ({"iou_threshold": 1.5}, "iou_threshold 1.5"),
+        ({"detections": []}, "detections: expected one dict per target, 1, got 0"),
+        ({"targets": [target((0, 0, 10, 10, 0), image_id=7)]}, r"image_id 7.*label 0 is 0"),
+        ({"detections": [{**RIGHT, "labels": torch.tensor([0])}]}, r"labels\[0\] is 0: expected 1"),
+    ],
+)
+def test_errors_of_wrong_data(change, message):
+    arguments = {"detections": [RIGHT], "targets": [target(CAT)]} | change
+    with pytest.raises(ValueError, match=message):
+        detection_errors(**arguments)

@@ -7,16 +7,29 @@ Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchv
 from .coco import CocoDetectionDataset
 from .files import check_files, data_path
 from .images import read_image
+from .keypoints import (
+    COCO_AUGMENTATION,
+    MPII_AUGMENTATION,
+    SHAPES_AUGMENTATION,
+    KeypointAugmentation,
+    KeypointCrops,
+)
 from .photos import load_photo, photo_names
-from .shapes import Shapes
+from .shapes import TRAIN_OBJECTS, Shapes
 from .targets import Cached, check_target, collate, make_target
 from .transforms import eval_transform, shapes_train_transform, train_transform
 from .voc import VOC_CLASS_NAMES, VocDetectionDataset
 
 __all__ = [
+    "COCO_AUGMENTATION",
+    "MPII_AUGMENTATION",
+    "SHAPES_AUGMENTATION",
+    "TRAIN_OBJECTS",
     "VOC_CLASS_NAMES",
     "Cached",
     "CocoDetectionDataset",
+    "KeypointAugmentation",
+    "KeypointCrops",
     "Shapes",
     "VocDetectionDataset",
     "check_files",

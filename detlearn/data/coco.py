@@ -131,7 +131,10 @@ class CocoDetectionDataset(Dataset):
         }
         if self.keypoints:
             joints = [a.get("keypoints") or [0.0] * 51 for a in kept]
-            extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(len(kept), -1, 3)
+            num_joints = len(joints[0]) // 3 if joints else 17
+            extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
+                len(kept), num_joints, 3
+            )
         target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
         check_target(
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"

@@ -7,19 +7,31 @@ everything that is wrong, and loading.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
-from .detector import Detector
+from .m2det import (
+    M2DET320_RESNET101,
+    M2DET320_VGG16,
+    M2DET512_RESNET50,
+    M2DET512_RESNET101,
+    M2DET512_VGG16,
+    M2DET704_VGG16,
+    M2DET800_VGG16,
+    M2DetConfig,
+)
 
-__all__ = ["SOURCES", "Rule", "Source", "load_reference_weights", "read_tensors"]
+__all__ = ["SOURCES", "Rule", "Source", "TrunkReport", "load_reference_weights", "read_tensors"]
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,13 @@ class Source:
     Attributes:
         rules: each of our keys is translated by the first rule that matches it.
         dead: regular expressions of keys that the source holds but never uses; dropped.
+        adapt: makes the source for a model's own config, where the keys depend on it; ``rules``
+            are those of the preset.
     """
 
     rules: tuple[Rule, ...]
     dead: tuple[str, ...] = ()
+    adapt: Callable[[Any], Source] | None = None
 
 
 def prior_first(values: Tensor, numbers: int) -> Tensor:
@@ -155,38 +170,265 @@ _TORCHVISION_SSD300 = Source(
     )
 )
 
+
+def _reducedfc_rules() -> tuple[Rule, ...]:
+    """vgg16_reducedfc.pth is one Sequential, whose ReLUs and poolings count too."""
+    rules, number = [], 0
+    for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
+        for conv in range(1, convolutions + 1):
+            rules.append(Rule(rf"layers\.conv{block}_{conv}\.(.+)", rf"{number}.\1"))
+            number += 2  # the convolution and its ReLU
+        number += 1  # the pooling
+    rules.append(Rule(r"layers\.fc6\.(.+)", rf"{number}.\1"))
+    rules.append(Rule(r"layers\.fc7\.(.+)", rf"{number + 2}.\1"))
+    return tuple(rules)
+
+
+_LUUUYI_REFINEDET = Source(
+    (
+        # Its VGG is that Sequential, with another pool5 and another fc6.
+        *(Rule(rf"backbone\.{rule.ours}", f"vgg.{rule.theirs}") for rule in _reducedfc_rules()),
+        Rule(r"l2norms\.0\.scale", "conv4_3_L2Norm.weight"),
+        Rule(r"l2norms\.1\.scale", "conv5_3_L2Norm.weight"),
+        Rule(r"extras\.0\.narrow\.conv\.(.+)", r"extras.0.\1"),
+        Rule(r"extras\.0\.shrink\.conv\.(.+)", r"extras.1.\1"),
+        Rule(r"(arm|odm)\.deltas\.(.+)", r"\1_loc.\2"),
+        Rule(r"(arm|odm)\.logits\.(.+)", r"\1_conf.\2"),
+        # Three layers a level in one list: convolution, ReLU, convolution; ReLU, convolution, ReLU.
+        *(
+            Rule(rf"tcbs\.{level}\.{ours}\.(.+)", rf"{theirs}.\1")
+            for level in range(4)
+            for ours, theirs in (
+                (r"translate\.0", f"tcb0.{3 * level}"),
+                (r"translate\.2", f"tcb0.{3 * level + 2}"),
+                ("upsample", f"tcb1.{level}"),
+                ("smooth", f"tcb2.{3 * level + 1}"),
+            )
+            if (ours, level) != ("upsample", 3)  # the coarsest has nothing to double
+        ),
+    )
+)
+
+
+def _m2det(config: M2DetConfig) -> Source:
+    """VDIGPKU/M2Det numbers TUMs from 1, and inside one from coarse to fine; we do neither."""
+    if config.tum != "released":
+        raise ValueError("source: VDIGPKU/M2Det has weights for tum='released' only")
+    last = config.num_scales - 2
+    rules = [
+        rule
+        for level in range(config.num_levels)
+        for ours, theirs in ((rf"mlfpn\.tums\.{level}\.", f"unet{level + 1}."),)
+        for rule in (
+            Rule(rf"{ours}encoder\.layers\.(.+)", rf"{theirs}layers.\1"),
+            Rule(rf"{ours}decoder\.top\.(.+)", rf"{theirs}toplayer.0.\1"),
+            *(
+                Rule(rf"{ours}{name}\.{scale}\.(.+)", rf"{theirs}{there}.{last - scale}.\1")
+                for name, there in (
+                    (r"decoder\.lateral", "latlayer"),
+                    (r"smoothing\.layers", "smooth"),
+                )
+                for scale in range(last + 1)
+                if config.smooth or there != "smooth"
+            ),
+        )
+    ]
+    rules.append(Rule(r"mlfpn\.ffm1\.(.+)", r"\1"))
+    rules.append(Rule(r"norm\.(.+)", r"Norm.\1"))
+    rules.append(Rule(r"head\.deltas\.(.+)", r"loc.\1"))
+    rules.append(Rule(r"head\.logits\.(.+)", r"conf.\1"))
+
+    def repeated(ours: str, theirs: str, copies: int) -> tuple[Rule, ...]:
+        # One layer under many keys upstream; the last key counts.  Or each its own.
+        keys = [theirs.format(number) for number in range(copies)]
+        if config.shared_weights:
+            return (Rule(ours.format(0), tuple(keys)),)
+        return tuple(Rule(ours.format(number), key) for number, key in enumerate(keys))
+
+    rules += repeated(r"mlfpn\.ffm2\.{}\.leach\.(.+)", r"leach.{}.\1", config.num_levels)
+    for fc in ("fc1", "fc2") if config.sfam else ():
+        ours, theirs = rf"mlfpn\.sfam\.{fc}\.{{}}\.(.+)", rf"sfam_module.{fc}.{{}}.\1"
+        rules += repeated(ours, theirs, config.num_scales)
+    if config.backbone == "vgg16":
+        vgg = _reducedfc_rules()
+        rules += [Rule(rf"backbone\.{rule.ours}", f"base.{rule.theirs}") for rule in vgg]
+    else:
+        rules.append(Rule(r"backbone\.layers\.(.+)", r"base.\1"))
+    # The classifier of a ResNet: built, saved, never called.
+    return Source(tuple(rules), dead=(r"base\.(fc|last_linear)\..+",), adapt=_m2det)
+
+
+def _hrnet_rules(prefix: str = "", ours: str = "") -> tuple[Rule, ...]:
+    """HRNet's trunk, whose published layout all repositories share.
+
+    Args:
+        prefix: what their keys begin with.
+        ours: what our keys begin with.
+    """
+
+    def conv_norm(our: str, conv: str, norm: str) -> tuple[Rule, Rule]:
+        return (
+            Rule(rf"{ours}{our}\.conv\.(?P<leaf>.+)", rf"{prefix}{conv}.\g<leaf>"),
+            Rule(rf"{ours}{our}\.bn\.(?P<leaf>.+)", rf"{prefix}{norm}.\g<leaf>"),
+        )
+
+    rules = [*conv_norm(r"stem\.0", "conv1", "bn1"), *conv_norm(r"stem\.1", "conv2", "bn2")]
+    for layer, number in (("narrow", 1), ("filter", 2), ("widen", 3)):
+        block = rf"stage1\.(\d+)\.{layer}"
+        rules += conv_norm(block, rf"layer1.\1.conv{number}", rf"layer1.\1.bn{number}")
+    shortcut = r"layer1.\1.downsample"
+    rules += conv_norm(r"stage1\.(\d+)\.shortcut", rf"{shortcut}.0", rf"{shortcut}.1")
+    for t in range(3):  # our transitions.0 leads to stage 2, their transition1
+        theirs = rf"transition{t + 1}"
+        if t == 0:  # only stage 1 has another width than the branch that goes on
+            keep = rf"transitions\.{t}\.keep\.(\d+)"
+            rules += conv_norm(keep, rf"{theirs}.\1.0", rf"{theirs}.\1.1")
+        new = f"{theirs}.{t + 1}.0"  # a chain, of one convolution
+        rules += conv_norm(rf"transitions\.{t}\.open", f"{new}.0", f"{new}.1")
+        module, stage = rf"stages\.{t}\.(\d+)", rf"stage{t + 2}.\1"
+        for layer, number in (("first", 1), ("second", 2)):
+            block = rf"{stage}.branches.\2.\3"
+            rules += conv_norm(
+                rf"{module}\.branches\.(\d+)\.(\d+)\.{layer}",
+                f"{block}.conv{number}", f"{block}.bn{number}",
+            )  # fmt: skip
+        cell, theirs = rf"{module}\.fuse\.(\d+)\.(\d+)", rf"{stage}.fuse_layers.\2.\3"
+        rules += conv_norm(cell, f"{theirs}.0", f"{theirs}.1")  # up
+        rules += conv_norm(rf"{cell}\.(\d+)", rf"{theirs}.\4.0", rf"{theirs}.\4.1")  # down
+    return tuple(rules)
+
+
+_CLASSIFIER = (r"(incre_modules|downsamp_modules|final_layer|classifier)\..+",)
+_HRNET_POSE = Source((*_hrnet_rules(ours=r"trunk\."), Rule(r"head\.(.+)", r"final_layer.\1")))
+_HRNET_DETECTION = Source(
+    (
+        *_hrnet_rules("backbone.", ours=r"trunk\."),
+        Rule(r"neck\.mix\.(.+)", r"neck.reduction_conv.0.\1"),
+        Rule(r"neck\.levels\.(.+)", r"neck.fpn_conv.\1"),
+    ),
+    # What its detectors put on the pyramid.
+    dead=(r"\w+_head\..+",),
+)
+
 SOURCES: dict[str, dict[str, Source]] = {
     "uvipen/SSD-pytorch": {
         "ssd300_resnet50": _UVIPEN_RESNET50,
         "ssdlite300_mobilenet_v2": _UVIPEN_SSDLITE,
     },
+    "luuuyi/RefineDet.PyTorch": {
+        "refinedet320_vgg16": _LUUUYI_REFINEDET,
+        "refinedet512_vgg16": _LUUUYI_REFINEDET,
+    },
+    "VDIGPKU/M2Det": {
+        config.name: _m2det(config)
+        for config in (
+            M2DET320_VGG16,
+            M2DET512_VGG16,
+            M2DET704_VGG16,
+            M2DET800_VGG16,
+            M2DET320_RESNET101,
+            M2DET512_RESNET101,
+            M2DET512_RESNET50,
+        )
+    },
     "torchvision": {"ssd300_vgg16": _TORCHVISION_SSD300},
+    # vgg16_reducedfc.pth, which most PyTorch detectors on VGG-16 start from: a backbone alone.
+    "amdegroot/ssd.pytorch": {"VGG16": Source(_reducedfc_rules())},
+    # "HRNet" is the trunk alone, for trunk_only=True.
+    "leoxiaobin/deep-high-resolution-net.pytorch": {
+        "pose_hrnet_w32": _HRNET_POSE,
+        "pose_hrnet_w48": _HRNET_POSE,
+        "HRNet": Source(_hrnet_rules()),
+    },
+    "HRNet/HRNet-Object-Detection": {
+        "hrnetv2p_w18": _HRNET_DETECTION,
+        "hrnetv2p_w32": _HRNET_DETECTION,
+        "hrnetv2p_w40": _HRNET_DETECTION,
+        "HRNet": Source(_hrnet_rules("backbone.")),
+    },
+    "timm": {"HRNet": Source(_hrnet_rules(), dead=_CLASSIFIER)},
 }
-"""Source, then name of our model."""
+"""Source, then name of our model, or class of our backbone."""
+
+
+class TrunkReport(NamedTuple):
+    """What became of a trunk's weights, see `load_reference_weights`.
+
+    Attributes:
+        loaded: our keys that the checkpoint filled.
+        untouched: our other keys, which stay as they were.
+        unused: keys of the checkpoint that the trunk has no place for.
+    """
+
+    loaded: tuple[str, ...]
+    untouched: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.loaded)} tensors loaded\n"
+            f"{len(self.untouched)} not in the checkpoint, left as they were: "
+            f"{_families(self.untouched)}\n"
+            f"{len(self.unused)} of the checkpoint not used: {_families(self.unused)}"
+        )
+
+
+def _families(keys: tuple[str, ...]) -> str:
+    """The first two names of every key, each once."""
+    return ", ".join(dict.fromkeys(".".join(key.split(".")[:2]) for key in keys)) or "none"
+
+
+@overload
+def load_reference_weights(
+    model: Network,
+    state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
+    source: str,
+    *,
+    trunk_only: Literal[False] = False,
+) -> Network: ...
+
+
+@overload
+def load_reference_weights(
+    model: Network,
+    state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
+    source: str,
+    *,
+    trunk_only: Literal[True],
+) -> TrunkReport: ...
 
 
 def load_reference_weights(
-    model: Detector,
+    model: Network,
     state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
     source: str,
-) -> Detector:
-    """Fill a model with the weights of a published implementation.
+    *,
+    trunk_only: bool = False,
+) -> Network | TrunkReport:
+    """Fill a model, or its VGG-16 alone, with the weights of a published implementation.
 
     torchvision's own weights, where there is a network::
 
         from torchvision.models.detection import SSD300_VGG16_Weights as W
         load_reference_weights(model, W.COCO_V1.get_state_dict(), source="torchvision")
 
+    The file from which most PyTorch detectors on VGG-16 start their training::
+
+        load_reference_weights(model.backbone, "vgg16_reducedfc.pth", "amdegroot/ssd.pytorch")
+
     Args:
-        model: what `create_model` made, with the class count of the checkpoint.
+        model: what `create_model` made, with the class count of the checkpoint; or a `VGG16`.
         state_dict_or_path: the checkpoint's dict, or a file: ``.safetensors``, or what
             ``torch.save`` wrote, as long as it holds nothing but tensors and plain data.  A
             state dict inside ``"model"``, ``"state_dict"`` or ``"model_state_dict"`` and the
             prefix ``"module."`` of a parallel model are unpacked.
-        source: the repository that trained it, one of `SOURCES`.
+        source: the repository that published it, one of `SOURCES`.
+        trunk_only: fill the HRNet inside the model and nothing else, from a checkpoint that may
+            hold more: a trunk trained on ImageNet begins a pose network that way.
 
     Returns:
-        The same model.
+        The same model; with ``trunk_only`` a `TrunkReport`, whose text says what was loaded,
+        what was not there, and what was not used.
 
     Raises:
         FileNotFoundError: if there is no file.
@@ -194,19 +436,48 @@ def load_reference_weights(
             not match: all that are missing, unexpected or of another shape at once.  The
             model is then unchanged.
     """
-    layout = _find_source(model, source)
+    trunk = _trunk_of(model) if trunk_only else None
+    layout = _find_source(model, source, trunk_only)
     if isinstance(state_dict_or_path, Mapping):
         name, checkpoint = "state dict", state_dict_or_path
     else:
         path = Path(state_dict_or_path)
         name, checkpoint = str(path), _read_checkpoint(path)
     theirs = _unpack(checkpoint, name)
+    if trunk is not None:
+        return _load_trunk(model, *trunk, theirs, name, layout)
     load_strictly(model, theirs, name, layout)
     return model
 
 
+def _load_trunk(
+    model: nn.Module, trunk: nn.Module, place: str, tensors: Mapping[str, Any], name: str,
+    layout: Source,
+) -> TrunkReport:  # fmt: skip
+    """Fill the trunk at a place of the model; all of it, or nothing."""
+    own = trunk.state_dict()
+    wanted = [one for key in own for one in _translate(key, layout)[0]]
+    load_strictly(trunk, {key: tensors[key] for key in wanted if key in tensors}, name, layout)
+    loaded = tuple(place + key for key in own)
+    return TrunkReport(
+        loaded=loaded,
+        untouched=tuple(key for key in model.state_dict() if key not in set(loaded)),
+        unused=tuple(key for key in tensors if key not in set(wanted)),
+    )
+
+
+def _trunk_of(model: nn.Module) -> tuple[nn.Module, str]:
+    """The HRNet inside a model, and the beginning of its keys."""
+    for place in ("", "trunk", "backbone.trunk"):
+        with contextlib.suppress(AttributeError):
+            part = model.get_submodule(place)
+            if type(part).__name__ == "HRNet":
+                return part, f"{place}." if place else ""
+    raise ValueError(f"trunk_only: expected a model with HRNet in it, got {_name_of(model)}")
+
+
 def load_strictly(
-    model: Detector, tensors: Mapping[str, Any], name: str, layout: Source | None = None
+    model: nn.Module, tensors: Mapping[str, Any], name: str, layout: Source | None = None
 ) -> None:
     """Load tensors if they are exactly the model's, or say everything that is wrong at once.
 
@@ -256,7 +527,7 @@ def load_strictly(
     ]
     if problems:
         raise ValueError(
-            f"{name}: the weights do not fit {model.config.name}\n  " + "\n  ".join(problems)
+            f"{name}: the weights do not fit {_name_of(model)}\n  " + "\n  ".join(problems)
         )
     model.load_state_dict(loaded, strict=True)
 
@@ -274,17 +545,33 @@ def _translate(
     raise ValueError(f"{key}: no rule of the source covers this key of ours")
 
 
-def _find_source(model: nn.Module, source: str) -> Source:
-    name = getattr(getattr(model, "config", None), "name", type(model).__name__)
+def _name_of(model: nn.Module) -> str:
+    return str(getattr(getattr(model, "config", None), "name", type(model).__name__))
+
+
+def _find_source(model: nn.Module, source: str, trunk_only: bool = False) -> Source:
+    name = "HRNet" if trunk_only else _name_of(model)
     if source not in SOURCES:
         raise ValueError(f"source: expected one of {', '.join(SOURCES)}, got {source!r}")
+    if name not in SOURCES[source] and list(SOURCES[source]) == ["HRNet"]:
+        raise ValueError(
+            f"source: {source} has weights for HRNet's trunk alone, not for {name}; "
+            "trunk_only=True loads those"
+        )
     if name not in SOURCES[source]:
+        backbone = getattr(model, "backbone", None)
+        if backbone is not None and type(backbone).__name__ in SOURCES[source]:
+            raise ValueError(
+                f"source: {source} has weights for the backbone alone, not for {name}: "
+                "load_reference_weights(model.backbone, ...)"
+            )
         fitting = [known for known, models in SOURCES.items() if name in models]
         raise ValueError(
             f"source: {source} has weights for {', '.join(SOURCES[source])}, not for {name}; "
             f"for {name} there is {', '.join(fitting) or 'no source'}"
         )
-    return SOURCES[source][name]
+    layout = SOURCES[source][name]
+    return layout if layout.adapt is None else layout.adapt(model.config)
 
 
 # ---------------------------------------------------------------------- files

@@ -1,8 +1,8 @@
 """SSD: one pass, many scales (Liu et al. 2016, "SSD: Single Shot MultiBox Detector").
 
 A backbone gives the finer maps, extra layers the coarser ones, and a head on each map says
-for every prior what it holds and how far it is off.  The five detectors of this file
-differ in numbers only, and the numbers stand in their `SSDConfig`.
+for every prior what it holds and how far it is off.  The detectors of this file differ in
+numbers only, and the numbers stand in their `SSDConfig`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from ..boxes import (
     SSD512_VOC_PRIORS,
     SSD_TINY_PRIORS,
     SSDLITE300_UVIPEN_PRIORS,
+    PriorConfig,
     make_targets,
 )
 from ..losses import multibox_loss
 from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone
 from .detector import Detector, DetectorConfig
+from .hrnet import HRNETV2P_TINY, HRNETV2P_W18, HRNetV2p, HRNetV2pConfig
 from .layers import ExtraBlock, L2Norm, MultiBoxHead, Predictions, init_xavier
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "SSD300_VGG16",
     "SSD512_VGG16",
     "SSDLITE300_MOBILENET_V2",
+    "SSD_HRNETV2P_W18",
+    "SSD_HRNET_TINY",
     "SSD_TINY",
     "ExtraLayer",
     "SSDConfig",
@@ -55,8 +59,9 @@ class SSDConfig(DetectorConfig):
     """Everything that makes one SSD differ from another; see also `DetectorConfig`.
 
     Attributes:
-        backbone: ``"vgg16"``, ``"resnet50"``, ``"mobilenet_v2"`` or ``"tiny"``.
+        backbone: ``"vgg16"``, ``"resnet50"``, ``"mobilenet_v2"``, ``"hrnetv2p"`` or ``"tiny"``.
         widths: channels of the stages of the ``"tiny"`` backbone, else empty.
+        hrnet: the numbers of the ``"hrnetv2p"`` backbone, else None.
         extras: one `ExtraLayer` for each level that the backbone does not give.
         extra_block: ``"conv"`` as in the paper, ``"conv_bn"`` with BatchNorm, or MobileNetV2's
             ``"inverted_residual"``.
@@ -75,8 +80,9 @@ class SSDConfig(DetectorConfig):
     ValueError: num_classes: expected an integer, at least 2 (the background counts), got 1
     """
 
-    backbone: Literal["vgg16", "resnet50", "mobilenet_v2", "tiny"]
+    backbone: Literal["vgg16", "resnet50", "mobilenet_v2", "hrnetv2p", "tiny"]
     widths: tuple[int, ...] = ()
+    hrnet: HRNetV2pConfig | None = None
     extras: tuple[ExtraLayer, ...] = ()
     extra_block: Literal["conv", "conv_bn", "inverted_residual"] = "conv"
     l2norm_scale: float | None = None
@@ -102,12 +108,20 @@ class SSDConfig(DetectorConfig):
                 f"widths: expected for the backbone 'tiny' only, got {self.widths} "
                 f"for {self.backbone!r}"
             )
+        if (self.backbone == "hrnetv2p") != isinstance(self.hrnet, HRNetV2pConfig):
+            raise ValueError(
+                f"hrnet: expected an HRNetV2pConfig for the backbone 'hrnetv2p' only, "
+                f"got {type(self.hrnet).__name__} for {self.backbone!r}"
+            )
 
 
-BACKBONES: dict[str, Callable[[SSDConfig], VGG16 | ResNet50 | MobileNetV2 | TinyBackbone]] = {
+Backbone = VGG16 | ResNet50 | MobileNetV2 | HRNetV2p | TinyBackbone
+
+BACKBONES: dict[str, Callable[[SSDConfig], Backbone]] = {
     "vgg16": lambda config: VGG16(pool5=(3, 1, 1), fc6_dilation=6, taps=("conv4_3", "fc7")),
     "resnet50": lambda config: ResNet50(),
     "mobilenet_v2": lambda config: MobileNetV2(),
+    "hrnetv2p": lambda config: HRNetV2p(config.hrnet or HRNETV2P_W18),
     # Its own levels are those that no extra layer makes.
     "tiny": lambda config: TinyBackbone(
         config.image_size,
@@ -354,7 +368,7 @@ SSD_TINY = SSDConfig(
     backbone="tiny",
     priors=SSD_TINY_PRIORS,
     # One width a halving: 64, 32, 16, 8, 4.  Sides that the priors name become levels.
-    widths=(16, 24, 48, 96, 128),
+    widths=(16, 32, 64, 96, 96),
     image_mean=(0.5, 0.5, 0.5),
     image_std=(0.5, 0.5, 0.5),
     # The smallest objects are as small as the step between priors: ask for less overlap.
@@ -362,3 +376,37 @@ SSD_TINY = SSDConfig(
     max_detections=100,
 )
 """Half a million parameters, trained on the embedded data set in a minute on two cores."""
+
+HRNETV2P512_PRIORS = PriorConfig(
+    image_size=512,
+    map_sizes=(128, 64, 32, 16, 8),
+    steps=(4, 8, 16, 32, 64),
+    min_sizes=(20, 40, 80, 160, 320),
+    max_sizes=(40, 80, 160, 320, 480),
+    aspect_ratios=((), (2,), (2,), (2,), (2,)),
+)
+"""Five octaves on the five levels of HRNetV2p: 54,528 priors."""
+
+SSD_HRNETV2P_W18 = SSDConfig(
+    name="ssd_hrnetv2p_w18",
+    image_size=512,
+    num_classes=81,
+    backbone="hrnetv2p",
+    hrnet=HRNETV2P_W18,
+    priors=HRNETV2P512_PRIORS,
+)
+"""SSD's heads on HRNet's pyramid; ours, the published HRNetV2p detectors have two steps."""
+
+SSD_HRNET_TINY = SSDConfig(
+    name="ssd_hrnet_tiny",
+    image_size=128,
+    num_classes=9,
+    backbone="hrnetv2p",
+    hrnet=HRNETV2P_TINY,
+    priors=SSD_TINY_PRIORS,
+    image_mean=(0.5, 0.5, 0.5),
+    image_std=(0.5, 0.5, 0.5),
+    match_threshold=SSD_TINY.match_threshold,
+    max_detections=100,
+)
+"""`ssd_tiny` with HRNet in the place of its backbone: same priors, same size of network."""

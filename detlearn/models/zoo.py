@@ -14,12 +14,37 @@ from typing import Any, NamedTuple
 
 from ..boxes import PriorConfig
 from .detector import Detector
+from .hrnet import (
+    HRNETV2P_W18,
+    HRNETV2P_W32,
+    HRNETV2P_W40,
+    POSE_HRNET_TINY,
+    POSE_HRNET_W32,
+    POSE_HRNET_W48,
+    HRNetV2p,
+    HRNetV2pConfig,
+    PoseHRNet,
+)
+from .m2det import (
+    M2DET320_RESNET101,
+    M2DET320_VGG16,
+    M2DET512_RESNET50,
+    M2DET512_RESNET101,
+    M2DET512_VGG16,
+    M2DET704_VGG16,
+    M2DET800_VGG16,
+    M2DET_TINY,
+    M2Det,
+)
 from .reference_weights import load_strictly, read_tensors
+from .refinedet import REFINEDET320_VGG16, REFINEDET512_VGG16, REFINEDET_TINY, RefineDet
 from .ssd import (
     SSD,
     SSD300_RESNET50,
     SSD300_VGG16,
     SSD512_VGG16,
+    SSD_HRNET_TINY,
+    SSD_HRNETV2P_W18,
     SSD_TINY,
     SSDLITE300_MOBILENET_V2,
     ExtraLayer,
@@ -32,17 +57,36 @@ class ZooEntry(NamedTuple):
     """A preset, and the class that builds a network of it."""
 
     config: Any
-    build: Callable[[Any], Detector]
+    build: Callable[[Any], Any]
 
 
 ZOO: dict[str, ZooEntry] = {
-    config.name: ZooEntry(config, SSD)
-    for config in (
-        SSD300_VGG16,
-        SSD512_VGG16,
-        SSD300_RESNET50,
-        SSDLITE300_MOBILENET_V2,
-        SSD_TINY,
+    config.name: ZooEntry(config, build)
+    for config, build in (
+        (SSD300_VGG16, SSD),
+        (SSD512_VGG16, SSD),
+        (SSD300_RESNET50, SSD),
+        (SSDLITE300_MOBILENET_V2, SSD),
+        (SSD_TINY, SSD),
+        (REFINEDET320_VGG16, RefineDet),
+        (REFINEDET512_VGG16, RefineDet),
+        (REFINEDET_TINY, RefineDet),
+        (M2DET320_VGG16, M2Det),
+        (M2DET512_VGG16, M2Det),
+        (M2DET704_VGG16, M2Det),
+        (M2DET800_VGG16, M2Det),
+        (M2DET320_RESNET101, M2Det),
+        (M2DET512_RESNET101, M2Det),
+        (M2DET512_RESNET50, M2Det),
+        (M2DET_TINY, M2Det),
+        (POSE_HRNET_W32, PoseHRNet),
+        (POSE_HRNET_W48, PoseHRNet),
+        (POSE_HRNET_TINY, PoseHRNet),
+        (HRNETV2P_W18, HRNetV2p),
+        (HRNETV2P_W32, HRNetV2p),
+        (HRNETV2P_W40, HRNetV2p),
+        (SSD_HRNETV2P_W18, SSD),
+        (SSD_HRNET_TINY, SSD),
     )
 }
 """Every model of the course.  A new one is one line here."""
@@ -60,7 +104,7 @@ def list_models() -> list[str]:
     return list(ZOO)
 
 
-def create_model(name: str, **overrides: Any) -> Detector:
+def create_model(name: str, **overrides: Any) -> Any:
     """A network of the course with random weights; nothing is downloaded.
 
     Args:
@@ -69,7 +113,8 @@ def create_model(name: str, **overrides: Any) -> Detector:
             ``num_classes=21`` (the background counts).
 
     Returns:
-        The network, in training mode, on the default device.
+        The network, in training mode, on the default device: a `Detector`, for
+        ``"pose_hrnet_*"`` a `PoseHRNet`, for ``"hrnetv2p_*"`` the pyramid alone, `HRNetV2p`.
 
     Raises:
         ValueError: if there is no such model or no such field, or a value does not fit.
@@ -96,7 +141,9 @@ def create_model(name: str, **overrides: Any) -> Detector:
 
 
 def save_model(
-    model: Detector, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+    model: Detector | PoseHRNet | HRNetV2p,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model to a safetensors file that `load_model` understands without help.
 
@@ -117,7 +164,7 @@ def save_model(
     """
     import safetensors.torch
 
-    if not isinstance(model, Detector) or model.config.name not in ZOO:
+    if not isinstance(model, Detector | PoseHRNet | HRNetV2p) or model.config.name not in ZOO:
         raise ValueError(f"model: expected one of create_model, got {type(model).__name__}")
     config = model.config
     entry = ZOO[config.name]
@@ -143,7 +190,7 @@ def save_model(
     write_atomically(Path(path), _sort_metadata(content))
 
 
-def load_model(path: str | os.PathLike[str]) -> Detector:
+def load_model(path: str | os.PathLike[str]) -> Any:
     """Read a file of `save_model`: the network it names, its settings, weights and class names.
 
     Args:
@@ -237,15 +284,17 @@ def _suggest(word: str, choices: list[str]) -> str:
 
 
 def _freeze(value: Any) -> Any:
-    """A config's value as JSON has it: a layout of priors becomes a dict."""
-    return dataclasses.asdict(value) if isinstance(value, PriorConfig) else value
+    """A config's value as JSON has it: a layout of priors, or a trunk, becomes a dict."""
+    nested = isinstance(value, PriorConfig | HRNetV2pConfig)
+    return dataclasses.asdict(value) if nested else value
 
 
 def _thaw(key: str, value: Any) -> Any:
     """The reverse: what JSON made of a config's value, as the config has it."""
     try:
         if isinstance(value, dict):
-            return PriorConfig(**{name: _tuples(entry) for name, entry in value.items()})
+            kind = HRNetV2pConfig if key == "hrnet" else PriorConfig
+            return kind(**{name: _tuples(entry) for name, entry in value.items()})
         if key == "extras":
             return tuple(ExtraLayer(*numbers) for numbers in value)
     except TypeError as error:  # a field too many, or too few
@@ -257,7 +306,11 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
-def _parse_class_names(text: str, model: Detector, name: str) -> tuple[str, ...]:
+def _parse_class_names(
+    text: str, model: Detector | PoseHRNet | HRNetV2p, name: str
+) -> tuple[str, ...]:
+    if not isinstance(model, Detector):
+        raise ValueError(f"{name}: {model.config.name} knows no classes")
     try:
         names = json.loads(text)
     except ValueError as error:

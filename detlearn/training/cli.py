@@ -15,30 +15,45 @@ import torchvision
 
 from .. import __version__, create_model, list_models, load_model
 from ..data import (
+    COCO_AUGMENTATION,
+    SHAPES_AUGMENTATION,
+    TRAIN_OBJECTS,
     Cached,
     CocoDetectionDataset,
+    KeypointCrops,
     Shapes,
     VocDetectionDataset,
     data_path,
     shapes_train_transform,
     train_transform,
 )
+from ..models import PoseHRNet
 from ..models.zoo import write_atomically
-from .evaluate import evaluate
+from .evaluate import evaluate, evaluate_pose
 from .loop import RECIPES, TrainConfig, pick_device, train
 
 __all__ = ["add_commands", "open_dataset", "versions"]
 
 SHAPES_SCENES = 12_000
+SUMMARY = ("mAP", "mAP50", "AP", "AP50")  # what a finished training says of itself
 COCO_LAYOUTS = [
     ("annotations.json", "images", "both"),
     ("annotations/instances_train2017.json", "train2017", "train"),
     ("annotations/instances_val2017.json", "val2017", "val"),
 ]
+KEYPOINT_LAYOUTS = [
+    ("annotations.json", "images", "both"),
+    ("annotations/person_keypoints_train2017.json", "train2017", "train"),
+    ("annotations/person_keypoints_val2017.json", "val2017", "val"),
+]
 
 
 def open_dataset(
-    source: str, split: str, transform: Callable | None = None, length: int = 0
+    source: str,
+    split: str,
+    transform: Callable | None = None,
+    length: int = 0,
+    keypoints: bool = False,
 ) -> Any:
     """A data set by the name or folder that a shell command got.
 
@@ -48,6 +63,7 @@ def open_dataset(
         split: ``"train"`` or ``"val"``.
         transform: called with image and target.
         length: scenes of Shapes to train on.
+        keypoints: targets have ``keypoints`` too (Shapes and COCO).
 
     Returns:
         a data set with ``class_names``.
@@ -60,17 +76,27 @@ def open_dataset(
     """
     if source == "shapes":
         if split == "train":
-            return Shapes(length=length or SHAPES_SCENES, transform=transform)
+            return Shapes(
+                length=length or SHAPES_SCENES,
+                transform=transform,
+                keypoints=keypoints,
+                objects=TRAIN_OBJECTS,
+            )
         folder = data_path("shapes_val")
         return CocoDetectionDataset(
-            folder / "images", folder / "annotations.json", transform=transform
+            folder / "images", folder / "annotations.json", transform, keypoints=keypoints
         )
     root = Path(source)
     if not root.is_dir():
         raise ValueError(f"--data: expected 'shapes' or a folder, got {source!r}")
-    for file, images, which in COCO_LAYOUTS:
+    for file, images, which in KEYPOINT_LAYOUTS if keypoints else COCO_LAYOUTS:
         if which in (split, "both") and (root / file).is_file():
-            return CocoDetectionDataset(root / images, root / file, transform=transform)
+            return CocoDetectionDataset(root / images, root / file, transform, keypoints=keypoints)
+    if keypoints:
+        raise ValueError(
+            f"--data: {root} has none of the layouts with key points known for '{split}': "
+            "annotations.json + images/, annotations/person_keypoints_{train,val}2017.json"
+        )
     image_set = "trainval" if split == "train" else "val"
     for year in ("2012", "2007"):
         sets = root / "VOCdevkit" / f"VOC{year}" / "ImageSets" / "Main"
@@ -99,6 +125,49 @@ def versions() -> dict[str, str]:
     }
 
 
+Prepared = tuple[Any, Any, Callable[[Any], dict[str, float]] | None]
+
+
+def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
+    """The detector that a command asks for, what it is trained on, and what scores it."""
+    if args.model.startswith("hrnetv2p"):
+        raise ValueError(
+            f"{args.model} is a pyramid without heads, there is no loss to train it by; "
+            "ssd_hrnetv2p_w18 is the detector on it"
+        )
+    plain = open_dataset(args.data, "train", length=args.scenes)
+    names = plain.class_names
+    torch.manual_seed(seed)
+    model = create_model(args.model, num_classes=len(names))
+    model.class_names = names
+    size = model.config.image_size
+    if args.data == "shapes":
+        # Scenes are drawn once; flips and crops make every epoch new.
+        dataset = Cached(
+            Shapes(length=args.scenes, size=size, objects=TRAIN_OBJECTS),
+            transform=shapes_train_transform(size),
+        )
+    else:
+        dataset = open_dataset(args.data, "train", train_transform(size))
+    validation = None if args.no_eval else open_dataset(args.data, "val")
+    scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
+    return model, dataset, scorer
+
+
+def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
+    """The same for a pose network: its items are people."""
+    scenes = open_dataset(args.data, "train", length=args.scenes, keypoints=True)
+    torch.manual_seed(seed)
+    model = create_model(args.model)
+    if args.data == "shapes":
+        people = KeypointCrops(Cached(scenes), model.config, SHAPES_AUGMENTATION)
+    else:
+        people = KeypointCrops(scenes, model.config, COCO_AUGMENTATION)
+    validation = None if args.no_eval else open_dataset(args.data, "val", keypoints=True)
+    scorer = None if validation is None else (lambda m: evaluate_pose(m, validation))
+    return model, people, scorer
+
+
 def run_train(args: argparse.Namespace) -> None:
     """``python -m detlearn train MODEL --data DATA --out RUN``."""
     config = RECIPES.get(args.model, TrainConfig())
@@ -109,24 +178,10 @@ def run_train(args: argparse.Namespace) -> None:
     }
     config = dataclasses.replace(config, **changes)
     device = pick_device(args.device)  # before the work of minutes, not after it
-    plain = open_dataset(args.data, "train", length=args.scenes)
-    names = plain.class_names
-    torch.manual_seed(config.seed)
-    model = create_model(args.model, num_classes=len(names))
-    model.class_names = names
-    size = model.config.image_size
-    if args.data == "shapes":
-        # Scenes are drawn once; flips and crops make every epoch new.
-        dataset = Cached(
-            Shapes(length=args.scenes, size=size), transform=shapes_train_transform(size)
-        )
-    else:
-        dataset = open_dataset(args.data, "train", train_transform(size))
-    validation = None if args.no_eval else open_dataset(args.data, "val")
-
+    prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
+    model, dataset, scorer = prepare(args, config.seed)
     print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
           f"{len(dataset)} images, {config.epochs} epochs, {device}")  # fmt: skip
-    scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
     history = train(
         model, dataset, config, out=args.out, resume=args.resume, evaluate=scorer,
         evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
@@ -137,15 +192,19 @@ def run_train(args: argparse.Namespace) -> None:
     record = {"command": args.command_line, "config": dataclasses.asdict(config),
               "versions": versions(), "seconds": round(seconds, 1), "scores": last}  # fmt: skip
     write_atomically(Path(args.out) / "run.json", (json.dumps(record, indent=1) + "\n").encode())
-    scores = "".join(f", {k} {last[k]:.3f}" for k in ("mAP", "mAP50") if k in last)
+    scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
     print(f"trained in {seconds:.0f} s{scores}; weights: {Path(args.out) / 'model.safetensors'}")
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
     """``python -m detlearn evaluate --weights FILE --data DATA``."""
     model = load_model(args.weights).to(pick_device(args.device))
-    dataset = open_dataset(args.data, "val")
-    scores = evaluate(model, dataset, progress=not args.quiet)
+    if isinstance(model, PoseHRNet):
+        dataset = open_dataset(args.data, "val", keypoints=True)
+        scores = evaluate_pose(model, dataset, progress=not args.quiet)
+    else:
+        dataset = open_dataset(args.data, "val")
+        scores = evaluate(model, dataset, progress=not args.quiet)
     for name, value in scores.items():
         print(f"{name:<24}{value:8.4f}")
     if args.json:

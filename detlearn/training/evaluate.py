@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..metrics import coco_evaluate
-from ..models import Detector
+from ..metrics import coco_evaluate, coco_keypoint_evaluate
+from ..models import Detector, PoseHRNet
 
-__all__ = ["detect_all", "evaluate"]
+__all__ = ["detect_all", "evaluate", "evaluate_pose"]
 
 
 def detect_all(
@@ -84,3 +84,52 @@ def evaluate(
     with torch.inference_mode():
         detections, targets = detect_all(model, dataset, batch_size=batch_size, progress=progress)
     return coco_evaluate(detections, targets, names)
+
+
+def evaluate_pose(
+    model: PoseHRNet,
+    dataset: Any,
+    *,
+    flip: bool = True,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> dict[str, float]:
+    """COCO's scores of a pose network in the true boxes of a data set's people.
+
+    Args:
+        model: has ``estimate``; its mode is left as it was.
+        dataset: items ``(uint8 (3, H, W), target)`` with ``keypoints (G, J, 3)``; people without
+            a labelled joint are passed over.
+        flip: average with the mirrored crops.
+        batch_size: images whose people go through the network together.
+        progress: show a progress bar.
+
+    Returns:
+        what `detlearn.metrics.coco_keypoint_evaluate` returns: ``AP``, ``AP50``, ...
+
+    Raises:
+        ValueError: the data set is empty, or has no key points.
+    """
+    from tqdm.auto import tqdm
+
+    if len(dataset) == 0:
+        raise ValueError("dataset: expected at least one image to evaluate on, got none")
+    detections: list[dict[str, Tensor]] = []
+    targets: list[dict[str, Any]] = []
+    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="estimate"):
+        images, boxes = [], []
+        for index in range(start, min(start + batch_size, len(dataset))):
+            image, target = dataset[index]
+            if "keypoints" not in target:
+                raise ValueError(f"dataset: item {index} has no 'keypoints': {sorted(target)}")
+            people = (target["keypoints"][..., 2] > 0).any(dim=1)  # (G,)
+            kept = {"image_id": target["image_id"]}
+            for key in ("boxes", "keypoints", "area", "iscrowd"):
+                if key in target:
+                    kept[key] = target[key].as_subclass(Tensor)[people]
+            images.append(image)
+            boxes.append(kept["boxes"])
+            targets.append(kept)
+        found = model.estimate(images, boxes, flip=flip)
+        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
+    return coco_keypoint_evaluate(detections, targets)

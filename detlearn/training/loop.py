@@ -30,7 +30,10 @@ from .checkpoint import (
     set_rng_state,
 )
 
-__all__ = ["RECIPES", "History", "TrainConfig", "learning_rate_factor", "pick_device", "train"]
+__all__ = [
+    "RECIPES", "History", "TrainConfig", "build_optimizer", "learning_rate_factor", "pick_device",
+    "train", "train_step",
+]  # fmt: skip
 
 History = list[dict[str, float]]
 
@@ -48,8 +51,8 @@ class TrainConfig:
             the published recipes put it on everything, see ``decay_everything``.
         decay_everything: see above.
         warmup_steps: steps in which the learning rate grows linearly from a hundredth.
-        schedule: ``"cosine"`` down to zero, ``"constant"``, or ``"steps"``: a tenth after each of
-            ``milestones``.
+        schedule: ``"cosine"`` down to zero, ``"constant"``, ``"flat"``: constant, then a straight
+            line to zero over the last 40 %, or ``"steps"``: a tenth after each of ``milestones``.
         milestones: epochs for ``"steps"``.
         clip_norm: upper bound of the gradient's norm; ``inf`` for none.
         amp: ``"auto"`` uses bfloat16 (float16 on older ones) on CUDA, and float32 elsewhere.
@@ -66,7 +69,7 @@ class TrainConfig:
     weight_decay: float = 5e-4
     decay_everything: bool = False
     warmup_steps: int = 100
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    schedule: Literal["cosine", "flat", "steps", "constant"] = "cosine"
     milestones: tuple[int, ...] = ()
     clip_norm: float = 10.0
     amp: Literal["auto", "off", "bf16", "fp16"] = "auto"
@@ -84,7 +87,7 @@ class TrainConfig:
                 raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         choices = {
             "optimizer": ("sgd", "adamw"),
-            "schedule": ("cosine", "steps", "constant"),
+            "schedule": ("cosine", "flat", "steps", "constant"),
             "amp": ("auto", "off", "bf16", "fp16"),
         }
         for name, allowed in choices.items():
@@ -92,13 +95,25 @@ class TrainConfig:
                 raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
 
 
+# Small batches: many steps count for more than smooth ones when time is short.
+_TINY = TrainConfig(epochs=6, batch_size=8, learning_rate=1e-2, warmup_steps=200, schedule="flat")
+
 RECIPES: dict[str, TrainConfig] = {
-    # Small batches: many steps count for more than smooth ones when time is short.
-    "ssd_tiny": TrainConfig(epochs=8, batch_size=8, learning_rate=1e-2, warmup_steps=200),
+    "ssd_tiny": _TINY,
+    "refinedet_tiny": _TINY,
+    "m2det_tiny": _TINY,
+    "ssd_hrnet_tiny": _TINY,
+    "pose_hrnet_tiny": TrainConfig(epochs=12, batch_size=16, learning_rate=3e-3, warmup_steps=200),
     # uvipen/SSD-pytorch (FACTS: 65 epochs, drops really after 43 and 54, decay on everything).
     "ssd300_resnet50": TrainConfig(
         epochs=65, batch_size=32, optimizer="sgd", learning_rate=2.6e-3, weight_decay=5e-4,
         decay_everything=True, warmup_steps=300, schedule="steps", milestones=(43, 54),
+    ),
+    # Zhao et al. 2019, recalled in VDIGPKU/M2Det's thread 35; 5 epochs of COCO to warm up.  What
+    # the repository itself does is `detlearn.models.m2det.released_learning_rate`.
+    "m2det512_vgg16": TrainConfig(
+        epochs=150, batch_size=32, optimizer="sgd", learning_rate=2e-3, weight_decay=5e-4,
+        decay_everything=True, warmup_steps=18_500, schedule="steps", milestones=(90, 120),
     ),
 }  # fmt: skip
 """What trains a model well; `TrainConfig`'s defaults for every other."""
@@ -127,6 +142,8 @@ def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -
         return 0.1 ** sum(step // steps_per_epoch >= milestone for milestone in config.milestones)
     last = max(config.epochs * steps_per_epoch, config.warmup_steps + 1)
     progress = (step - config.warmup_steps) / (last - config.warmup_steps)
+    if config.schedule == "flat":
+        return max(0.0, min(1.0, (1 - progress) / 0.4))
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
@@ -243,28 +260,19 @@ def train(
         bar = tqdm(batches, total=steps_per_epoch, initial=position["batch"], disable=not progress,
                    desc=f"epoch {epoch + 1}/{config.epochs}", leave=False)  # fmt: skip
         for images, targets in bar:
-            images = model.normalize(images.to(device, non_blocking=True))  # (B, 3, H, W)
-            images = images.contiguous(memory_format=torch.channels_last)  # (B, 3, H, W)
-            with autocast():
-                predictions = model(images)
-            # The loss in float32: half precision cannot hold sums over thousands of priors.
-            predictions = type(predictions)(*(part.float() for part in predictions))
-            losses = model.loss(predictions, targets)
-            loss = torch.stack(list(losses.values())).sum()
-            check_finite(loss, losses, targets, epoch, position["batch"])
-
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            scaler.step(optimizer)
-            scaler.update()
+            try:
+                losses = train_step(
+                    model, images, targets, optimizer, config.clip_norm, autocast, scaler
+                )
+            except FloatingPointError as error:
+                where = f"epoch {epoch + 1}, batch {position['batch']}"
+                raise FloatingPointError(f"{where}: {error}") from None
             schedule.step()  # after the optimiser, or the first learning rate is never used
 
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+                sums[name] = sums.get(name, 0.0) + value
             position["batch"] += 1
-            bar.set_postfix(loss=f"{float(loss.detach()):.3f}")
+            bar.set_postfix(loss=f"{sum(losses.values()):.3f}")
             if position["batch"] % checkpoint_every == 0 and position["batch"] < steps_per_epoch:
                 position["seconds"] += time.perf_counter() - start
                 start = time.perf_counter()
@@ -288,6 +296,62 @@ def train(
     return history
 
 
+def train_step(
+    model: Detector,
+    images: Tensor,
+    targets: list[dict[str, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    clip_norm: float = math.inf,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    scaler: torch.amp.GradScaler | None = None,
+) -> dict[str, float]:
+    """One step: predict, compare, find the slope, move.
+
+    Args:
+        model: the detector, in train mode.
+        images: ``(B, 3, S, S)`` uint8, or floats in 0 to 1.
+        targets: B of them, boxes in px of the (S, S) image.
+        optimizer: over the model's parameters.
+        clip_norm: upper bound of the gradient's norm.
+        autocast: makes the context of mixed precision, see `mixed_precision`.
+        scaler: enlarges a loss that float16 would round to zero; None for none.
+
+    Returns:
+        the parts of the loss before the step.
+
+    Raises:
+        FloatingPointError: the loss is NaN or infinite; the weights are as before.
+
+    >>> from detlearn import create_model
+    >>> model = create_model("ssd_tiny").train()
+    >>> nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> train_step(model, torch.zeros(1, 3, 128, 128), [nothing], optimizer)
+    {'bbox_regression': 0.0, 'classification': 0.0}
+    """
+    scaler = scaler or torch.amp.GradScaler(enabled=False)
+    images = model.normalize(images)  # (B, 3, H, W)
+    images = images.contiguous(memory_format=torch.channels_last)  # (B, 3, H, W)
+    with autocast():
+        predictions = model(images)
+    # The loss in float32: half precision cannot hold sums over thousands of priors.
+    if isinstance(predictions, Tensor):  # heat maps
+        predictions = predictions.float()
+    else:
+        predictions = type(predictions)(*(part.float() for part in predictions))
+    losses = model.loss(predictions, targets)
+    loss = torch.stack(list(losses.values())).sum()
+    check_finite(loss, losses, targets)
+
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    return {name: float(part.detach()) for name, part in losses.items()}
+
+
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """Optimiser over a model's parameters; decay on weights only unless the recipe says so.
 
@@ -307,7 +371,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def batch_indices(dataset: Any, config: TrainConfig, epoch: int) -> list[list[int]]:
@@ -339,10 +403,14 @@ class _Seeded(Dataset):
     def __init__(self, dataset: Any, seed: int, epoch: int) -> None:
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """A batch; the loader asks for this if it is there."""
+        items = []
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(mix(self.seed, self.epoch, index))
-            return self.dataset[index]
+            for index in indices:
+                torch.manual_seed(mix(self.seed, self.epoch, index))
+                items.append(self.dataset[index])
+        return items
 
 
 def load_batches(
@@ -363,7 +431,7 @@ def load_batches(
             {k: v.to(device) if isinstance(v, Tensor) else v for k, v in target.items()}
             for target in targets
         ]
-        yield images, moved
+        yield images.to(device, non_blocking=True), moved
 
 
 def mix(*numbers: int) -> int:
@@ -396,15 +464,13 @@ def mixed_precision(
     return lambda: torch.autocast(device.type, dtype=dtype), scaler
 
 
-def check_finite(
-    loss: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]], epoch: int, batch: int
-) -> None:
+def check_finite(loss: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]]) -> None:
     """Stop at the first NaN, and say which images were in the batch."""
     if not torch.isfinite(loss):
         parts = ", ".join(f"{name} {float(value.detach())}" for name, value in losses.items())
         images = [target.get("image_id", "?") for target in targets]
         raise FloatingPointError(
-            f"epoch {epoch + 1}, batch {batch}: the loss is not a number ({parts}). "
+            f"the loss is not a number ({parts}). "
             f"Images of the batch: {images}. Usual causes: boxes without area, a learning rate "
             "that is too high, half precision without a scaler."
         )

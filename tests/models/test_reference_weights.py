@@ -16,6 +16,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 from detlearn import create_model, load_reference_weights
 from detlearn.boxes import box_iou, cxcywh_to_xyxy
 from detlearn.models import reference_weights as rw
+from detlearn.models.backbones import VGG16
 from tests import golden_scheme as scheme
 
 UVIPEN, TORCHVISION = "uvipen/SSD-pytorch", "torchvision"
@@ -23,6 +24,10 @@ UVIPEN, TORCHVISION = "uvipen/SSD-pytorch", "torchvision"
 
 def create_on_meta(name, **overrides):
     with torch.device("meta"):
+        if name == "VGG16":
+            return VGG16(**overrides)
+        if name == "HRNet":
+            return create_model("pose_hrnet_w32").trunk
         return create_model(name, **overrides)
 
 
@@ -194,6 +199,69 @@ def test_prior_first_says_where_each_number_goes():
             assert torch.equal(ours[a * K + k], upstream[k * A + a])
 
 
+# -------------------------------------------------------- VGG-16 on its own
+
+PORTS = "amdegroot/ssd.pytorch"
+
+
+@pytest.fixture(scope="module")
+def reducedfc():
+    """vgg16_reducedfc.pth: the VGG of the ports, one Sequential, with its keys and shapes."""
+    layers, channels = [], 3
+    for width in (64, 64, "M", 128, 128, "M", 256, 256, 256, "C", *(512, 512, 512, "M") * 2):
+        if isinstance(width, str):
+            layers.append(nn.MaxPool2d(2, 2, ceil_mode=width == "C"))
+        else:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    layers[-1] = nn.MaxPool2d(3, 1, 1)
+    layers += [nn.Conv2d(512, 1024, 3, padding=6, dilation=6), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(1024, 1024, 1), nn.ReLU())
+
+
+def test_reducedfc_gives_the_same_maps(reducedfc):
+    state = reducedfc.state_dict()
+    assert list(state)[::2][-3:] == ["28.weight", "31.weight", "33.weight"]
+    vgg = VGG16()
+    assert load_reference_weights(vgg, state, source=PORTS) is vgg
+    images = torch.randn(1, 3, 75, 75)
+    with torch.no_grad():
+        conv4_3, fc7 = vgg(images)
+        assert torch.equal(conv4_3, reducedfc[:23](images)) and conv4_3.std() > 0
+        assert torch.equal(fc7, reducedfc(images)) and fc7.std() > 0
+
+
+def test_reducedfc_file_fills_a_detectors_backbone(tmp_path, reducedfc):
+    path = tmp_path / "vgg16_reducedfc.pth"
+    torch.save(reducedfc.state_dict(), path)
+    model = create_model("ssd300_vgg16")
+    heads = {key: value.clone() for key, value in model.head.state_dict().items()}
+    load_reference_weights(model.backbone, path, source=PORTS)
+    assert torch.equal(model.backbone.layers.fc7.bias, reducedfc[33].bias)
+    assert all(torch.equal(heads[key], value) for key, value in model.head.state_dict().items())
+
+
+def test_reducedfc_with_other_keys_is_refused_whole(reducedfc):
+    state = dict(reducedfc.state_dict())
+    del state["0.weight"], state["31.bias"]
+    state["35.weight"] = torch.zeros(1)
+    state["33.weight"] = torch.zeros(4096, 1024, 1, 1)
+    with pytest.raises(ValueError) as caught:
+        load_reference_weights(create_on_meta("VGG16"), state, source=PORTS)
+    assert str(caught.value).splitlines() == [
+        "state dict: the weights do not fit VGG16",
+        "  2 missing: 0.weight, 31.bias",
+        "  1 unexpected: 35.weight",
+        "  1 of wrong shape or type: 33.weight is (4096, 1024, 1, 1), expected (1024, 1024, 1, 1)",
+    ]
+
+
+def test_reducedfc_is_not_for_the_whole_detector():
+    model = create_on_meta("ssd300_vgg16")
+    with pytest.raises(ValueError, match=r"not for ssd300_vgg16: load_reference_weights\(model.ba"):
+        load_reference_weights(model, {}, source=PORTS)
+
+
 # ---------------------------------------------------------------- the table
 
 
@@ -240,7 +308,7 @@ def test_shared_tensors_take_the_last_key(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "source", "message"),
     [
-        ("ssd_tiny", "github", "source: expected one of uvipen/SSD-pytorch, torchvision, got"),
+        ("ssd_tiny", "github", "source: expected one of uvipen/SSD-pytorch, .*got 'github'"),
         ("ssd300_vgg16", UVIPEN, "not for ssd300_vgg16; for ssd300_vgg16 there is torchvision"),
         ("ssd300_resnet50", TORCHVISION, "torchvision has weights for ssd300_vgg16, not for"),
         ("ssd_tiny", TORCHVISION, "for ssd_tiny there is no source"),

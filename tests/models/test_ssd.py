@@ -102,13 +102,16 @@ def test_forward_leaves_its_input_alone(name):
     assert first.logits.isfinite().all()
 
 
-@pytest.mark.parametrize("name", list_models())
+DETECTORS = [name for name in list_models() if not name.startswith(("pose_", "hrnetv2p_"))]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
 def test_every_parameter_is_taught(name):
     with torch.device("meta"):  # shapes alone: who gets a gradient, not which
         model = create_model(name, num_classes=3)
         side = model.config.image_size
         predictions = model(torch.zeros(2, 3, side, side))
-        (predictions.logits.sum() + predictions.deltas.sum()).backward()
+        sum(part.sum() for part in predictions).backward()
     assert [key for key, p in model.named_parameters() if p.grad is None] == []
 
 
