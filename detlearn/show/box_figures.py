@@ -265,10 +265,10 @@ def draw_scenes(
     gap, head = 0.10, 0.27 if titles else 0.0
     side = (width - gap * (columns + 1)) / columns
     arrays = [image_array(image) for image, _ in scenes]
-    tallest = max(array.shape[0] / array.shape[1] for array in arrays)
-    panel = side * tallest
+    shapes = [array.shape[0] / array.shape[1] for array in arrays]
+    panels = [side * max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]
     with house_style():
-        drawing = new_figure(width, rows * (panel + gap + head) + gap)
+        drawing = new_figure(width, sum(panels) + rows * (gap + head) + gap)
         for i, (pixels, (_, target)) in enumerate(zip(arrays, scenes, strict=True)):
             row, column = divmod(i, columns)
             boxes = _boxes_array(target["boxes"], f"scenes[{i}] boxes")
@@ -278,7 +278,8 @@ def draw_scenes(
             colours = [class_colour(int(label)) for label in labels or [1] * len(boxes)]
             height = side * pixels.shape[0] / pixels.shape[1]
             left = gap + column * (side + gap)
-            bottom = (rows - 1 - row) * (panel + gap + head) + gap + panel - height
+            below = sum(panels[row + 1 :]) + (rows - 1 - row) * (gap + head)
+            bottom = below + gap + panels[row] - height
             axes = blank_axes(drawing, (left, bottom, side, height))
             show_image(axes, pixels)
             _boxes_on_axes(axes, boxes, captions, colours, line=1.8, font=7.8)

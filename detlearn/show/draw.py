@@ -8,19 +8,49 @@ function returns a `Figure` with alternative text and leaves nothing behind.
 from detlearn.show.box_figures import draw_boxes, draw_scenes, save_detections
 from detlearn.show.canvas import PALETTE, class_colour, image_array
 from detlearn.show.chart_figures import draw_coverage, draw_size_chart
+from detlearn.show.m2det_figures import (
+    draw_attention,
+    draw_level_grid,
+    draw_small_maps,
+    draw_tum,
+)
+from detlearn.show.matching_figures import draw_matches, draw_mining, draw_target_spread
+from detlearn.show.metric_figures import (
+    draw_overlaps,
+    draw_precision_recall,
+    draw_suppression,
+)
+from detlearn.show.network_figures import draw_head_rows, draw_parts, draw_pyramid, draw_taps
 from detlearn.show.prior_figures import draw_levels, draw_priors
 from detlearn.show.system_figure import draw_system
+from detlearn.show.training_figures import draw_curves, draw_error_kinds
 
 __all__ = [
     "PALETTE",
     "class_colour",
+    "draw_attention",
     "draw_boxes",
     "draw_coverage",
+    "draw_curves",
+    "draw_error_kinds",
+    "draw_head_rows",
+    "draw_level_grid",
     "draw_levels",
+    "draw_matches",
+    "draw_mining",
+    "draw_overlaps",
+    "draw_parts",
+    "draw_precision_recall",
     "draw_priors",
+    "draw_pyramid",
     "draw_scenes",
     "draw_size_chart",
+    "draw_small_maps",
+    "draw_suppression",
     "draw_system",
+    "draw_taps",
+    "draw_target_spread",
+    "draw_tum",
     "image_array",
     "save_detections",
 ]

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LevelShape", "PartSize", "ShapeTable", "shape_table"]
+__all__ = [
+    "LevelShape",
+    "ModuleShape",
+    "ModuleTable",
+    "PartSize",
+    "ShapeTable",
+    "meta_state",
+    "module_table",
+    "named_tensors",
+    "shape_table",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +128,41 @@ class ShapeTable:
         return [*tables, (["part", "parameters", "MACs"], parts)]
 
     def __repr__(self) -> str:
-        blocks = [self.title]
-        for header, rows in self._tables():
-            widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-            lines = [_text_row(header, widths), "  ".join("-" * width for width in widths)]
-            lines += [_text_row(row, widths) for row in rows]
-            blocks.append("\n".join(lines))
-        return "\n\n".join(blocks)
+        return _as_text(self.title, self._tables())
 
     def _repr_html_(self) -> str:
-        rule = "border-top: 1px solid #8c959f"
-        pieces = [f"<p><strong>{html.escape(self.title)}</strong></p>"]
-        for header, rows in self._tables():
-            pieces.append('<table style="font-variant-numeric: tabular-nums"><thead><tr>')
-            for i, name in enumerate(header):
-                pieces.append(f'<th scope="col" style="{_align(header, i)}">{name}</th>')
-            pieces.append("</tr></thead><tbody>")
-            for row in rows:
-                is_sum = row[0] == "sum"
-                pieces.append(f'<tr style="{rule}; font-weight: 600">' if is_sum else "<tr>")
-                for i, value in enumerate(row):
-                    pieces.append(f'<td style="{_align(header, i)}">{html.escape(value)}</td>')
-                pieces.append("</tr>")
-            pieces.append("</tbody></table>")
-        return "".join(pieces)
+        return _as_html(self.title, self._tables())
+
+
+Tables = Sequence[tuple[list[str], list[list[str]]]]
+
+
+def _as_text(title: str, tables: Tables) -> str:
+    blocks = [title]
+    for header, rows in tables:
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        lines = [_text_row(header, widths), "  ".join("-" * width for width in widths)]
+        lines += [_text_row(row, widths) for row in rows]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _as_html(title: str, tables: Tables) -> str:
+    rule = "border-top: 1px solid #8c959f"
+    pieces = [f"<p><strong>{html.escape(title)}</strong></p>"]
+    for header, rows in tables:
+        pieces.append('<table style="font-variant-numeric: tabular-nums"><thead><tr>')
+        for i, name in enumerate(header):
+            pieces.append(f'<th scope="col" style="{_align(header, i)}">{name}</th>')
+        pieces.append("</tr></thead><tbody>")
+        for row in rows:
+            is_sum = row[0] == "sum"
+            pieces.append(f'<tr style="{rule}; font-weight: 600">' if is_sum else "<tr>")
+            for i, value in enumerate(row):
+                pieces.append(f'<td style="{_align(header, i)}">{html.escape(value)}</td>')
+            pieces.append("</tr>")
+        pieces.append("</tbody></table>")
+    return "".join(pieces)
 
 
 def _mega(count: int) -> str:
@@ -149,7 +170,7 @@ def _mega(count: int) -> str:
 
 
 def _align(header: Sequence[str], column: int) -> str:
-    left = column == 0 or header[column].startswith("map")
+    left = column == 0 or header[column].startswith(("map", "module", "kind", "output", "shape"))
     return f"text-align: {'left' if left else 'right'}"
 
 
@@ -191,14 +212,7 @@ def shape_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> 
     3392
     """
     config = getattr(model, "config", None)
-    if size is None:
-        size = getattr(config, "image_size", None)
-    if size is None:
-        raise ValueError("size: expected a side or (height, width), the model names none")
-    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-    if height <= 0 or width <= 0:
-        raise ValueError(f"size: expected positive sides, got {(height, width)}")
-
+    height, width = _input_sides(model, size)
     parts = _parts(model)
     owner: dict[nn.Module, str] = {}
     for name, part in parts:
@@ -206,10 +220,7 @@ def shape_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> 
             owner.setdefault(module, name)
     macs = _Counter(owner, model)
     probe = _Probe(model)
-    meta = {
-        name: torch.empty_like(tensor, device="meta")
-        for name, tensor in (*probe.named_parameters(), *probe.named_buffers())
-    }
+    meta = meta_state(probe)
     dtype = next((p.dtype for p in model.parameters()), torch.float32)
     images = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
     modes = [(module, module.training) for module in model.modules()]
@@ -223,7 +234,7 @@ def shape_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> 
         for module, mode in modes:
             module.training = mode
 
-    pyramid = list(_tensors(maps if maps is not None else outputs))
+    pyramid = [each for _, each in named_tensors(maps if maps is not None else outputs)]
     levels = _levels(model, pyramid, macs)
     name = getattr(config, "name", None) or type(model).__name__
     return ShapeTable(
@@ -297,16 +308,48 @@ def _product(values: Iterable[int]) -> int:
     return result
 
 
-def _tensors(value: Any) -> Iterable[Tensor]:
-    """The tensors in a tensor, a sequence or a dict, in order."""
+def meta_state(module: nn.Module) -> dict[str, Tensor]:
+    """A module's parameters and buffers without their numbers, for `torch.func.functional_call`.
+
+    Args:
+        module: any module; it is left as it is.
+
+    Returns:
+        Tensors on PyTorch's `meta` device, by name.
+
+    >>> meta_state(nn.Linear(2, 1))["bias"].shape
+    torch.Size([1])
+    """
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+
+
+def named_tensors(value: Any, path: str = "") -> list[tuple[str, Tensor]]:
+    """Every tensor of a list, tuple, NamedTuple, dict or dataclass, and the way to it.
+
+    Args:
+        value: what a module returned.
+        path: what stands before each way.
+
+    Returns:
+        Pairs in order; the way is what one would write behind a variable: `""` for a tensor
+        itself, `"[0]"`, `".logits"`, `"['boxes']"`, `"[1].deltas"`.
+
+    >>> [path for path, _ in named_tensors([torch.ones(1), {"a": torch.ones(1)}, 7])]
+    ['[0]', "[1]['a']"]
+    """
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _tensors(each)
+        return [(path, value)]
+    steps: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, Mapping):
+        steps = ((f"[{key!r}]", each) for key, each in value.items())
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        steps = ((f".{name}", getattr(value, name)) for name in value._fields)
     elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _tensors(each)
+        steps = ((f"[{index}]", each) for index, each in enumerate(value))
+    elif is_dataclass(value) and not isinstance(value, type):
+        steps = ((f".{each.name}", getattr(value, each.name)) for each in fields(value))
+    return [found for step, each in steps for found in named_tensors(each, path + step)]
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -358,3 +401,159 @@ def _levels(model: nn.Module, maps: Sequence[Tensor], macs: _Counter) -> Iterabl
             head_parameters=sum(p.numel() for head in heads for p in head[k].parameters()),
             head_macs=sum(macs.inside(head[k]) for head in heads),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleShape:
+    """One module and every tensor that it returns.
+
+    Attributes:
+        name: as in `model.named_modules`; "" for the model.
+        kind: its class.
+        outputs: pairs of way and shape, see `named_tensors`; empty if it was never called or
+            returns no tensor. A second call is "call 2".
+        parameters: with everything in it, shared ones counted once.
+        macs: multiply-adds with everything in it, for one image.
+    """
+
+    name: str
+    kind: str
+    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+    parameters: int
+    macs: int
+
+    @property
+    def depth(self) -> int:
+        """0 for the model, 1 for its children."""
+        return 0 if not self.name else self.name.count(".") + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleTable:
+    """Every module of a model, one row a tensor; printed as text, shown as a table in notebooks.
+
+    Attributes:
+        title: the model's name and its input.
+        modules: in the order of `model.named_modules`.
+    """
+
+    title: str
+    modules: tuple[ModuleShape, ...]
+
+    def inside(self, part: str = "", depth: int | None = None) -> ModuleTable:
+        """A part of the table.
+
+        Args:
+            part: name of a module: only it and what is in it.
+            depth: so many steps into it at most.
+
+        Returns:
+            The smaller table.
+
+        Raises:
+            ValueError: no module has that name.
+        """
+        top = next((module for module in self.modules if module.name == part), None)
+        if top is None:
+            raise ValueError(f"part: expected a name from model.named_modules(), got {part!r}")
+        return ModuleTable(
+            self.title,
+            tuple(
+                module
+                for module in self.modules
+                if (not part or module.name == part or module.name.startswith(part + "."))
+                and (depth is None or module.depth - top.depth <= depth)
+            ),
+        )
+
+    def _tables(self) -> Tables:
+        rows = []
+        for module in self.modules:
+            for k, (way, shape) in enumerate(module.outputs or (("none", ()),)):
+                row = [module.name or "(model)", module.kind, way, str(shape) if shape else ""]
+                row += [f"{module.parameters:,}", _mega(module.macs)]
+                rows.append(row if k == 0 else ["", "", *row[2:4], "", ""])
+        return [(["module", "kind", "output", "shape", "parameters", "MACs"], rows)]
+
+    def __repr__(self) -> str:
+        return _as_text(self.title, self._tables())
+
+    def _repr_html_(self) -> str:
+        return _as_html(self.title, self._tables())
+
+
+def module_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> ModuleTable:
+    """Every tensor that every module returns, on `meta`: no numbers, no memory, no waiting.
+
+    Args:
+        model: see `shape_table`.
+        size: see `shape_table`.
+
+    Returns:
+        The table; `table.inside("backbone", depth=1)` is a part of it.
+
+    Raises:
+        ValueError: no size given, and none known; or a size that the model refuses.
+
+    **Invariant:** the model's own row has the numbers of `shape_table`.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
+    >>> [module.outputs for module in module_table(net, 8).modules]
+    [(('', (1, 256)),), (('', (1, 4, 8, 8)),), (('', (1, 256)),)]
+    """
+    height, width = _input_sides(model, size)
+    names = dict(model.named_modules())
+    found: dict[str, list[tuple[str, tuple[int, ...]]]] = {name: [] for name in names}
+    calls: dict[str, int] = {}
+    handles = []
+
+    def hook_of(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            calls[name] = calls.get(name, 0) + 1
+            again = f"call {calls[name]} " if calls[name] > 1 else ""
+            for way, tensor in named_tensors(output):
+                found[name].append(((again + way).strip(), tuple(tensor.shape)))
+
+        return hook
+
+    macs = _Counter({}, model)
+    dtype = next((p.dtype for p in model.parameters()), torch.float32)
+    images = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        for name, module in names.items():
+            handles.append(module.register_forward_hook(hook_of(name)))
+        model.eval()
+        with torch.no_grad(), macs:
+            torch.func.functional_call(model, meta_state(model), (images,))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in modes:
+            module.training = mode
+    name = getattr(getattr(model, "config", None), "name", None) or type(model).__name__
+    return ModuleTable(
+        title=f"{name}, input (1, 3, {height}, {width})",
+        modules=tuple(
+            ModuleShape(
+                name=name,
+                kind=type(module).__name__,
+                outputs=tuple(found[name]),
+                parameters=sum(p.numel() for p in module.parameters()),
+                macs=macs.inside(module),
+            )
+            for name, module in names.items()
+        ),
+    )
+
+
+def _input_sides(model: nn.Module, size: int | tuple[int, int] | None) -> tuple[int, int]:
+    """(height, width) of the input, px."""
+    if size is None:
+        size = getattr(getattr(model, "config", None), "image_size", None)
+    if size is None:
+        raise ValueError("size: expected a side or (height, width), the model names none")
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    if height <= 0 or width <= 0:
+        raise ValueError(f"size: expected positive sides, got {(height, width)}")
+    return height, width

@@ -314,9 +314,9 @@ def _lint_teaching(cell: Any) -> Iterator[str]:
 def compare_definitions(source: str, target: str) -> str:
     """Compare a definition in a cell with the package's.
 
-    Docstrings, comments and annotations are left aside, and so are guards (`if ...: raise ...`),
-    which a first lesson may omit. Shape comments are compared: wherever a statement of the cell
-    has one, the package says the same.
+    Docstrings, comments and annotations are left aside, and so are guards (`if ...: raise ...`, a
+    call of `_check_...` for its exception alone), which a first lesson may omit. Shape comments
+    are compared: wherever a statement of the cell has one, the package says the same.
 
     Args:
         source: text of the cell.
@@ -405,6 +405,8 @@ def _is_method_of(decorator: ast.expr) -> bool:
 
 
 def _is_guard(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return ast.unparse(statement.value.func).startswith("_check_")
     return (
         isinstance(statement, ast.If)
         and not statement.orelse

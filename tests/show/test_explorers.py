@@ -1,151 +1,157 @@
-"""The prior-box explorer: the browser's arithmetic, the frame around it, what nbval compares."""
+"""The explorers' Python side: the frame, what nbval compares, what is refused.
+
+Their arithmetic is tested in test_explorers_geometry.py, their pages in test_explorers_browser.py.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
-from detlearn.boxes import (
-    PRIOR_LAYOUTS,
-    SSD300_VOC_PRIORS,
-    SSD_TINY_PRIORS,
-    PriorBox,
-    PriorConfig,
-    cxcywh_to_xyxy,
-    make_priors,
+from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS, PriorConfig
+from detlearn.show import (
+    AveragePrecisionExplorer,
+    HardNegativesExplorer,
+    MatchingExplorer,
+    NMSExplorer,
+    PriorBoxExplorer,
 )
-from detlearn.show import PriorBoxExplorer
-from detlearn.show.explorers import prior_box
+from detlearn.show.explorers import frame
 from detlearn.show.explorers.frame import framed, module_source
 
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(
-    NODE is None, reason="node runs the explorer's JavaScript arithmetic, and it is not installed"
-)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(500)
+BOX = torch.tensor([[0.1, 0.1, 0.4, 0.5]])
+NAN = float("nan")
+HITS = torch.tensor([True, False])
 
-
-def in_node(expression: str, layouts: dict[str, PriorConfig]):
-    """The value of a JavaScript expression over `layouts`, computed by the explorer's module."""
-    script = (
-        module_source("prior_box.js")
-        + f"\nconst layouts = {json.dumps({k: dataclasses.asdict(v) for k, v in layouts.items()})};"
-        + f"\nprocess.stdout.write(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        [str(NODE), "--input-type=module"], input=script, capture_output=True, text=True,
-        encoding="utf-8", timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
-
-
-# every layout as it is, and three of them with the other two clamps
-LAYOUTS = dict(PRIOR_LAYOUTS) | {
-    f"{name}, clamp {clamp}": dataclasses.replace(PRIOR_LAYOUTS[name], clamp=clamp)
-    for name in ("ssd300_voc", "refinedet320", "m2det320")
-    for clamp in ("sizes", "none")
+EXPLORERS = {
+    "prior boxes": lambda: PriorBoxExplorer(PRIOR_LAYOUTS),
+    "prior boxes, an object": lambda: PriorBoxExplorer(SSD_TINY_PRIORS, JPEG, box=BOX[0]),
+    "matching": lambda: MatchingExplorer(PRIOR_LAYOUTS),
+    "matching, no object": lambda: MatchingExplorer(SSD_TINY_PRIORS, torch.zeros(0, 4)),
+    "matching, a data set": lambda: MatchingExplorer(
+        SSD300_VOC_PRIORS, BOX, objects=BOX.repeat(1000, 1), image=JPEG
+    ),
+    "hard negatives": HardNegativesExplorer,
+    "nms": NMSExplorer,
+    "nms, no box": lambda: NMSExplorer(torch.zeros(0, 4), torch.zeros(0)),
+    "average precision": AveragePrecisionExplorer,
 }
 
 
-@pytest.fixture(scope="module")
-def browser_priors():
-    """name -> level -> priors, all from one start of node."""
-    return in_node(
-        "Object.fromEntries(Object.entries(layouts).map(([name, l]) => [name, l.map_sizes.map("
-        "(_, k) => levelPriors(l, k).map((prior) => prior.map((v) => Number(v.toFixed(8)))))]))",
-        LAYOUTS,
-    )
+def document_of(page: str) -> str:
+    """The page inside the frame, as the browser reads it."""
+    return html.unescape(re.search(r"srcdoc='([^']*)'></iframe>$", page).group(1))
 
 
-@needs_node
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_the_browser_computes_the_same_priors(name, browser_priors):
-    levels = browser_priors[name]
-    assert [len(level) for level in levels] == list(LAYOUTS[name].priors_per_level)
-    theirs = torch.tensor([prior for level in levels for prior in level])
-    torch.testing.assert_close(theirs, make_priors(LAYOUTS[name]), rtol=0, atol=1e-5)
+def options_of(page: str) -> dict:
+    return json.loads(document_of(page).rsplit('getElementById("app"), ', 1)[1].split(");</scr")[0])
 
 
-@needs_node
-def test_the_browser_on_a_layout_that_can_be_checked_by_hand():
-    """A 2 x 2 map of an 8 px image, one square of 2 px and a box of twice its width."""
-    config = PriorConfig(8, (2,), (4,), (2,), (), ((4,),), clamp="none")
-    assert in_node("levelPriors(layouts.one, 0).slice(0, 4)", {"one": config}) == [
-        [0.25, 0.25, 0.25, 0.25],
-        [0.25, 0.25, 0.5, 0.125],
-        [0.25, 0.25, 0.125, 0.5],
-        [0.75, 0.25, 0.25, 0.25],
-    ]
-    assert in_node("clampPrior([-1, 2, 0.5, 3], 'all')", {"one": config}) == [0, 1, 0.5, 1]
-    assert in_node("clampPrior([-1, 2, 0.5, 3], 'sizes')", {"one": config}) == [-1, 2, 0.5, 1]
-
-
-@needs_node
-def test_the_browser_numbers_the_priors_as_the_tensor_does():
-    picks = [(0, 0, 0), (1, 18, 3), (2, 4, 5), (5, 0, 0)]
-    expression = f"{json.dumps(picks)}.map(([k, r, c]) => firstIndex(layouts.one, k, r, c))"
-    for (level, row, column), index in zip(
-        picks, in_node(expression, {"one": SSD300_VOC_PRIORS}), strict=True
-    ):
-        assert PriorBox(SSD300_VOC_PRIORS).locate(index) == (level, row, column, 0)
-
-
-@needs_node
-def test_the_browser_turns_priors_into_corners():
-    prior = [0.5, 0.25, 0.5, 0.25]
-    ours = cxcywh_to_xyxy(torch.tensor(prior)).tolist()
-    assert in_node(f"toCorners({prior})", {"one": SSD_TINY_PRIORS}) == pytest.approx(ours)
-
-
-def test_the_page_is_one_frame_that_needs_nothing_else():
-    page = PriorBoxExplorer(PRIOR_LAYOUTS).to_html()
-    assert page.startswith('<iframe title="Explorer of prior boxes"')
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_the_page_is_one_frame_that_needs_nothing_else(name):
+    explorer = EXPLORERS[name]()
+    page = explorer.to_html()
+    assert page.startswith(f'<iframe title="{explorer.title}" height="')
     assert page.count("<iframe") == 1
-    assert page.endswith("</iframe>")
-    document = html.unescape(re.search(r'srcdoc="(.*)"></iframe>', page, re.S).group(1))
+    assert page.count("<") == 2  # the lint of notebooks looks for pictures without a title
+    document = document_of(page)
     assert document.count("<script") == document.count("</script>") == 1
-    assert not re.search(r"https?:|//cdn|\bimport\s*[({'\"]|\bfetch\(", document)
-    for name in PRIOR_LAYOUTS:
-        assert f'"{name}"' in document
+    assert not re.search(r"https?:|//cdn|^import\b|\bimport\s*\(|\bfetch\(", document, re.MULTILINE)
+    assert options_of(page) == json.loads(json.dumps(explorer.options()))
 
 
-def test_sizes_without_and_with_the_largest_image(tmp_path):
-    assert len(PriorBoxExplorer(PRIOR_LAYOUTS).to_html()) <= 30_000
-    picture = tmp_path / "scene.jpg"
-    picture.write_bytes(b"\xff\xd8\xff" + bytes(prior_box.MAX_IMAGE_BYTES - 3))
-    assert len(PriorBoxExplorer(PRIOR_LAYOUTS, picture).to_html()) <= 64_000
-
-
-def test_what_nbval_compares_is_the_same_every_time():
-    first, second = (PriorBoxExplorer(SSD300_VOC_PRIORS, JPEG) for _ in range(2))
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_what_nbval_compares_is_the_same_every_time(name):
+    first, second = EXPLORERS[name](), EXPLORERS[name]()
     assert first._repr_mimebundle_() == second._repr_mimebundle_()
     assert first._repr_mimebundle_() == {"text/html": first.to_html(), "text/plain": repr(first)}
-    assert repr(first) == "Explorer of prior boxes: layout (6 levels, 8,732 priors)."
+    assert first._repr_html_() == first.to_html()
+    assert re.fullmatch(r"Explorer of [a-z]+[^<>]*\.", repr(first))
 
 
-def test_one_level_is_no_levels():
-    config = PriorConfig(8, (2,), (4,), (2,), (), ((),))
-    assert repr(PriorBoxExplorer({"toy": config})) == (
-        "Explorer of prior boxes: toy (1 level, 4 priors)."
-    )
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_notebook_grows_by_at_most_60_kb(name):
+    assert len(json.dumps(EXPLORERS[name]().to_html())) <= 60_000
+
+
+def test_a_notebook_grows_by_at_most_60_kb_with_much_data():
+    image = b"\xff\xd8\xff" + bytes(frame.MAX_IMAGE_BYTES - 3)
+    small = image[:4000]
+    six = {name: PRIOR_LAYOUTS[name] for name in list(PRIOR_LAYOUTS)[:6]}
+    objects = torch.rand(1600, 4) * 0.1 + torch.tensor([0.0, 0.0, 0.5, 0.5])
+    forty = torch.tensor([[0.123456, 0.234567, 0.345678, 0.456789]]).repeat(40, 1)
+    for explorer in (
+        PriorBoxExplorer(six, small),
+        MatchingExplorer(six, objects=objects),
+        NMSExplorer(forty, torch.rand(40), image=image),
+        HardNegativesExplorer(torch.rand(64), torch.arange(64)),
+        AveragePrecisionExplorer(torch.rand(200), torch.rand(200) < 0.5, 200),
+    ):
+        assert len(json.dumps(explorer.to_html())) <= 60_000
+    with pytest.raises(ValueError, match="MatchingExplorer: expected at most 60,000 bytes in the"):
+        MatchingExplorer(six, objects=objects, image=image).to_html()
+
+
+FACTS = {
+    "prior boxes": (
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS),
+        "Explorer of prior boxes: layout (6 levels, 8,732 priors).",
+    ),
+    "one level is no levels": (
+        lambda: PriorBoxExplorer({"toy": PriorConfig(8, (2,), (4,), (2,), (), ((),))}),
+        "Explorer of prior boxes: toy (1 level, 4 priors).",
+    ),
+    "an object": (
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, box=BOX[0]),
+        "Explorer of prior boxes: layout (6 levels, 8,732 priors). An object to drag.",
+    ),
+    "matching": (
+        lambda: MatchingExplorer(SSD300_VOC_PRIORS, objects=BOX.repeat(1200, 1)),
+        "Explorer of matching: 3 objects; layout (6 levels, 8,732 priors); "
+        "a data set of 1,200 objects.",
+    ),
+    "hard negatives": (
+        HardNegativesExplorer,
+        "Explorer of hard negatives: 16 priors, 2 positive, ratio 3 : 1.",
+    ),
+    "nms": (
+        NMSExplorer,
+        "Explorer of non-maximum suppression: 12 boxes, scores 0.94 to 0.12.",
+    ),
+    "nms, no box": (
+        EXPLORERS["nms, no box"],
+        "Explorer of non-maximum suppression: 0 boxes.",
+    ),
+    "average precision": (
+        AveragePrecisionExplorer,
+        "Explorer of average precision: 12 detections, 6 right, 8 objects.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_repr_states_facts(name):
+    make, facts = FACTS[name]
+    assert repr(make()) == facts
 
 
 def test_the_image_travels_byte_for_byte(tmp_path):
     picture = tmp_path / "scene.jpg"
     picture.write_bytes(JPEG)
-    assert PriorBoxExplorer(SSD_TINY_PRIORS, picture).to_html() == (
-        PriorBoxExplorer(SSD_TINY_PRIORS, JPEG).to_html()
-    )
-    assert "data:image/jpeg;base64,/9j/4A" in PriorBoxExplorer(SSD_TINY_PRIORS, JPEG).to_html()
+    for make in (
+        lambda image: PriorBoxExplorer(SSD_TINY_PRIORS, image),
+        lambda image: MatchingExplorer(SSD_TINY_PRIORS, image=image),
+        lambda image: NMSExplorer(image=image),
+    ):
+        assert make(picture).to_html() == make(JPEG).to_html()
+        assert make(JPEG).options()["image"].startswith("data:image/jpeg;base64,/9j/4A")
+        assert make(None).options()["image"] == ""
 
 
 def test_where_it_starts():
@@ -155,30 +161,104 @@ def test_where_it_starts():
     assert (explorer.level, explorer.row, explorer.column) == (4, 0, 2)
 
 
+def test_what_the_browser_is_told():
+    loss, labels = torch.tensor([0.123456, 2.0]), torch.tensor([0, -7])
+    assert HardNegativesExplorer(loss, labels, ratio=1.2).options() == {
+        "loss": [0.12346, 2.0], "labels": [0, -1], "ratio": 1.25, "prior": 0,
+    }  # fmt: skip
+    assert AveragePrecisionExplorer(torch.tensor([0.25, 0.5]), HITS, 3).options() == {
+        "scores": [0.25, 0.5], "hits": [True, False], "num_gt": 3,
+    }  # fmt: skip
+    told = NMSExplorer(BOX, torch.tensor([0.5]), iou_threshold=0.4).options()
+    assert told["boxes"] == [[0.1, 0.1, 0.4, 0.5]]
+    assert (told["scores"], told["iou_threshold"]) == ([0.5], 0.4)
+    assert PriorBoxExplorer(SSD_TINY_PRIORS, box=BOX[0]).options()["box"] == [0.1, 0.1, 0.4, 0.5]
+
+
 FAULTS = {
     "no layout": (lambda: PriorBoxExplorer({}), "config: expected at least one layout"),
-    "no PriorConfig": (lambda: PriorBoxExplorer({"a": 3}), r"config\['a'\]: expected a PriorCon"),
+    "no PriorConfig": (lambda: MatchingExplorer({"a": 3}), r"config\['a'\]: expected a PriorCon"),
+    "a reserved name": (
+        lambda: PriorBoxExplorer({"your own": SSD_TINY_PRIORS}), "another name than 'your own'"),
     "a tensor as image": (
         lambda: PriorBoxExplorer(SSD_TINY_PRIORS, torch.zeros(3, 8, 8)),
-        "image: expected the path or the bytes of a small picture file, got Tensor",
-    ),
+        "image: expected the path or the bytes of a small picture file, got Tensor"),
     "an unknown type": (
-        lambda: PriorBoxExplorer(SSD_TINY_PRIORS, b"GIF89a"),
-        "image: expected a JPEG, PNG or WebP file, got b'GIF89a'",
-    ),
+        lambda: NMSExplorer(image=b"GIF89a"),
+        "image: expected a JPEG, PNG or WebP file, got b'GIF89a'"),
     "a large image": (
-        lambda: PriorBoxExplorer(SSD_TINY_PRIORS, JPEG + bytes(40_000)),
-        "image: expected at most 24,000 bytes",
-    ),
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, image=JPEG + bytes(40_000)),
+        "image: expected at most 10,000 bytes"),
     "no such level": (
-        lambda: PriorBoxExplorer(SSD_TINY_PRIORS, level=4),
-        "level: expected 0 to 3, got 4",
-    ),
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, level=6), "level: expected 0 to 5, got 6"),
     "no such cell": (
-        lambda: PriorBoxExplorer(SSD_TINY_PRIORS, level=3, cell=(4, 0)),
-        r"cell: expected \(row, column\) on a 4 x 4 map, got \(4, 0\)",
-    ),
-}
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, level=4, cell=(3, 0)),
+        r"cell: expected \(row, column\) on a 3 x 3 map, got \(3, 0\)"),
+    "two objects": (
+        lambda: PriorBoxExplorer(SSD_TINY_PRIORS, box=BOX), r"box: expected shape \(4,\), got"),
+    "pixels": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, 128 * BOX),
+        r"boxes \(fractions of the image\): box 0 is .* expected a box inside the image"),
+    "seven objects": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, BOX.repeat(7, 1)),
+        "boxes: expected at most 6 boxes, got 7"),
+    "a large data set": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, objects=BOX.repeat(2000, 1)),
+        "objects: expected at most 1,600 boxes, got 2,000"),
+    "corners swapped in a data set": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, objects=BOX.flip(1)),
+        "objects .* expected x1 < x2"),
+    "no threshold": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, threshold=NAN), "threshold: expected 0.05 to"),
+    "a large ratio": (
+        lambda: MatchingExplorer(SSD_TINY_PRIORS, ratio=11), "ratio: expected 0 to 10, got 11"),
+    "losses alone": (
+        lambda: HardNegativesExplorer(torch.rand(3)), "class_loss and target_labels together"),
+    "a batch of losses": (
+        lambda: HardNegativesExplorer(torch.rand(2, 3), torch.zeros(2, 3, dtype=torch.int64)),
+        r"class_loss \(P,\) and target_labels \(P,\) of one image, got \(2, 3\)"),
+    "no priors": (
+        lambda: HardNegativesExplorer(torch.rand(0), torch.zeros(0, dtype=torch.int64)),
+        "class_loss: expected 1 to 64 priors to show, got 0"),
+    "8,732 priors": (
+        lambda: HardNegativesExplorer(torch.rand(8732), torch.zeros(8732, dtype=torch.int64)),
+        "class_loss: expected 1 to 64 priors to show, got 8732"),
+    "a mask as labels": (
+        lambda: HardNegativesExplorer(torch.rand(2), HITS), "target_labels: expected integers"),
+    "a loss that is no number": (
+        lambda: HardNegativesExplorer(torch.tensor([1, NAN]), torch.tensor([0, 1])),
+        r"class_loss\[1\]: expected a number, 0 or more, got nan"),
+    "a negative ratio": (
+        lambda: HardNegativesExplorer(ratio=-1), "ratio: expected 0 to 10, got -1"),
+    "no such prior": (lambda: HardNegativesExplorer(prior=16), "prior: expected 0 to 15, got 16"),
+    "boxes alone": (lambda: NMSExplorer(BOX), "boxes and scores together"),
+    "scores of others": (
+        lambda: NMSExplorer(BOX, torch.rand(2)), r"scores: expected shape \(1,\), one for each"),
+    "logits": (
+        lambda: NMSExplorer(BOX, torch.tensor([2.5])), r"scores\[0\]: expected 0 to 1, got 2.5"),
+    "41 boxes": (
+        lambda: NMSExplorer(BOX.repeat(41, 1), torch.rand(41)), "boxes: expected at most 40"),
+    "no IoU": (lambda: NMSExplorer(iou_threshold=1.5), "iou_threshold: expected 0 to 0.95"),
+    "hits alone": (
+        lambda: AveragePrecisionExplorer(hits=HITS), "scores, hits and num_gt together"),
+    "lengths": (
+        lambda: AveragePrecisionExplorer(torch.rand(3), HITS, 2),
+        r"scores \(D,\) and hits \(D,\), got \(3,\) and \(2,\)"),
+    "no detections": (
+        lambda: AveragePrecisionExplorer(torch.rand(0), HITS[:0], 2),
+        "scores: expected 1 to 200 detections to show, got 0"),
+    "hits as numbers": (
+        lambda: AveragePrecisionExplorer(torch.rand(2), HITS.float(), 2),
+        "hits: expected torch.bool, got torch.float32"),
+    "a score that is no number": (
+        lambda: AveragePrecisionExplorer(torch.tensor([0.5, NAN]), HITS, 2),
+        r"scores\[1\]: expected a number, got nan"),
+    "more hits than objects": (
+        lambda: AveragePrecisionExplorer(torch.rand(2), ~HITS | HITS, 1),
+        "num_gt: expected at least 1 and at least the number of hits, 2, got 1"),
+    "no objects": (
+        lambda: AveragePrecisionExplorer(torch.rand(2), ~HITS & HITS, 0), "at least 1 and"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -189,74 +269,28 @@ def test_a_fault_is_named(name):
 
 
 def test_names_cannot_break_out_of_the_script():
-    page = PriorBoxExplorer({'</script><b>"': SSD_TINY_PRIORS}).to_html()
-    document = html.unescape(re.search(r'srcdoc="(.*)"></iframe>', page, re.S).group(1))
-    assert document.count("</script>") == 1
+    page = PriorBoxExplorer({"</script><b>\"'&": SSD_TINY_PRIORS}).to_html()
+    assert document_of(page).count("</script>") == 1
+    assert list(options_of(page)["layouts"]) == ["</script><b>\"'&"]
 
 
-def test_every_explorer_is_shipped_with_its_module():
-    folder = Path(prior_box.__file__).parent
-    for module in folder.glob("*.js"):
-        assert "export function mount(" in module.read_text(encoding="utf-8")
-        assert framed(module.name, {}, title="Explorer", height=400) == framed(
-            module.name, {}, title="Explorer", height=400
-        )
+def test_every_module_is_shipped():
+    names = {path.name for path in Path(frame.__file__).parent.glob("*.js")}
+    shown = {EXPLORERS[name]().module for name in EXPLORERS}
+    assert names == shown | {"geometry.js", "page.js"}
+    for name in shown:
+        assert module_source(name).count("export function mount(") == 1
 
 
-# ---- in a browser: skipped where there is none
+def test_a_module_brings_what_it_imports_once_and_first():
+    source = module_source("matching.js")
+    assert source.count("export function boxIou(") == source.count("export function slider(") == 1
+    assert source.index("function boxIou(") < source.index("function slider(")
+    assert source.index("function slider(") < source.index("function mount(")
+    assert not re.search(r"^import\b", source, re.MULTILINE)
 
 
-def test_sliders_keys_and_pointer_change_the_picture(tmp_path):
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright drives the explorer, and it is not installed"
-    )
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on the PATH to show the explorer in")
-    file = tmp_path / "explorer.html"
-    file.write_text(
-        "<!doctype html><meta charset='utf-8'>" + PriorBoxExplorer(PRIOR_LAYOUTS).to_html(),
-        encoding="utf-8",
-    )
-    faults: list[str] = []
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 360, "height": 900})
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(file.as_uri())
-        frame = page.frames[1]
-        frame.wait_for_selector("tbody tr")
-        assert frame.evaluate("document.documentElement.scrollWidth") <= 360
-
-        def picture() -> str:
-            return frame.evaluate("document.querySelector('canvas').toDataURL()")
-
-        seen = [picture()]
-
-        def changed(words: str) -> None:
-            assert picture() != seen[-1]
-            seen.append(picture())
-            assert words in frame.inner_text("#facts")
-
-        for control, words in (("level", "Level 3:"), ("row", "row 3,"), ("column", "column 3:")):
-            frame.focus(f"#{control}")
-            page.keyboard.press("ArrowRight")
-            changed(words)
-        frame.focus("canvas")
-        page.keyboard.press("ArrowUp")
-        changed("row 2,")
-        page.keyboard.press("PageUp")
-        changed("Level 4: 3 × 3 cells")
-        frame.click("#all")
-        changed("36 of 8,732")
-        area = frame.locator("canvas").bounding_box()
-        page.mouse.click(area["x"] + area["width"] * 0.2, area["y"] + area["height"] * 0.2)
-        changed("row 0, column 0: centre (50, 50)")
-        frame.select_option("#layout", "refinedet320")
-        changed("of 6,375")
-        assert frame.locator("tbody tr").count() == 3
-        browser.close()
-    assert faults == []
+def test_comments_and_indentation_stay_at_home():
+    page = framed("nms.js", {}, title="NMS", height=400)
+    script = document_of(page).split('<script type="module">')[1]
+    assert not re.search(r"^(\s|//)", script, re.MULTILINE)

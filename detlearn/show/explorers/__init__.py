@@ -1,5 +1,21 @@
 """Explorers: pictures that answer to sliders, one self-contained ES module each."""
 
+from detlearn.show.explorers.average_precision import AveragePrecisionExplorer
+from detlearn.show.explorers.detections import DetectionExplorer
+from detlearn.show.explorers.feature_maps import FeatureMapExplorer
+from detlearn.show.explorers.hard_negatives import HardNegativesExplorer
+from detlearn.show.explorers.matching import MatchingExplorer
+from detlearn.show.explorers.nms import NMSExplorer
 from detlearn.show.explorers.prior_box import PriorBoxExplorer
+from detlearn.show.explorers.shape_tables import ShapeTableExplorer
 
-__all__ = ["PriorBoxExplorer"]
+__all__ = [
+    "AveragePrecisionExplorer",
+    "DetectionExplorer",
+    "FeatureMapExplorer",
+    "HardNegativesExplorer",
+    "MatchingExplorer",
+    "NMSExplorer",
+    "PriorBoxExplorer",
+    "ShapeTableExplorer",
+]

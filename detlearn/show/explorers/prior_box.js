@@ -1,218 +1,35 @@
 // Prior-box explorer. The reader's browser computes and draws every box from the few numbers of
-// the layout: nothing is loaded, no kernel is needed. The arithmetic (first part) knows no page
-// and is tested against detlearn/boxes/priors.py.
+// the layout: nothing is loaded, no kernel is needed.
 
-// ---- arithmetic: fractions of the image, order level, row, column, prior ------------------
+import { boxIou, cellPriors, coverage, decode, encode, firstIndex, iouWithPriors, levelPriors, locate, makePriors, match, priorAt, priorCenter, priorsPerCell, priorsPerLevel, sum, toCenter, toCorners } from "./geometry.js";
+import { DASHES, arrow, backdrop, boxKeys, boxSliders, check, choice, dragBoxes, drawObject, element, hint, layOut, loadImage, outline, plate, plural, px, radios, signed, slider, stage, table, theme, thousands } from "./page.js";
 
-export function priorSizes(layout, level) {
-  const side = layout.min_sizes[level];
-  const sizes = [[side, side]];
-  if (layout.max_sizes.length) {
-    const between = Math.sqrt(side * layout.max_sizes[level]);
-    sizes.push([between, between]);
-  }
-  for (const ratio of layout.aspect_ratios[level]) {
-    const root = Math.sqrt(ratio);
-    sizes.push([side * root, side / root], [side / root, side * root]);
-  }
-  return sizes.map((size) => size.map((value) => value / layout.image_size));
-}
+const OVERHANG = 0.16; // of the image side, drawn around the image
+const OWN = "your own";
 
-export function priorCenter(layout, level, row, column) {
-  const step = layout.steps[level] / layout.image_size;
-  return [(column + 0.5) * step, (row + 0.5) * step];
-}
+// Where coverage is sampled: three shapes of each side, each at 7 x 7 places in the image.
+const SIDES = [0.05, 0.08, 0.12, 0.17, 0.23, 0.3, 0.4, 0.5, 0.65, 0.8, 0.95];
 
-const unit = (value) => Math.min(1, Math.max(0, value));
-
-export function clampPrior([cx, cy, w, h], clamp) {
-  if (clamp === "all") return [unit(cx), unit(cy), unit(w), unit(h)];
-  if (clamp === "sizes") return [cx, cy, unit(w), unit(h)];
-  return [cx, cy, w, h];
-}
-
-export function cellPriors(layout, level, row, column, clamp = layout.clamp) {
-  const [cx, cy] = priorCenter(layout, level, row, column);
-  return priorSizes(layout, level).map(([w, h]) => clampPrior([cx, cy, w, h], clamp));
-}
-
-export function levelPriors(layout, level, clamp = layout.clamp) {
-  const side = layout.map_sizes[level];
-  const priors = [];
-  for (let row = 0; row < side; row++) {
-    for (let column = 0; column < side; column++) {
-      priors.push(...cellPriors(layout, level, row, column, clamp));
+export function sampleObjects(side, places = 7) {
+  const objects = [];
+  for (const ratio of [1, 2, 0.5]) {
+    const w = Math.min(1, side * Math.sqrt(ratio)), h = Math.min(1, side / Math.sqrt(ratio));
+    for (let n = 0; n < places * places; n++) {
+      const x = ((n % places) + 0.37) / places, y = (Math.floor(n / places) + 0.71) / places;
+      objects.push([x * (1 - w), y * (1 - h), x * (1 - w) + w, y * (1 - h) + h]);
     }
   }
-  return priors;
-}
-
-export function priorsPerCell(layout, level) {
-  return (layout.max_sizes.length ? 2 : 1) + 2 * layout.aspect_ratios[level].length;
-}
-
-export function priorsPerLevel(layout) {
-  return layout.map_sizes.map((side, level) => side * side * priorsPerCell(layout, level));
-}
-
-export function firstIndex(layout, level, row, column) {
-  const before = priorsPerLevel(layout).slice(0, level).reduce((sum, count) => sum + count, 0);
-  return before + (row * layout.map_sizes[level] + column) * priorsPerCell(layout, level);
-}
-
-export function toCorners([cx, cy, w, h]) {
-  return [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
-}
-
-// ---- page ---------------------------------------------------------------------------------
-
-const DASHES = [[], [9, 4], [12, 3, 3, 3], [3, 3], [18, 5], [7, 3, 2, 3, 2, 3]];
-const LIGHT = {
-  paper: "#ffffff", ink: "#1b1f24", muted: "#57606a", rule: "#d0d7de", frame: "#1b1f24",
-  grid: "rgba(60,70,80,.42)", cell: "rgba(240,228,66,.8)", veil: "rgba(255,255,255,.42)",
-  field: "#f6f8fa", halo: "#ffffff",
-  priors: ["#0072b2", "#d55e00", "#009e73", "#b8578f", "#c98a00", "#3b9bd0"],
-};
-const DARK = {
-  paper: "#14181d", ink: "#e8ecf0", muted: "#a2adb8", rule: "#39424c", frame: "#c8d0d8",
-  grid: "rgba(200,210,220,.34)", cell: "rgba(240,228,66,.6)", veil: "rgba(20,24,29,.56)",
-  field: "#20262d", halo: "#0b0e11",
-  priors: ["#58aef0", "#ff8a3d", "#2fd0a0", "#ee9fca", "#ffc247", "#9bd8ff"],
-};
-const OVERHANG = 0.16; // of the image side, drawn around the image
-
-const STYLE = `
-:root { color-scheme: light dark; --paper: ${LIGHT.paper}; --ink: ${LIGHT.ink};
-  --muted: ${LIGHT.muted}; --rule: ${LIGHT.rule}; --field: ${LIGHT.field}; --accent: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --paper: ${DARK.paper}; --ink: ${DARK.ink};
-  --muted: ${DARK.muted}; --rule: ${DARK.rule}; --field: ${DARK.field}; --accent: #58aef0; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 15px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-#app { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; padding: 12px;
-  max-width: 1040px; margin: 0 auto; }
-canvas { display: block; width: 100%; max-width: 560px; justify-self: center; aspect-ratio: 1; border-radius: 8px; cursor: crosshair;
-  background: var(--field); touch-action: pan-y; }
-.controls { display: grid; grid-template-columns: minmax(0, 1fr); gap: 9px; align-content: start; }
-.row { display: grid; grid-template-columns: 64px minmax(0, 1fr) 96px; gap: 10px;
-  align-items: center; }
-.row output { text-align: right; color: var(--muted); font-variant-numeric: tabular-nums;
-  white-space: nowrap; }
-input[type=range] { width: 100%; height: 24px; margin: 0; accent-color: var(--accent); }
-select { grid-column: 2 / 4; width: 100%; min-height: 34px; padding: 4px 8px; font: inherit;
-  color: inherit; background: var(--field); border: 1px solid var(--rule); border-radius: 6px; }
-.checks { display: flex; flex-wrap: wrap; gap: 4px 20px; }
-.checks label { display: flex; gap: 7px; align-items: center; min-height: 30px; }
-.checks input { width: 17px; height: 17px; margin: 0; accent-color: var(--accent); }
-.facts { margin: 2px 0 0; padding-top: 9px; border-top: 1px solid var(--rule); }
-.facts b { font-variant-numeric: tabular-nums; }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { font-weight: 500; font-size: 13px; color: var(--muted); }
-th, td { padding: 4px 0 4px 8px; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { padding-left: 0; text-align: left; }
-tbody tr { border-top: 1px solid var(--rule); cursor: default; }
-tbody tr:hover, tbody tr.picked { background: var(--field); }
-td svg { vertical-align: -4px; margin-right: 5px; }
-caption, .hint { text-align: left; font-size: 13px; color: var(--muted); }
-.hint { margin: 0; }
-kbd { font: inherit; padding: 0 4px; border: 1px solid var(--rule); border-radius: 4px; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.scroll { overflow-x: auto; }
-@media (min-width: 700px) { #app { grid-template-columns: minmax(0, 1fr) 388px; gap: 20px; }
-  table { font-size: 13px; } th, td { padding-left: 6px; } }
-@media (min-width: 940px) { #app { grid-template-columns: minmax(0, 1fr) 460px; }
-  table { font-size: inherit; } }
-@media (max-width: 480px) { body { font-size: 14px; } table { font-size: 12.5px; }
-  .row { grid-template-columns: 56px minmax(0, 1fr) 84px; gap: 8px; }
-  th:last-child, td:last-child { display: none; } }
-`;
-
-const thousands = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-
-function px(value) {
-  const rounded = Math.round(value * 10) / 10;
-  return (rounded === 0 ? 0 : rounded).toFixed(Number.isInteger(rounded) ? 0 : 1);
-}
-
-function element(parent, tag, attributes = {}, text = "") {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text) node.textContent = text;
-  parent.append(node);
-  return node;
-}
-
-function slider(parent, name, onInput) {
-  const row = element(parent, "div", { class: "row" });
-  element(row, "label", { for: name }, name[0].toUpperCase() + name.slice(1));
-  const input = element(row, "input", { type: "range", id: name, min: 0, step: 1 });
-  const output = element(row, "output", { for: name });
-  input.addEventListener("input", () => onInput(Number(input.value)));
-  return {
-    show(value, max, text) {
-      input.max = max;
-      input.value = value;
-      input.disabled = max === 0;
-      input.setAttribute("aria-valuetext", text);
-      output.textContent = text;
-    },
-  };
-}
-
-// A picture-book scene with objects of many sizes, drawn when no image was given.
-function drawScene(g, s) {
-  const fill = (colour, path) => {
-    g.fillStyle = colour;
-    g.beginPath();
-    path();
-    g.fill();
-  };
-  const house = (x, y, w) => {
-    fill("#e69f00", () => g.rect(x, y - 0.62 * w, w, 0.62 * w));
-    fill("#d55e00", () => {
-      g.moveTo(x - 0.1 * w, y - 0.62 * w);
-      g.lineTo(x + 0.5 * w, y - 1.08 * w);
-      g.lineTo(x + 1.1 * w, y - 0.62 * w);
-    });
-    fill("#fff8e6", () => g.rect(x + 0.36 * w, y - 0.34 * w, 0.26 * w, 0.34 * w));
-  };
-  const tree = (x, y, h) => {
-    fill("#8a5a2b", () => g.rect(x - 0.05 * h, y - 0.45 * h, 0.1 * h, 0.45 * h));
-    fill("#009e73", () => g.arc(x, y - 0.68 * h, 0.32 * h, 0, 7));
-  };
-  const person = (x, y, h) => {
-    fill("#8c4f77", () => g.arc(x, y - 0.86 * h, 0.13 * h, 0, 7));
-    fill("#0072b2", () => g.ellipse(x, y - 0.52 * h, 0.17 * h, 0.24 * h, 0, 0, 7));
-    fill("#33414e", () => {
-      g.rect(x - 0.13 * h, y - 0.36 * h, 0.1 * h, 0.36 * h);
-      g.rect(x + 0.03 * h, y - 0.36 * h, 0.1 * h, 0.36 * h);
-    });
-  };
-  g.save();
-  g.scale(s, s);
-  fill("#dcebf6", () => g.rect(0, 0, 1, 1));
-  fill("#cfe0c6", () => g.rect(0, 0.58, 1, 0.42));
-  fill("#f0e442", () => g.arc(0.86, 0.14, 0.065, 0, 7));
-  house(0.12, 0.72, 0.4);
-  tree(0.72, 0.78, 0.46);
-  person(0.55, 0.93, 0.3);
-  house(0.86, 0.6, 0.07);
-  tree(0.06, 0.62, 0.1);
-  tree(0.82, 0.6, 0.07);
-  person(0.3, 0.84, 0.12);
-  person(0.93, 0.68, 0.075);
-  fill("#cc79a7", () => g.arc(0.2, 0.9, 0.035, 0, 7));
-  g.restore();
+  return objects;
 }
 
 export function mount(app, options) {
-  const names = Object.keys(options.layouts);
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const layouts = { ...options.layouts }, names = Object.keys(layouts);
   const state = {
     name: names[0], level: options.level, row: options.row, column: options.column,
-    all: false, clamp: true, picked: -1,
+    all: false, clamp: true, picked: -1, mode: options.box ? "object" : "cell",
+    box: options.box || [0.57, 0.32, 0.87, 0.78], threshold: 0.5, rank: 0,
   };
-  const layout = () => options.layouts[state.name];
+  const layout = () => layouts[state.name];
   const side = () => layout().map_sizes[state.level];
   // A layout without a clamp of its own shows what the usual one would do.
   const clampRule = () => (layout().clamp === "none" ? "all" : layout().clamp);
@@ -220,43 +37,131 @@ export function mount(app, options) {
   const resetClamp = () => { state.clamp = layout().clamp !== "none"; };
   resetClamp();
 
-  element(document.head, "style", {}, STYLE);
-  const canvas = element(app, "canvas", {
-    tabindex: 0, role: "application", "aria-describedby": "facts", id: "picture",
+  // What costs time is computed once for each layout.
+  const samples = SIDES.map((one) => sampleObjects(one));
+  let edits = 0;
+  const kept = new Map();
+  function once(what, compute) {
+    const key = [state.name, edits, clampNow()].join();
+    const entry = kept.get(what);
+    if (entry && entry.key === key) return entry.value;
+    const value = compute();
+    kept.set(what, { key, value });
+    return value;
+  }
+  const allPriors = () => once("priors", () => makePriors(layout(), clampNow()));
+  const covered = () => once("coverage", () =>
+    samples.map((objects) => coverage(objects, layout(), clampNow())));
+
+  const [left, right] = layOut(app, () => update());
+  const picture = stage(left, {
+    id: "picture", keys: true, picture: true, label: "", height: (width) => width, draw,
   });
-  const panel = element(app, "div", { class: "controls" });
-  const choose = element(element(panel, "div", { class: "row" }), "select", { id: "layout" });
-  choose.before(element(choose.parentNode, "label", { for: "layout" }, "Layout"));
-  for (const name of names) {
-    const l = options.layouts[name];
-    const count = priorsPerLevel(l).reduce((a, b) => a + b, 0);
-    element(choose, "option", { value: name }, `${name}: ${thousands(count)} priors`);
+  const heat = element(left, "div", { class: "late" });
+  element(heat, "p", { class: "hint" }, "IoU with every prior: one map for each level and each " +
+    "prior of a cell, full colour = the best IoU, ring = positive");
+  const tiles = stage(heat, {
+    id: "tiles", label: "", height: (width) => tileGrid(width).tall, draw: drawTiles,
+  });
+  const covering = element(left, "div", { class: "late" });
+  const coverageWords = element(covering, "p", { class: "hint", id: "coverage" });
+  const chart = stage(covering, { id: "chart", label: "", height: () => 112, draw: drawCoverage });
+
+  const choose = choice(right, "layout", "Layout", [], (value) => {
+    const oldSide = side();
+    if (value === OWN) copyLayout();
+    state.name = value;
+    own.hidden = value !== OWN;
+    resetClamp();
+    toLevel(state.level, oldSide);
+  });
+  for (const name of [...names, OWN]) element(choose.input, "option", { value: name });
+  const own = element(right, "div", { id: "own", class: "framed", hidden: "" });
+  radios(right, "mode", "What is shown", [["cell", "boxes of a cell"],
+    ["object", "IoU with an object"]], state.mode, (value) => {
+      state.mode = value;
+      if (value === "object") toLevel(measure());
+      else update();
+    });
+  const levelSlider = slider(right, "level", "Level", {}, (value) => toLevel(value));
+  const cellControls = element(right, "div"), objectControls = element(right, "div");
+  const rowSlider = slider(cellControls, "row", "Row", {}, (value) => toCell(value, state.column));
+  const columnSlider = slider(cellControls, "column", "Column", {},
+    (value) => toCell(state.row, value));
+  const showBox = boxSliders(objectControls, "px", () => layout().image_size, () => state.box,
+    (box) => toBox(box));
+  const thresholdSlider = slider(right, "threshold", "IoU ≥", { min: 5, max: 95, step: 5 },
+    (value) => { state.threshold = value / 100; state.rank = 0; update(); });
+  const checks = element(right, "div", { class: "checks" });
+  const allBox = check(checks, "all", "all boxes of this level",
+    (on) => { state.all = on; update(); });
+  const clampBox = check(checks, "clamp", "", (on) => { state.clamp = on; update(); });
+  const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
+  const cellPanel = element(right, "div"), objectPanel = element(right, "div");
+  const list = table(cellPanel, "The priors of this cell, in px of the network input",
+    ["prior", "w × h", "x1, y1", "x2, y2", "~row of P"]);
+  const best = slider(objectPanel, "rank", "Prior", {},
+    (value) => { state.rank = value; update(); });
+  const coded = table(objectPanel, "", ["px", "cx", "cy", "w", "h"], "coded");
+  const responsible = table(objectPanel, "", ["prior", "IoU", "row", "column", "w × h"],
+    "responsible");
+  hint(cellPanel, "Click or drag on the picture; with the picture focused, [←] [→] [↑] [↓] move " +
+    "the cell, [Page Up] and [Page Down] change the level.");
+  hint(objectPanel, "Drag the object, or its corners; with the picture focused, arrow keys move " +
+    "it, with [Shift] they size it, [Page Up] and [Page Down] change the level. Click a small " +
+    "map to go to its level.");
+
+  // ---- a layout of the reader's own: a copy of the one shown, changed level by level
+
+  function copyLayout() {
+    if (state.name === OWN) return;
+    layouts[OWN] = JSON.parse(JSON.stringify(layout()));
+    edits++;
   }
-  const levelSlider = slider(panel, "level", (value) => toLevel(value));
-  const rowSlider = slider(panel, "row", (value) => toCell(value, state.column));
-  const columnSlider = slider(panel, "column", (value) => toCell(state.row, value));
-  const checks = element(panel, "div", { class: "checks" });
-  const check = (id, text, onChange) => {
-    const label = element(checks, "label", { for: id });
-    const input = element(label, "input", { type: "checkbox", id });
-    const words = element(label, "span", {}, text);
-    input.addEventListener("change", () => { onChange(input.checked); update(); });
-    return { input, words };
+  const edit = (change) => (value) => {
+    const oldSide = side();
+    change(layout(), state.level, value);
+    edits++;
+    toLevel(state.level, oldSide);
   };
-  const allBox = check("all", "all boxes of this level", (on) => { state.all = on; });
-  const clampBox = check("clamp", "", (on) => { state.clamp = on; });
-  const facts = element(panel, "p", { class: "facts", id: "facts", "aria-live": "polite" });
-  const table = element(element(panel, "div", { class: "scroll" }), "table");
-  element(table, "caption", {}, "The priors of this cell, in px of the network input");
-  const head = element(element(table, "thead"), "tr");
-  for (const text of ["prior", "w × h", "x1, y1", "x2, y2", "row of P"]) {
-    element(head, "th", { scope: "col" }, text);
+  const ownSliders = {
+    step: slider(own, "own-step", "step", { min: 4, max: 300 }, edit((l, k, value) => {
+      l.steps[k] = value;
+      l.map_sizes[k] = Math.ceil(l.image_size / value);
+    })),
+    min: slider(own, "own-min", "small side", { min: 4, max: 300 }, edit((l, k, value) => {
+      l.min_sizes[k] = value;
+      if (l.max_sizes.length) l.max_sizes[k] = Math.max(value, l.max_sizes[k]);
+    })),
+    max: slider(own, "own-max", "large side", { min: 4, max: 300 }, edit((l, k, value) => {
+      l.max_sizes[k] = value;
+      l.min_sizes[k] = Math.min(value, l.min_sizes[k]);
+    })),
+  };
+  const ratioSliders = [0, 1, 2].map((i) =>
+    slider(own, `own-ratio-${i}`, `ratio ${i + 1}`, { min: 10, max: 60, step: 1 },
+      edit((l, k, value) => {
+        const ratios = l.aspect_ratios[k].slice();
+        ratios[i] = value / 10;
+        l.aspect_ratios[k] = ratios.filter((ratio) => ratio > 1);
+      })));
+
+  function showOwn() {
+    if (state.name !== OWN) return;
+    const l = layout(), k = state.level, size = l.image_size;
+    ownSliders.step.show(l.steps[k], `${px(l.steps[k])} px`, size);
+    ownSliders.min.show(l.min_sizes[k], `${px(l.min_sizes[k])} px`, Math.ceil(1.1 * size));
+    const none = !l.max_sizes.length;
+    ownSliders.max.show(none ? 4 : l.max_sizes[k], none ? "none" : `${px(l.max_sizes[k])} px`,
+      none ? 4 : Math.ceil(1.1 * size));
+    ratioSliders.forEach((one, i) => {
+      const ratio = l.aspect_ratios[k][i];
+      one.row.hidden = i > l.aspect_ratios[k].length;
+      one.show(ratio ? 10 * ratio : 10, ratio ? `${px(ratio)} : 1` : "none");
+    });
   }
-  const body = element(table, "tbody");
-  const hint = element(panel, "p", { class: "hint" });
-  hint.innerHTML = "Click or drag on the picture; with the picture focused, <kbd>←</kbd> " +
-    "<kbd>→</kbd> <kbd>↑</kbd> <kbd>↓</kbd> move the cell, <kbd>Page Up</kbd> and " +
-    "<kbd>Page Down</kbd> change the level.";
+
+  // ---- moving
 
   // The cell stays where it is in the picture when the map gets coarser or finer.
   function toLevel(value, oldSide = side()) {
@@ -269,144 +174,248 @@ export function mount(app, options) {
     state.row = Math.min(side() - 1, Math.max(0, row));
     state.column = Math.min(side() - 1, Math.max(0, column));
     state.picked = -1;
+    state.rank = 0;
     update();
   }
 
-  choose.addEventListener("change", () => {
-    const oldSide = side();
-    state.name = choose.value;
-    resetClamp();
-    toLevel(state.level, oldSide);
-  });
-
-  function pointed(event) {
-    const area = canvas.getBoundingClientRect();
-    const spread = 1 + 2 * OVERHANG;
-    const step = layout().steps[state.level] / layout().image_size;
-    const at = (offset, length) => Math.floor(((offset / length) * spread - OVERHANG) / step);
-    toCell(at(event.clientY - area.top, area.height), at(event.clientX - area.left, area.width));
+  function toBox(box) {
+    state.box = box;
+    state.rank = 0;
+    update();
   }
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    pointed(event);
-  });
-  canvas.addEventListener("pointermove", (event) => { if (event.buttons & 1) pointed(event); });
-  canvas.addEventListener("keydown", (event) => {
-    const moves = {
-      ArrowUp: () => toCell(state.row - 1, state.column),
-      ArrowDown: () => toCell(state.row + 1, state.column),
-      ArrowLeft: () => toCell(state.row, state.column - 1),
-      ArrowRight: () => toCell(state.row, state.column + 1),
-      PageUp: () => toLevel(state.level + 1),
-      PageDown: () => toLevel(state.level - 1),
-      Home: () => toCell(state.row, 0),
-      End: () => toCell(state.row, side() - 1),
-    };
-    if (moves[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault();
-      event.stopPropagation();
-      moves[event.key]();
-    }
-  });
 
-  let picture = null;
-  if (options.image) {
-    const loading = new Image();
-    loading.onload = () => { picture = loading; update(); };
-    loading.src = options.image;
+  const place = () => {
+    const scale = picture.width / (1 + 2 * OVERHANG);
+    return [OVERHANG * scale, OVERHANG * scale, scale];
+  };
+  dragBoxes(picture.canvas, {
+    boxes: () => (state.mode === "object" ? [state.box] : []),
+    current: () => 0,
+    place,
+    change: (_, box) => toBox(box),
+    other(x, y) {
+      if (state.mode === "object") return false;
+      const [start, , scale] = place();
+      const step = (layout().steps[state.level] / layout().image_size) * scale;
+      toCell(Math.floor((y - start) / step), Math.floor((x - start) / step));
+      return true;
+    },
+  });
+  const cellKey = (down, across) => () => toCell(state.row + down, state.column + across);
+  const cellMoves = {
+    ArrowUp: cellKey(-1, 0), ArrowDown: cellKey(1, 0), ArrowLeft: cellKey(0, -1),
+    ArrowRight: cellKey(0, 1), Home: () => toCell(state.row, 0),
+    End: () => toCell(state.row, side() - 1),
+  };
+  picture.canvas.addEventListener("keydown", (event) => {
+    if (state.mode !== "cell" || !cellMoves[event.key]) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    cellMoves[event.key]();
+  });
+  boxKeys(picture.canvas, () => state.box, toBox, {
+    PageUp: () => toLevel(state.level + 1), PageDown: () => toLevel(state.level - 1),
+  });
+  tiles.canvas.addEventListener("click", (event) => {
+    const { tile, left: start } = tileGrid(tiles.width);
+    const area = tiles.canvas.getBoundingClientRect();
+    const level = Math.floor((event.clientY - area.top) / (tile + 4));
+    if (event.clientX - area.left > start && level >= 0) toLevel(level);
+  });
+  const holder = loadImage(options.image, () => update());
+
+  // ---- what is shown
+
+  let found = null; // IoU of the object with all priors, and who is positive
+
+  function measure() {
+    const priors = allPriors();
+    const matched = match([state.box], priors, state.threshold);
+    const positive = [];
+    matched.gtIndex.forEach((g, i) => { if (g >= 0) positive.push(i); });
+    positive.sort((a, b) => matched.iou[b] - matched.iou[a] || a - b);
+    // The forced one first: of equal IoUs it is the one that was taken.
+    positive.splice(positive.indexOf(matched.best[0]), 1);
+    positive.unshift(matched.best[0]);
+    found = { priors, positive, iou: matched.iou, best: matched.best[0] };
+    state.rank = Math.min(state.rank, positive.length - 1);
+    return locate(layout(), found.best).level;
   }
 
   function update() {
-    const l = layout(), k = state.level, s = side();
-    const each = priorsPerCell(l, k), counts = priorsPerLevel(l);
-    const priors = cellPriors(l, k, state.row, state.column, clampNow());
-    const free = cellPriors(l, k, state.row, state.column, "none");
-    const changed = priors.filter((p, i) => p.some((v, j) => v !== free[i][j])).length;
-    const size = l.image_size;
-    choose.value = state.name;
-    levelSlider.show(k, l.map_sizes.length - 1, `${k}: ${s} × ${s}`);
-    rowSlider.show(state.row, s - 1, `${state.row} of 0–${s - 1}`);
-    columnSlider.show(state.column, s - 1, `${state.column} of 0–${s - 1}`);
+    const l = layout(), k = state.level, s = side(), size = l.image_size;
+    const counts = priorsPerLevel(l);
+    for (const option of choose.input.options) {
+      const name = option.value;
+      const total = name === OWN && state.name !== OWN ? 0 : sum(priorsPerLevel(layouts[name]));
+      option.textContent = total ? `${name}: ${thousands(total)} priors` :
+        "your own: start from this one";
+    }
+    choose.input.value = state.name;
+    showOwn();
+    levelSlider.show(k, `${k}: ${s} × ${s}`, l.map_sizes.length - 1);
+    thresholdSlider.show(Math.round(100 * state.threshold), state.threshold.toFixed(2));
     allBox.input.checked = state.all;
     clampBox.input.checked = state.clamp;
     clampBox.words.textContent =
       clampRule() === "all" ? "clamp cx, cy, w, h to 0–1" : "clamp w, h to 0–1";
+    const inCell = state.mode === "cell";
+    cellPanel.hidden = cellControls.hidden = !inCell;
+    objectPanel.hidden = objectControls.hidden = heat.hidden = inCell;
+    if (inCell) updateCell(l, k, s, size, counts);
+    else updateObject(l, k, size, counts);
+    const shares = covered().map((ious) =>
+      ious.filter((iou) => iou >= state.threshold).length / ious.length);
+    const percent = (share) => `${Math.round(100 * share)} %`;
+    coverageWords.textContent = `Coverage: ${percent(sum(shares) / shares.length)} of sample ` +
+      `objects (11 sizes, 3 shapes, 49 places) have a prior of IoU ≥ ` +
+      `${state.threshold.toFixed(2)}. By side of the object, in % of the image's:`;
+    chart.say(coverageWords.textContent + shares.map((share, i) =>
+      ` ${Math.round(100 * SIDES[i])}: ${percent(share)}`).join(","));
+    picture.paint();
+    if (!inCell) tiles.paint();
+    chart.shares = shares;
+    chart.paint();
+  }
+
+  function updateCell(l, k, s, size, counts) {
+    const each = priorsPerCell(l, k);
+    const priors = cellPriors(l, k, state.row, state.column, clampNow());
+    const free = cellPriors(l, k, state.row, state.column, "none");
+    const changed = priors.filter((p, i) => p.some((v, j) => v !== free[i][j])).length;
+    rowSlider.show(state.row, `${state.row} of 0–${s - 1}`, s - 1);
+    columnSlider.show(state.column, `${state.column} of 0–${s - 1}`, s - 1);
     const [cx, cy] = priorCenter(l, k, state.row, state.column).map((v) => v * size);
-    const total = counts.reduce((a, b) => a + b, 0);
     facts.innerHTML = `Level ${k}: ${s} × ${s} cells × ${each} priors = ` +
-      `<b>${thousands(counts[k])}</b> of ${thousands(total)}. Cell row ${state.row}, column ` +
+      `<b>${thousands(counts[k])}</b> of ${thousands(sum(counts))}. Cell row ${state.row}, column ` +
       `${state.column}: centre <b>(${px(cx)}, ${px(cy)})</b> = (cell + ½) × step ` +
       `${px(l.steps[k])}.` + (changed ? ` The clamp changes ${changed} of ${each} here.` : "");
     const first = firstIndex(l, k, state.row, state.column);
-    const colours = (dark.matches ? DARK : LIGHT).priors;
-    body.replaceChildren();
-    priors.forEach((prior, i) => {
+    list.fill(priors.map((prior, i) => {
       const corners = toCorners(prior).map((v) => px(v * size));
-      const line = element(body, "tr", i === state.picked ? { class: "picked" } : {});
-      const cell = element(line, "td");
-      cell.innerHTML = `<svg width="34" height="20" aria-hidden="true"><path d="M0 10H34" ` +
-        `stroke="${colours[i % 6]}" stroke-width="3" stroke-dasharray="${DASHES[i % 6]}"/></svg>` +
-        `${i + 1}`;
-      element(line, "td", {}, `${px(prior[2] * size)} × ${px(prior[3] * size)}`);
-      element(line, "td", {}, `${corners[0]}, ${corners[1]}`);
-      element(line, "td", {}, `${corners[2]}, ${corners[3]}`);
-      element(line, "td", {}, thousands(first + i));
-      line.addEventListener("pointerenter", () => { state.picked = i; draw(priors); });
-      line.addEventListener("pointerleave", () => { state.picked = -1; draw(priors); });
-    });
-    canvas.setAttribute("aria-label", `Image with the grid of level ${k} and the ${each} prior ` +
-      `boxes of row ${state.row}, column ${state.column}. Arrow keys move the cell.`);
-    draw(priors);
-    fit();
+      return {
+        swatch: i,
+        cells: [String(i + 1), `${px(prior[2] * size)} × ${px(prior[3] * size)}`,
+          `${corners[0]}, ${corners[1]}`, `${corners[2]}, ${corners[3]}`, thousands(first + i)],
+        point: (on) => { state.picked = on ? i : -1; picture.paint(); },
+      };
+    }));
+    picture.say(`Image with the grid of level ${k} and the ${each} prior boxes of row ` +
+      `${state.row}, column ${state.column}. Arrow keys move the cell.`);
+  }
+
+  function updateObject(l, k, size, counts) {
+    measure();
+    const { positive, iou, priors } = found, at = state.threshold.toFixed(2);
+    const reached = positive.filter((i) => iou[i] >= state.threshold).length;
+    const homes = positive.map((i) => locate(l, i));
+    const perLevel = l.map_sizes.map((_, level) =>
+      homes.filter((home, n) => home.level === level && iou[positive[n]] >= state.threshold).length);
+    const where = perLevel.map((n, level) => (n ? `level ${level}: ${n}` : "")).filter(Boolean);
+    const top = homes[0], bestIou = iou[positive[0]];
+    facts.innerHTML = `<b>${plural(reached, "prior")}</b> of ${thousands(sum(counts))} reach IoU ` +
+      `${at}${where.length ? ` (${where.join(", ")})` : ""}. Best: <b>${bestIou.toFixed(3)}</b>, ` +
+      `level ${top.level}, row ${top.row}, column ${top.column}, prior ${top.prior + 1}; ` +
+      (bestIou < state.threshold
+        ? "below the threshold, so it is <b>forced</b>: without that rule nobody would learn " +
+          "this object."
+        : "it would be forced, but is positive anyway.");
+    showBox();
+    const chosen = positive[state.rank], home = homes[state.rank];
+    best.show(state.rank, `${state.rank + 1} of ${positive.length}`, positive.length - 1);
+    const prior = priorAt(priors, chosen), deltas = encode(state.box, prior);
+    const pixels = (values) => values.map((v) => px(v * size));
+    coded.title.textContent = `Encode: prior ${home.prior + 1} of level ${home.level}, row ` +
+      `${home.row}, column ${home.column} (row ${thousands(chosen)} of P)`;
+    coded.fill([
+      { cells: ["prior", ...pixels(prior)] },
+      { cells: ["object", ...pixels(toCenter(state.box))] },
+      { cells: ["offset", ...deltas.map((d, i) => signed(d * (i < 2 ? 0.1 : 0.2), 3))] },
+      { cells: ["÷ scale", "0.1", "0.1", "0.2", "0.2"] },
+      { cells: ["deltas", ...deltas.map((d) => signed(d, 3))], picked: true },
+      { cells: ["decoded", ...pixels(toCenter(decode(deltas, prior)))] },
+    ]);
+    const shown = positive.slice(0, 6);
+    responsible.title.textContent = positive.length > 6 ?
+      `The best 6 of ${positive.length} responsible priors` : "The responsible priors";
+    responsible.fill(shown.map((i, n) => ({
+      picked: n === state.rank,
+      cells: [`${homes[n].level}.${homes[n].prior + 1}` +
+        (iou[i] < state.threshold ? " forced" : ""), iou[i].toFixed(3), homes[n].row,
+      homes[n].column, `${px(priors[4 * i + 2] * size)} × ${px(priors[4 * i + 3] * size)}`],
+      pick: () => { state.rank = n; update(); },
+    })));
+    picture.say(`Image with an object and the IoU of level ${k}'s cells with it. ` +
+      "Arrow keys move the object, with Shift they size it.");
+    tiles.say(`Small maps, one for each level and prior of a cell: where the IoU with the object ` +
+      `is high. ${facts.textContent}`);
   }
 
   // All boxes of a level are drawn once and kept until level, layout, clamp or size change.
   const mesh = { key: "", canvas: document.createElement("canvas") };
   function levelMesh(scale, colours) {
-    const key = [state.name, state.level, clampNow(), canvas.width, dark.matches].join();
+    const ratio = picture.canvas.width / picture.width;
+    const key = [state.name, edits, state.level, clampNow(), picture.canvas.width,
+      colours[0]].join();
     if (key === mesh.key) return mesh.canvas;
     mesh.key = key;
-    mesh.canvas.width = mesh.canvas.height = canvas.width;
+    mesh.canvas.width = mesh.canvas.height = picture.canvas.width;
     const g = mesh.canvas.getContext("2d");
     const each = priorsPerCell(layout(), state.level);
     const priors = levelPriors(layout(), state.level, clampNow());
+    g.scale(ratio, ratio);
     g.translate(OVERHANG * scale, OVERHANG * scale);
-    g.lineWidth = Math.max(1, scale / 700);
-    g.globalAlpha = Math.min(0.8, Math.max(0.1, 6 / Math.sqrt(priors.length)));
+    g.lineWidth = Math.max(1 / ratio, scale / 700);
+    g.globalAlpha = Math.min(0.8, Math.max(0.1, 12 / Math.sqrt(priors.length)));
     for (let i = 0; i < each; i++) {
       g.strokeStyle = colours[i % 6];
       g.beginPath();
-      for (let n = i; n < priors.length; n += each) {
-        const [x1, y1, x2, y2] = toCorners(priors[n]).map((v) => v * scale);
-        g.rect(x1, y1, x2 - x1, y2 - y1);
+      for (let n = 4 * i; n < priors.length; n += 4 * each) {
+        const [w, h] = [priors[n + 2] * scale, priors[n + 3] * scale];
+        g.rect(priors[n] * scale - w / 2, priors[n + 1] * scale - h / 2, w, h);
       }
       g.stroke();
     }
     return mesh.canvas;
   }
 
-  function draw(priors) {
-    const theme = dark.matches ? DARK : LIGHT;
-    const l = layout(), k = state.level, n = side();
-    const scale = canvas.width / (1 + 2 * OVERHANG);
-    const line = canvas.width / (canvas.clientWidth || canvas.width);
-    const step = (l.steps[k] / l.image_size) * scale;
-    const g = canvas.getContext("2d");
-    g.setTransform(1, 0, 0, 1, 0, 0);
-    g.clearRect(0, 0, canvas.width, canvas.height);
-    g.translate(OVERHANG * scale, OVERHANG * scale);
-    g.save();
-    g.beginPath();
-    g.rect(0, 0, scale, scale);
-    g.clip();
-    if (picture) g.drawImage(picture, 0, 0, scale, scale);
-    else drawScene(g, scale);
-    g.fillStyle = theme.veil;
-    g.fillRect(0, 0, scale, scale);
-    g.restore();
+  // One small picture of a map: a pixel per cell, the stronger the larger the IoU.
+  const scratch = document.createElement("canvas");
+  function heatMap(values, n, colour) {
+    scratch.width = scratch.height = n;
+    const g = scratch.getContext("2d"), image = g.createImageData(n, n);
+    const [red, green, blue] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+    for (let i = 0, at = 0; i < n * n; i++) {
+      image.data[at++] = red;
+      image.data[at++] = green;
+      image.data[at++] = blue;
+      image.data[at++] = 255 * values[i];
+    }
+    g.putImageData(image, 0, 0);
+    return scratch;
+  }
 
-    g.strokeStyle = theme.grid;
-    g.lineWidth = line * (n > 40 ? 0.5 : 1);
+  function draw(g, width, tall, colours) {
+    const [start, , scale] = place();
+    const l = layout(), k = state.level, n = side();
+    const step = (l.steps[k] / l.image_size) * scale;
+    g.translate(start, start);
+    backdrop(g, scale, holder, colours.veil);
+    if (state.mode === "object") {
+      const each = priorsPerCell(l, k), first = firstIndex(l, k, 0, 0);
+      const best = new Float64Array(n * n);
+      for (let i = 0; i < n * n * each; i++) {
+        const cell = Math.floor(i / each);
+        best[cell] = Math.max(best[cell], found.iou[first + i] / found.iou[found.best] || 0);
+      }
+      g.imageSmoothingEnabled = false;
+      g.globalAlpha = 0.85;
+      g.drawImage(heatMap(best, n, colours.accent), 0, 0, n * step, n * step);
+      g.globalAlpha = 1;
+    }
+    g.strokeStyle = colours.grid;
+    g.lineWidth = n > 40 ? 0.5 : 1;
     g.beginPath();
     for (let i = 0; i <= n; i++) {
       g.moveTo(i * step, 0);
@@ -415,64 +424,138 @@ export function mount(app, options) {
       g.lineTo(n * step, i * step);
     }
     g.stroke();
-    g.strokeStyle = theme.frame;
-    g.lineWidth = 1.6 * line;
+    g.strokeStyle = colours.ink;
+    g.lineWidth = 1.6;
     g.strokeRect(0, 0, scale, scale);
-    g.fillStyle = theme.cell;
-    g.fillRect(state.column * step, state.row * step, step, step);
+    if (state.mode === "cell") {
+      g.fillStyle = colours.cell;
+      g.fillRect(state.column * step, state.row * step, step, step);
+    }
     if (state.all) {
+      const ratio = picture.canvas.width / picture.width;
       g.save();
       g.setTransform(1, 0, 0, 1, 0, 0);
-      g.drawImage(levelMesh(scale, theme.priors), 0, 0);
+      g.drawImage(levelMesh(scale, colours.lines), 0, 0);
       g.restore();
+      g.setTransform(ratio, 0, 0, ratio, start * ratio, start * ratio);
     }
+    if (state.mode === "cell") drawCell(g, scale, colours);
+    else drawMatch(g, scale, colours);
+  }
+
+  function drawCell(g, scale, colours) {
+    const l = layout(), k = state.level;
+    const priors = cellPriors(l, k, state.row, state.column, clampNow());
     const order = priors.map((_, i) => i);
     if (state.picked >= 0) order.push(order.splice(state.picked, 1)[0]);
     for (const i of order) {
-      const [x1, y1, x2, y2] = toCorners(priors[i]).map((v) => v * scale);
-      const width = (i === state.picked ? 5 : 2.6) * line;
       g.globalAlpha = state.picked >= 0 && i !== state.picked ? 0.35 : 1;
-      g.setLineDash([]);
-      g.lineWidth = width + 2.4 * line;
-      g.strokeStyle = theme.halo;
-      g.strokeRect(x1, y1, x2 - x1, y2 - y1);
-      g.setLineDash(DASHES[i % 6].map((d) => d * line));
-      g.lineWidth = width;
-      g.strokeStyle = theme.priors[i % 6];
-      g.strokeRect(x1, y1, x2 - x1, y2 - y1);
+      outline(g, toCorners(priors[i]).map((v) => v * scale), {
+        colour: colours.lines[i % 6], width: i === state.picked ? 5 : 2.6, dash: DASHES[i % 6],
+        halo: colours.halo,
+      });
     }
     g.globalAlpha = 1;
-    g.setLineDash([]);
     const [cx, cy] = priorCenter(l, k, state.row, state.column).map((v) => v * scale);
-    const arm = 8 * line;
-    for (const [colour, width] of [[theme.halo, 5], [theme.ink, 2.2]]) {
+    for (const [colour, width] of [[colours.halo, 5], [colours.ink, 2.2]]) {
       g.strokeStyle = colour;
-      g.lineWidth = width * line;
+      g.lineWidth = width;
       g.beginPath();
-      g.moveTo(cx - arm, cy);
-      g.lineTo(cx + arm, cy);
-      g.moveTo(cx, cy - arm);
-      g.lineTo(cx, cy + arm);
+      g.moveTo(cx - 8, cy);
+      g.lineTo(cx + 8, cy);
+      g.moveTo(cx, cy - 8);
+      g.lineTo(cx, cy + 8);
       g.stroke();
     }
   }
 
-  // Where the page around the frame allows it, the frame is as high as its content.
-  function fit() {
-    try {
-      const frame = window.frameElement;
-      if (frame) frame.style.height = `${Math.ceil(app.getBoundingClientRect().height)}px`;
-    } catch { /* another origin: the frame scrolls instead */ }
+  function drawMatch(g, scale, colours) {
+    const { positive, priors } = found;
+    const corners = (i) => toCorners(priorAt(priors, i)).map((v) => v * scale);
+    g.globalAlpha = 0.5;
+    for (const i of positive.slice(0, 400)) {
+      outline(g, corners(i), { colour: colours.warm, width: 1.3 });
+    }
+    g.globalAlpha = 1;
+    const chosen = positive[state.rank], box = state.box.map((v) => v * scale);
+    drawObject(g, box, colours, { name: "" });
+    const prior = corners(chosen);
+    outline(g, prior, { colour: colours.warm, width: 3, dash: [9, 4], halo: colours.halo });
+    const [px1, py1] = toCenter(prior), [gx, gy] = toCenter(box);
+    for (const [colour, width] of [[colours.halo, 6], [colours.warm, 2.6]]) {
+      arrow(g, px1, py1, gx, gy, colour, width);
+      arrow(g, prior[2], py1, box[2], py1, colour, width);
+      arrow(g, px1, prior[3], px1, box[3], colour, width);
+    }
+    const text = `IoU ${found.iou[chosen].toFixed(2)}`;
+    const above = Math.min(prior[1], box[1]) - 14;
+    plate(g, text, gx, Math.max(-30, above), { colour: colours.ink, paper: colours.halo, align: "center" });
   }
 
-  new ResizeObserver(() => {
-    const wanted = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
-    if (wanted && wanted !== canvas.width) {
-      canvas.width = canvas.height = wanted;
-      update();
+  function tileGrid(width) {
+    const l = layout(), start = 58;
+    const columns = Math.max(...l.map_sizes.map((_, level) => priorsPerCell(l, level)));
+    const tile = Math.min(54, Math.floor((width - start) / columns) - 4);
+    return { tile, left: start, tall: l.map_sizes.length * (tile + 4) };
+  }
+
+  function drawTiles(g, width, tall, colours) {
+    const l = layout(), { tile, left: start } = tileGrid(width);
+    const strongest = found.iou[found.best] || 1;
+    g.imageSmoothingEnabled = false;
+    l.map_sizes.forEach((n, level) => {
+      const each = priorsPerCell(l, level), first = firstIndex(l, level, 0, 0);
+      const top = 1 + level * (tile + 4);
+      g.fillStyle = level === state.level ? colours.ink : colours.muted;
+      g.textBaseline = "middle";
+      g.fillText(`level ${level}`, 0, top + tile / 2);
+      for (let p = 0; p < each; p++) {
+        const x = start + p * (tile + 4);
+        const values = new Float64Array(n * n);
+        for (let c = 0; c < n * n; c++) values[c] = found.iou[first + c * each + p] / strongest;
+        g.fillStyle = colours.field;
+        g.fillRect(x, top, tile, tile);
+        g.drawImage(heatMap(values, n, colours.accent), x, top, tile, tile);
+        g.strokeStyle = level === state.level ? colours.ink : colours.rule;
+        g.lineWidth = level === state.level ? 1.6 : 1;
+        g.strokeRect(x, top, tile, tile);
+      }
+    });
+    // Positive priors: a ring on their cell.
+    g.strokeStyle = colours.warm;
+    g.lineWidth = 1.6;
+    g.beginPath();
+    for (const i of found.positive.slice(0, 400)) {
+      const home = locate(l, i), n = l.map_sizes[home.level];
+      const x = start + home.prior * (tile + 4) + ((home.column + 0.5) / n) * tile;
+      const y = 1 + home.level * (tile + 4) + ((home.row + 0.5) / n) * tile;
+      const radius = Math.max(2.2, Math.min(7, (0.4 * tile) / n));
+      g.moveTo(x + radius, y);
+      g.arc(x, y, radius, 0, 7);
     }
-    fit();
-  }).observe(canvas);
-  dark.addEventListener("change", update);
-  update();
+    g.stroke();
+  }
+
+  function drawCoverage(g, width, tall, colours) {
+    const start = 50, top = 9, floor = tall - 22, wide = (width - start) / SIDES.length;
+    g.fillStyle = colours.muted;
+    g.textAlign = "right";
+    g.textBaseline = "middle";
+    for (const share of [0, 0.5, 1]) {
+      const y = floor - share * (floor - top);
+      g.fillText(`${100 * share} %`, start - 6, y);
+      g.fillStyle = colours.rule;
+      g.fillRect(start, y, width - start, 1);
+      g.fillStyle = colours.muted;
+    }
+    g.textAlign = "center";
+    (chart.shares || []).forEach((share, i) => {
+      const x = start + i * wide, y = floor - share * (floor - top);
+      g.fillStyle = colours.accent;
+      g.fillRect(x + wide * 0.18, y, wide * 0.64, floor - y);
+      g.fillStyle = colours.muted;
+      g.fillText(String(Math.round(100 * SIDES[i])), x + wide / 2, floor + 12);
+    });
+    g.textAlign = "left";
+  }
 }

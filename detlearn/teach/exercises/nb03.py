@@ -1,0 +1,580 @@
+"""Exercises of notebook 03, Matching and the MultiBox loss.
+
+Keys: `encode_boxes`, `match_priors`, `mine_negatives`, `loss_at_start`, `normalise`, `moves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = [
+    "encode_boxes", "loss_at_start", "match_priors", "mine_negatives", "moves", "normalise",
+]  # fmt: skip
+
+
+def _integer(generator: torch.Generator, low: int, high: int) -> int:
+    """A random integer, both ends included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+# ---------------------------------------------------------------------------- encode_boxes
+
+
+def _encode_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    prior = torch.tensor([[50.0, 50.0, 20.0, 40.0]])
+    yield torch.tensor([[40.0, 30.0, 60.0, 70.0]]), prior
+    yield torch.tensor([[32.0, 44.0, 72.0, 64.0]]), prior
+    for _ in range(20):
+        number = _integer(generator, 1, 6)
+        sizes = 0.1 + 0.4 * torch.rand(number, 4, generator=generator)
+        corner = torch.rand(number, 2, generator=generator) * 0.5
+        centre = torch.rand(number, 2, generator=generator)
+        boxes = torch.cat([corner, corner + sizes[:, :2]], dim=1)
+        yield boxes, torch.cat([centre, sizes[:, 2:]], dim=1)
+
+
+_ENCODE = """
+    def encode_boxes(boxes, priors):
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        cx, cy, w, h = priors.unbind(-1)
+        dx, dy = {way}
+        dw, dh = {size}
+        return torch.stack([dx, dy, dw, dh], dim=-1)
+"""
+_WAY = "((x1 + x2) / 2 - cx) / w / 0.1, ((y1 + y2) / 2 - cy) / h / 0.1"
+_SIZE = "((x2 - x1) / w).log() / 0.2, ((y2 - y1) / h).log() / 0.2"
+
+encode_boxes = Exercise(
+    notebook="nb03",
+    key="encode_boxes",
+    prompt=(
+        "Write `encode_boxes(boxes, priors)`: the deltas (N, 4), dx, dy, dw, dh, that lead from "
+        "each prior (cxcywh) to its box (corners), divided by the scales 0.1 (centre) and 0.2 "
+        "(size). A box equal to its prior must give four zeros."
+    ),
+    stub='''
+    def encode_boxes(boxes, priors):
+        """Deltas (N, 4) that lead from each prior to its box."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        cx, cy, w, h = priors.unbind(-1)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def encode_boxes(boxes, priors):
+        """Deltas (N, 4) that lead from each prior to its box."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        cx, cy, w, h = priors.unbind(-1)
+        dx = ((x1 + x2) / 2 - cx) / w / 0.1
+        dy = ((y1 + y2) / 2 - cy) / h / 0.1
+        dw = torch.log((x2 - x1) / w) / 0.2
+        dh = torch.log((y2 - y1) / h) / 0.2
+        return torch.stack([dx, dy, dw, dh], dim=-1)
+    ''',
+    hints=(
+        "First the box's own centre, (x1 + x2) / 2, and its width, x2 - x1.",
+        "The way between the centres is counted in widths (heights) of the prior; the sizes are "
+        "compared by the logarithm of their ratio.",
+        "dx = ((x1 + x2) / 2 - cx) / w / 0.1 and dw = log((x2 - x1) / w) / 0.2; the same with y "
+        "and h; then torch.stack([dx, dy, dw, dh], dim=-1).",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _ENCODE.format(
+                way=_WAY, size="((y2 - y1) / h).log() / 0.2, ((x2 - x1) / w).log() / 0.2"
+            ),
+            "Width and height of the last two are swapped: the order is dx, dy, dw, dh. No loss "
+            "would show it, every tall object would.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(way=_WAY, size="(x2 - x1) / w / 0.2, (y2 - y1) / h / 0.2"),
+            "The logarithm is missing: a box as large as its prior has ratio 1, and must give 0.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / (x2 - x1) / 0.1, "
+                "((y1 + y2) / 2 - cy) / (y2 - y1) / 0.1",
+                size=_SIZE,
+            ),
+            "You divide the way by the box's size. It must be the prior's: when decoding, the "
+            "size of the box is not known.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / 0.1, ((y1 + y2) / 2 - cy) / 0.1", size=_SIZE
+            ),
+            "The way between the centres is in units of the image: divide it by the prior's width "
+            "and height, so that it means the same for small and large priors.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / w, ((y1 + y2) / 2 - cy) / h",
+                size="((x2 - x1) / w).log(), ((y2 - y1) / h).log()",
+            ),
+            "These are the plain offsets. Divide the first two by 0.1 and the last two by 0.2.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / w * 0.1, ((y1 + y2) / 2 - cy) / h * 0.1",
+                size="((x2 - x1) / w).log() * 0.2, ((y2 - y1) / h).log() * 0.2",
+            ),
+            "You multiply by the scales; encoding divides by them, decoding multiplies.",
+        ),
+    ),
+    cases=_encode_cases,
+    praise="Equal to `encode(boxes, priors)`: the numbers every SSD is asked for.",
+    tolerance=1e-3,
+)
+
+
+# ---------------------------------------------------------------------------- match_priors
+
+
+def _match_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([[0.8, 0.0, 0.1]]), 0.5
+    yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.1, 0.3]]), 0.5
+    yield torch.tensor([[0.5, 0.6, 0.2], [0.0, 0.1, 0.3]]), 0.5
+    yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.0, 0.9], [0.0, 0.0, 0.04]]), 0.5
+    for number in range(20):
+        objects, priors = _integer(generator, 1, 5), _integer(generator, 6, 20)
+        table = torch.rand(objects, priors, generator=generator)
+        if objects > 1 and number % 2:
+            # Two objects want one prior: the first overlaps it more, the last comes later.
+            table[0, 2], table[-1, 2] = 1.5, 1.2
+        yield table, 0.7
+
+
+_MATCH = """
+    def match_priors(overlaps, threshold):
+        iou, best_object = overlaps.max(dim=0)
+        owner = best_object.masked_fill(iou {below} threshold, {nothing})
+        best_prior = overlaps.argmax(dim=1)
+        for g in range(len(overlaps)):
+            owner[best_prior[g]] = g
+        return owner
+"""
+
+match_priors = Exercise(
+    notebook="nb03",
+    key="match_priors",
+    prompt=(
+        "Write `match_priors(overlaps, threshold)`: from the IoU table (G, P), G at least 1, the "
+        "index (P,) of the object that each prior answers for, -1 for none. Rule 1: its best "
+        "object, if the IoU reaches the threshold. Rule 2: the best prior of each object is forced "
+        "to take it; if several objects want it, the last one gets it. A loop over objects is fine."
+    ),
+    stub='''
+    def match_priors(overlaps, threshold):
+        """The object of each prior (P,), from the IoU table (G, P)."""
+        iou, best_object = overlaps.max(dim=0)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def match_priors(overlaps, threshold):
+        """The object of each prior (P,), from the IoU table (G, P)."""
+        iou, best_object = overlaps.max(dim=0)
+        owner = best_object.masked_fill(iou < threshold, -1)  # (P,)
+        best_prior = overlaps.argmax(dim=1)  # (G,)
+        for g in range(len(overlaps)):
+            owner[best_prior[g]] = g
+        return owner
+    ''',
+    hints=(
+        "Rule 1 needs one line: `best_object`, with -1 wherever `iou` is below the threshold.",
+        "Rule 2: `overlaps.argmax(dim=1)` is the best prior of each object. Write the objects "
+        "there one after the other, after rule 1.",
+        "`owner = best_object.masked_fill(iou < threshold, -1)`, then for every g "
+        "`owner[best_prior[g]] = g`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                return best_object.masked_fill(iou < threshold, -1)
+            """,
+            "Rule 2 is missing: an object whose best IoU is below the threshold has no prior at "
+            "all, and is never learned.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.clone()
+                best_prior = overlaps.argmax(dim=1)
+                for g in range(len(overlaps)):
+                    owner[best_prior[g]] = g
+                return owner.masked_fill(iou < threshold, -1)
+            """,
+            "You force first and apply the threshold afterwards: it takes away what forcing gave.",
+        ),
+        WrongAnswer(
+            _MATCH.format(below="<", nothing="0"),
+            "Nothing is -1, not 0: 0 is the first object. (Label 0 is the background, but these "
+            "are indices, not labels.)",
+        ),
+        WrongAnswer(
+            _MATCH.format(below="<=", nothing="-1"),
+            "An IoU equal to the threshold is enough here: `<` makes a prior lose it, not `<=`.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.masked_fill(iou < threshold, -1)
+                best_prior = overlaps.argmax(dim=1)
+                for g in reversed(range(len(overlaps))):
+                    owner[best_prior[g]] = g
+                return owner
+            """,
+            "A contested prior must go to the last of its objects; yours goes to the first.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.masked_fill(iou < threshold, -1)
+                for prior in overlaps.argmax(dim=1).tolist():
+                    owner[prior] = best_object[prior]
+                return owner
+            """,
+            "You give the forced prior the object that *it* likes best. It must take the object "
+            "that chose it, even if it overlaps another one more.",
+        ),
+    ),
+    cases=_match_cases,
+    praise="Equal to `match`, contested priors included.",
+)
+
+
+# ---------------------------------------------------------------------------- mine_negatives
+
+
+def _mine_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([0.9, 0.1, 0.4, 0.2, 0.3]), torch.tensor([7, 0, 0, 0, 0]), 2
+    yield torch.tensor([0.9, 0.1, 0.4]), torch.tensor([0, 0, 0]), 3
+    yield torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9]), torch.tensor([1, 1, 1, 1, 0]), 3
+    for number in range(20):
+        priors = _integer(generator, 8, 40)
+        order = torch.randperm(priors, generator=generator)
+        loss = (order + 1).float() / priors  # no ties
+        share = (0.1, 0.2, 0.6)[number % 3]
+        labels = (torch.rand(priors, generator=generator) < share).long() * 4
+        yield loss, labels, _integer(generator, 1, 3)
+
+
+_MINE = """
+    def mine_negatives(class_loss, labels, ratio):
+        negative = labels == 0
+        count = {count}
+        candidates = class_loss.masked_fill(~negative, {outside})
+        hardest = candidates.argsort(descending={descending})[:count]
+        mask = torch.zeros_like(negative)
+        mask[hardest] = True
+        return mask
+"""
+_COUNT = "min(ratio * int((labels > 0).sum()), int(negative.sum()))"
+
+mine_negatives = Exercise(
+    notebook="nb03",
+    key="mine_negatives",
+    prompt=(
+        "Write `mine_negatives(class_loss, labels, ratio)`: for one image, the mask (P,), bool, of "
+        "the negatives (label 0) with the largest loss: `ratio` of them for every positive, or all "
+        "if there are fewer. A positive is never mined."
+    ),
+    stub='''
+    def mine_negatives(class_loss, labels, ratio):
+        """The hardest negatives of one image, a mask (P,)."""
+        negative = labels == 0
+        ...
+        return None
+    ''',
+    solution_source='''
+    def mine_negatives(class_loss, labels, ratio):
+        """The hardest negatives of one image, a mask (P,)."""
+        negative = labels == 0
+        wanted = ratio * int((labels > 0).sum())
+        count = min(wanted, int(negative.sum()))
+        candidates = class_loss.masked_fill(~negative, -torch.inf)
+        mask = torch.zeros_like(negative)  # (P,)
+        mask[candidates.topk(count).indices] = True
+        return mask
+    ''',
+    hints=(
+        "How many? ratio times the positives, but not more than there are negatives.",
+        "Give the positives a loss of -inf, so that they cannot be among the hardest; `topk` then "
+        "names the places.",
+        "`mask = torch.zeros_like(negative)`, then `mask[candidates.topk(count).indices] = True`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="torch.inf", descending="False"),
+            "These are the easiest negatives. Hard ones have the largest loss.",
+        ),
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="torch.inf", descending="True"),
+            "Positives are mined: their loss must not take part in the ranking. -inf keeps it out.",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="ratio * int((labels > 0).sum())", outside="-torch.inf", descending="True"
+            ),
+            "When three times the positives exceed the negatives you run on into the positives: "
+            "take no more than there are negatives.",
+        ),
+        WrongAnswer(
+            """
+            def mine_negatives(class_loss, labels, ratio):
+                negative = labels == 0
+                count = min(ratio * int((labels > 0).sum()), int(negative.sum()))
+                candidates = class_loss.masked_fill(~negative, -torch.inf)
+                return candidates.argsort(descending=True) < count
+            """,
+            "One argsort is `order`, who is on which place. You compare it as if it were `rank`, "
+            "the place of each: sort once more, or write True at the first entries of `order`.",
+        ),
+        WrongAnswer(
+            """
+            def mine_negatives(class_loss, labels, ratio):
+                return labels == 0
+            """,
+            "These are all negatives. Only the hardest are taught, `ratio` for every positive.",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="min(ratio * max(1, int((labels > 0).sum())), int(negative.sum()))",
+                outside="-torch.inf",
+                descending="True",
+            ),
+            "An image without positives mines nothing: three times zero is zero.",
+        ),
+    ),
+    cases=_mine_cases,
+    praise="Equal to `hard_negative_mask` for one image: no positive is ever mined.",
+)
+
+
+# ---------------------------------------------------------------------------- loss_at_start
+
+
+def _start_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield [1], 8732, 9
+    yield [0], 100, 9
+    yield [4], 5, 2
+    yield [1, 3, 0], 1000, 21
+    for _ in range(20):
+        priors = _integer(generator, 10, 60)
+        images = _integer(generator, 1, 4)
+        positives = [_integer(generator, 0, priors) for _ in range(images)]
+        yield positives, priors, _integer(generator, 2, 81)
+
+
+_START = """
+    def loss_at_start(positives, num_priors, num_classes):
+        chosen = 0
+        for number in positives:
+            chosen += {chosen}
+        return chosen * math.log({classes}) / {n}
+"""
+_CHOSEN = "number + min(3 * number, num_priors - number)"
+_N = "max(1, sum(positives))"
+
+loss_at_start = Exercise(
+    notebook="nb03",
+    key="loss_at_start",
+    prompt=(
+        "Write `loss_at_start(positives, num_priors, num_classes)`: the class part of the MultiBox "
+        'loss (normaliser "batch") of a network whose logits are all equal. `positives` lists the '
+        "positive priors of each image, every image has `num_priors` priors, num_classes includes "
+        "the background. Without any positives it is 0."
+    ),
+    stub='''
+    def loss_at_start(positives, num_priors, num_classes):
+        """Class loss of a batch; positives: a list, one number an image."""
+        chosen = 0
+        for number in positives:
+            ...
+        return None
+    ''',
+    solution_source='''
+    def loss_at_start(positives, num_priors, num_classes):
+        """Class loss of a batch; positives: a list, one number an image."""
+        chosen = 0
+        for number in positives:
+            negatives = num_priors - number
+            chosen += number + min(3 * number, negatives)
+        return chosen * math.log(num_classes) / max(1, sum(positives))
+    ''',
+    hints=(
+        "With equal logits every class has probability 1 / K: what does one prior cost?",
+        "Count the priors that take part, image by image: the positives, and three negatives for "
+        "each, as far as there are any.",
+        "That count times log K, divided by the positives of all images (at least 1).",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _START.format(chosen="4 * number", classes="num_classes", n=_N),
+            "An image may have fewer negatives than three times its positives: "
+            "min(3 * number, num_priors - number).",
+        ),
+        WrongAnswer(
+            _START.format(
+                chosen="min(3 * number, num_priors - number)", classes="num_classes", n=_N
+            ),
+            "You count the mined negatives only; the positives pay for their class as well.",
+        ),
+        WrongAnswer(
+            _START.format(chosen=_CHOSEN, classes="num_classes", n="max(1, chosen)"),
+            "You divide by all priors that take part. N counts the positives only, and the result "
+            "is about 4 log K, not log K.",
+        ),
+        WrongAnswer(
+            _START.format(chosen=_CHOSEN, classes="num_classes - 1", n=_N),
+            "The background is a class, too: log K, not log(K - 1).",
+        ),
+        WrongAnswer(
+            _START.format(chosen=_CHOSEN, classes="num_classes", n="sum(positives)"),
+            "Without any positives this divides by zero: N is at least 1.",
+        ),
+        WrongAnswer(
+            _START.format(chosen="num_priors", classes="num_classes", n=_N),
+            "You let all priors of an image take part. Of the negatives, only three to each "
+            "positive are taught.",
+        ),
+    ),
+    cases=_start_cases,
+    praise="8.79 for Shapes: measure it before you train, every time.",
+    tolerance=1e-4,
+)
+
+
+# ---------------------------------------------------------------------------- normalise
+
+
+def _normalise_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for how in ("batch", "image"):
+        yield torch.tensor([10.0, 9.0]), torch.tensor([1, 9]), how
+        yield torch.tensor([0.0, 0.0]), torch.tensor([0, 0]), how
+        yield torch.tensor([4.0, 0.0]), torch.tensor([2, 0]), how
+    for number in range(20):
+        images = _integer(generator, 2, 6)
+        positives = torch.randint(0, 5, (images,), generator=generator)
+        sums = torch.rand(images, generator=generator) * 10 * (positives > 0)
+        yield sums, positives, ("batch", "image")[number % 2]
+
+
+_NORMALISE = """
+    def normalise(sums, positives, how):
+        if how == "image":
+            return {image}
+        return {batch}
+"""
+_IMAGE = "(sums / positives.clamp(min=1)).mean()"
+_BATCH = "sums.sum() / positives.sum().clamp(min=1)"
+
+normalise = Exercise(
+    notebook="nb03",
+    key="normalise",
+    prompt=(
+        "Write `normalise(sums, positives, how)`: `sums` (B,) are the losses summed image by "
+        'image, `positives` (B,) their numbers of positive priors. For how = "batch" divide the '
+        'sum of all by the positives of all; for "image" each by its own, then take the mean over '
+        "all images. A number of positives counts as at least 1."
+    ),
+    stub='''
+    def normalise(sums, positives, how):
+        """Losses (B,) and positives (B,) to one number."""
+        ...
+    ''',
+    solution_source='''
+    def normalise(sums, positives, how):
+        """Losses (B,) and positives (B,) to one number."""
+        if how == "image":
+            return (sums / positives.clamp(min=1)).mean()
+        return sums.sum() / positives.sum().clamp(min=1)
+    ''',
+    hints=(
+        "Write the two formulas on paper first: (a + b) / (m + n), and (a / m + b / n) / 2.",
+        "`clamp(min=1)` keeps 0 / 0 away: of the total for the batch, of each number for images.",
+        'For "image": `(sums / positives.clamp(min=1)).mean()`.',
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _NORMALISE.format(image=_BATCH, batch=_BATCH),
+            'Both answers are "batch": for "image" divide before you sum.',
+        ),
+        WrongAnswer(
+            _NORMALISE.format(image=_IMAGE, batch=_IMAGE),
+            'Both answers are "image": for "batch" sum before you divide.',
+        ),
+        WrongAnswer(
+            _NORMALISE.format(
+                image="(sums / positives).mean()", batch="sums.sum() / positives.sum()"
+            ),
+            "Zero positives make 0 / 0, NaN: count them as at least 1.",
+        ),
+        WrongAnswer(
+            _NORMALISE.format(image=_IMAGE, batch="sums.sum() / positives.clamp(min=1).sum()"),
+            'For "batch" only the total counts as at least 1: an image without positives must '
+            "add nothing to N when others have some.",
+        ),
+        WrongAnswer(
+            _NORMALISE.format(
+                image="(sums / positives.clamp(min=1)).sum() / (positives > 0).sum().clamp(min=1)",
+                batch=_BATCH,
+            ),
+            'For "image" the mean runs over all images, those without positives included.',
+        ),
+        WrongAnswer(
+            _NORMALISE.format(image="(sums / positives.clamp(min=1)).sum()", batch=_BATCH),
+            'For "image" take the mean over the images at the end, not the sum.',
+        ),
+    ),
+    cases=_normalise_cases,
+    praise="The paper's N and uvipen's; learning rates do not carry over from one to the other.",
+)
+
+
+# ---------------------------------------------------------------------------- moves
+
+
+moves = Exercise(
+    notebook="nb03",
+    key="moves",
+    prompt=(
+        "Write down `moves`, what the explorers showed you in the four tasks: (positives, mined) "
+        "without rule 2; mined without objects; how many more at 3.25; (mined, mined with the "
+        "positives ranked, too) at ratio 10."
+    ),
+    stub="moves = ...",
+    solution_source="moves = ((20, 60), 0, 0, (14, 16))",
+    hints=(
+        "Mined are floor(ratio * positives) negatives, and never more than there are.",
+        "One object has a single prior, forced; without rule 2 it has none: 21 positives become "
+        "20. No positives, no negatives.",
+        "floor(2 * 3.25) is still 6. Sixteen priors with two positives leave 14 negatives.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "moves = ((20, 63), 0, 0, (14, 16))",
+            "63 negatives belong to 21 positives; with one positive less there are three fewer.",
+        ),
+        WrongAnswer(
+            "moves = ((20, 60), 8732, 0, (14, 16))",
+            "Without objects there are no positives, and three times none is none: such an image "
+            "teaches nothing.",
+        ),
+        WrongAnswer(
+            "moves = ((20, 60), 0, 0, (20, 20))",
+            "Ratio 10 asks for 20, but there are only 16 priors, 14 of them negatives.",
+        ),
+    ),
+    praise="Three to one is a bound, not a promise.",
+)

@@ -1,0 +1,473 @@
+"""Exercises of notebook 04, SSD.
+
+Keys: `output_side`, `flatten_head`, `l2_normalize`, `convolve_fc`, `receptive_field`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["convolve_fc", "flatten_head", "l2_normalize", "output_side", "receptive_field"]
+
+
+def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
+    """Random integers, both ends included."""
+    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
+
+
+# ---------------------------------------------------------------------------- output_side
+
+
+def _side_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 19, 3, 2, 1, 1  # 10, SSD300's first extra layer
+    yield 3, 3, 1, 0, 1  # 1, its last
+    yield 19, 3, 1, 6, 6  # 19, fc6
+    yield 300, 7, 2, 3, 1  # 150, ResNet's first
+    for _ in range(30):
+        side, kernel, stride, padding, dilation = (
+            _integers(generator, 20, 80, 1)[0],
+            _integers(generator, 1, 4, 1)[0],
+            _integers(generator, 1, 3, 1)[0],
+            _integers(generator, 0, 3, 1)[0],
+            _integers(generator, 1, 3, 1)[0],
+        )
+        yield side, kernel, stride, padding, dilation
+
+
+_SIDE = """
+    def output_side(side, kernel, stride, padding, dilation):
+        return {result}
+"""
+
+output_side = Exercise(
+    notebook="nb04",
+    key="output_side",
+    prompt=(
+        "Write `output_side(side, kernel, stride, padding, dilation)`: how many places a "
+        "convolution with these whole numbers finds along one side of a map. It works when "
+        "19 cells with (3, 2, 1, 1) give 10."
+    ),
+    stub='''
+    def output_side(side, kernel, stride, padding, dilation):
+        """Side of a convolution's output, in cells."""
+        reach = ...
+        return None
+    ''',
+    solution_source='''
+    def output_side(side, kernel, stride, padding, dilation):
+        """Side of a convolution's output, in cells."""
+        reach = (kernel - 1) * dilation + 1
+        return (side + 2 * padding - reach) // stride + 1
+    ''',
+    hints=(
+        "First: how many cells does the filter span? Three taps with dilation 1 span 3 cells, "
+        "with dilation 6 they span 13.",
+        "The padded side minus that reach is how far the filter can move; with steps of "
+        "`stride`, how many steps are that?",
+        "reach = (kernel - 1) · dilation + 1; then (side + 2 · padding - reach) // stride + 1: "
+        "the last 1 is the place where it starts.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _SIDE.format(result="(side + 2 * padding - kernel) // stride + 1"),
+            "You ignore the dilation: three taps with dilation 6 span 13 cells, "
+            "(kernel - 1) · dilation + 1.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side + 2 * padding - kernel * dilation) // stride + 1"),
+            "The reach is (kernel - 1) · dilation + 1, not kernel · dilation: three taps have two "
+            "gaps between them.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side + padding - (kernel - 1) * dilation - 1) // stride + 1"),
+            "The padding is added on both sides: 2 · padding.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side + 2 * padding - (kernel - 1) * dilation - 1) // stride"),
+            "One place is missing: the filter also stands where it starts, before its first step.",
+        ),
+        WrongAnswer(
+            _SIDE.format(
+                result="-((-side - 2 * padding + (kernel - 1) * dilation + 1) // stride) + 1"
+            ),
+            "You round up. A convolution rounds down: where the filter would stick out it gives "
+            "no answer. (Only a pooling with ceil_mode=True rounds up.)",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side + 2 * padding - (kernel - 1) * dilation - 1) / stride + 1"),
+            "A side is a whole number: divide with //, which rounds down.",
+        ),
+    ),
+    cases=_side_cases,
+    praise="With it you can lay out the maps of any detector before you build it.",
+)
+
+
+# ---------------------------------------------------------------------------- flatten_head
+
+
+def _flatten_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.arange(12.0).reshape(1, 6, 1, 2), 3
+    for _ in range(6):
+        B, A, K, H, W = (_integers(generator, 2, 4, 1)[0] + i for i in range(5))
+        yield torch.randn(B, A * K, H, W, generator=generator), K
+
+
+_FLATTEN = """
+    def flatten_head(maps, num_outputs):
+        B, channels, H, W = maps.shape
+        A = channels // num_outputs
+        return {result}
+"""
+
+flatten_head = Exercise(
+    notebook="nb04",
+    key="flatten_head",
+    prompt=(
+        "Write `flatten_head(maps, num_outputs)`: a head's map (B, A·K, H, W), in which channel "
+        "a·K + k is number k of prior a, as rows (B, H·W·A, K) in the order row, column, prior. "
+        "K is `num_outputs`. It works when the first K channels of cell (0, 0) are the first row."
+    ),
+    stub='''
+    def flatten_head(maps, num_outputs):
+        """One row of num_outputs numbers for each prior."""
+        B, channels, H, W = maps.shape
+        ...
+        return None
+    ''',
+    solution_source='''
+    def flatten_head(maps, num_outputs):
+        """One row of num_outputs numbers for each prior."""
+        B, channels, H, W = maps.shape
+        A, K = channels // num_outputs, num_outputs
+        cells = maps.permute(0, 2, 3, 1)  # (B, H, W, A*K)
+        return cells.reshape(B, H * W * A, K)  # (B, H*W*A, K)
+    ''',
+    hints=(
+        "reshape reads the tensor as a book: the last axis changes fastest. Which axis must be "
+        "last, so that the numbers of one prior stand together?",
+        "`maps.permute(0, 2, 3, 1)` moves the channels behind row and column.",
+        "After that one `reshape(B, H * W * A, K)` is enough: the channels are prior by prior "
+        "already.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FLATTEN.format(result="maps.reshape(B, H * W * A, num_outputs)"),
+            "The shape is right and the numbers are not: without the permutation a row holds "
+            "neighbouring *cells* of one channel. The channels must move to the end first.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.permute(0, 3, 2, 1).reshape(B, H * W * A, num_outputs)"),
+            "Your rows run down the columns: x and y are swapped. The order is (0, 2, 3, 1), "
+            "row before column.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(
+                result="maps.reshape(B, A, num_outputs, H, W).permute(0, 1, 3, 4, 2)"
+                ".reshape(B, H * W * A, num_outputs)"
+            ),
+            "These are all cells of prior 0, then all of prior 1 ...: level, prior, row, column, "
+            "as one published SSD has it. Here the priors of a cell stand together.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(
+                result="maps.reshape(B, num_outputs, A, H, W).permute(0, 3, 4, 2, 1)"
+                ".reshape(B, H * W * A, num_outputs)"
+            ),
+            "You read channel k·A + a as number k of prior a. Here the channels are prior by "
+            "prior: a·K + k.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.permute(0, 2, 3, 1).reshape(-1, num_outputs)"),
+            "The batch is gone: rows of different pictures stand in one list. Keep B in front.",
+        ),
+    ),
+    cases=_flatten_cases,
+    praise="Equal to `flatten_level`; this line is the one that SSD ports most often get wrong.",
+)
+
+
+# ---------------------------------------------------------------------------- l2_normalize
+
+
+def _norm_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1), torch.tensor([20.0, 20.0])
+    for _ in range(6):
+        B, C, H, W = (_integers(generator, 2, 3, 1)[0] + i for i in range(4))
+        maps = torch.randn(B, C, H, W, generator=generator) + 0.5
+        yield maps, 5 + 20 * torch.rand(C, generator=generator)
+
+
+_NORM = """
+    def l2_normalize(maps, scale):
+        length = {length}
+        return maps / length * {scale}
+"""
+
+l2_normalize = Exercise(
+    notebook="nb04",
+    key="l2_normalize",
+    prompt=(
+        "Write `l2_normalize(maps, scale)` without F.normalize: every cell of maps (B, C, H, W) "
+        "gets a channel vector of length 1, then channel c is multiplied by scale[c]; scale is "
+        "(C,). No cell is zero. It works when (3, 4) with scale 20 gives (12, 16)."
+    ),
+    stub='''
+    def l2_normalize(maps, scale):
+        """Length 1 in every cell, then one factor for each channel."""
+        length = ...
+        return None
+    ''',
+    solution_source='''
+    def l2_normalize(maps, scale):
+        """Length 1 in every cell, then one factor for each channel."""
+        length = maps.square().sum(dim=1, keepdim=True).sqrt()  # (B, 1, H, W)
+        return maps / length * scale[:, None, None]  # (B, C, H, W)
+    ''',
+    hints=(
+        "The vector of a cell runs along the channels: which dim of (B, C, H, W) is that?",
+        "Length: the root of the sum of squares. keepdim=True leaves (B, 1, H, W), which divides "
+        "every channel.",
+        "scale (C,) would be aligned with W; scale[:, None, None] is (C, 1, 1).",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _NORM.format(length="maps.norm()", scale="scale[:, None, None]"),
+            "You divide by one length for the whole batch: then what one cell says depends on all "
+            "the others, even on other pictures. Sum over the channels, dim=1, alone.",
+        ),
+        WrongAnswer(
+            _NORM.format(
+                length="maps.norm(dim=(2, 3), keepdim=True)", scale="scale[:, None, None]"
+            ),
+            "You give every channel the length 1 over its cells. Wanted is every *cell* over its "
+            "channels: dim=1.",
+        ),
+        WrongAnswer(
+            _NORM.format(length="maps.norm(dim=0, keepdim=True)", scale="scale[:, None, None]"),
+            "dim 0 is the batch: with one picture every number becomes plus or minus 1. The "
+            "channels are dim 1.",
+        ),
+        WrongAnswer(
+            _NORM.format(
+                length="maps.square().sum(dim=1, keepdim=True)", scale="scale[:, None, None]"
+            ),
+            "You divide by the sum of squares; the length is its root.",
+        ),
+        WrongAnswer(
+            _NORM.format(
+                length="maps.abs().sum(dim=1, keepdim=True)", scale="scale[:, None, None]"
+            ),
+            "This is L1, the sum of absolute values. L2 is the root of the sum of squares.",
+        ),
+        WrongAnswer(
+            _NORM.format(length="maps.norm(dim=1, keepdim=True)", scale="scale.mean()"),
+            "One factor for all channels: the network learns one for each. scale[:, None, None] "
+            "is (C, 1, 1).",
+        ),
+    ),
+    cases=_norm_cases,
+    praise="Equal to `L2Norm`, which SSD puts on conv4_3 alone.",
+)
+
+
+# ---------------------------------------------------------------------------- convolve_fc
+
+
+def _fc_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.arange(9.0).reshape(1, 9), 3, 1, 2
+    yield torch.arange(2 * 2 * 25.0).reshape(2, 50), 5, 2, 2
+    for _ in range(8):
+        channels, units = _integers(generator, 2, 4, 1)[0], _integers(generator, 2, 3, 1)[0]
+        side, keep_units = 7, _integers(generator, 2, 4, 1)[0]
+        weight = torch.randn(units * keep_units, channels * side * side, generator=generator)
+        yield weight, side, keep_units, 3
+
+
+_FC = """
+    def convolve_fc(weight, side, every_unit, every_tap):
+        filters = weight.reshape(len(weight), {shape})
+        return {result}
+"""
+_RIGHT_FC = "filters[::every_unit, :, ::every_tap, ::every_tap]"
+
+convolve_fc = Exercise(
+    notebook="nb04",
+    key="convolve_fc",
+    prompt=(
+        "Write `convolve_fc(weight, side, every_unit, every_tap)`: the weight (N, C·side·side) of "
+        "a linear layer that reads a flattened map (C, side, side), as a convolution's filters, "
+        "of which every `every_unit`-th unit and every `every_tap`-th row and column are kept, "
+        "the first ones included. It works when fc6 of VGG-16 becomes (1024, 512, 3, 3)."
+    ),
+    stub='''
+    def convolve_fc(weight, side, every_unit, every_tap):
+        """Filters of a convolution, thinned out."""
+        filters = ...
+        return None
+    ''',
+    solution_source='''
+    def convolve_fc(weight, side, every_unit, every_tap):
+        """Filters of a convolution, thinned out."""
+        filters = weight.reshape(len(weight), -1, side, side)  # (N, C, H, W)
+        return filters[::every_unit, :, ::every_tap, ::every_tap]
+    ''',
+    hints=(
+        "A flattened map lists channel, row, column. So a row of the weight is a filter "
+        "(C, side, side), written in one line.",
+        "`weight.reshape(N, -1, side, side)`, and then a slice with steps.",
+        "`filters[::every_unit, :, ::every_tap, ::every_tap]`: all channels stay.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FC.format(
+                shape="side, side, -1",
+                result=_RIGHT_FC.replace(
+                    "[::every_unit, :, ::every_tap, ::every_tap]",
+                    ".permute(0, 3, 1, 2)[::every_unit, :, ::every_tap, ::every_tap]",
+                ),
+            ),
+            "You read the columns as row, column, channel. flatten goes channel by channel "
+            "(TensorFlow's order is the other one): (C, side, side).",
+        ),
+        WrongAnswer(
+            _FC.format(shape="-1, side, side", result="filters[:, :, ::every_tap, ::every_tap]"),
+            "All units are still there: keep every every_unit-th of them, `[::every_unit]`.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[: len(weight) // every_unit, :, ::every_tap, ::every_tap]",
+            ),
+            "You keep the *first* units; wanted is every every_unit-th, `[::every_unit]`, and the "
+            "next layer's weights must be picked in the same way.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[::every_unit, :, : -(-side // every_tap), : -(-side // every_tap)]",
+            ),
+            "You keep the corner of the filter; wanted is every every_tap-th row and column, so "
+            "that it still spans the map.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[every_unit - 1 :: every_unit, :, ::every_tap, ::every_tap]",
+            ),
+            "You start at the last unit of each group; the first ones belong to it: "
+            "`[::every_unit]`.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[::every_unit, :, ::every_tap, ::every_tap].transpose(2, 3)",
+            ),
+            "Rows and columns are swapped: your filter is mirrored at its diagonal.",
+        ),
+    ),
+    cases=_fc_cases,
+    praise="With (7, 4, 3) it is `decimate_fc6`: ImageNet's fc6 becomes SSD's first guess.",
+)
+
+
+# ---------------------------------------------------------------------------- receptive_field
+
+
+def _field_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield ([(3, 1, 1)],)  # 3
+    yield ([(3, 1, 1), (3, 1, 1)],)  # 5
+    yield ([(3, 1, 1), (2, 2, 1), (3, 1, 6)],)  # 3 + 1 + 12 * 2 = 28
+    for _ in range(20):
+        layers = [
+            (
+                _integers(generator, 1, 4, 1)[0],
+                _integers(generator, 1, 3, 1)[0],
+                _integers(generator, 1, 4, 1)[0],
+            )
+            for _ in range(_integers(generator, 2, 6, 1)[0])
+        ]
+        yield ([(3, 2, 1), *layers, (3, 2, 2)],)
+
+
+_FIELD = """
+    def receptive_field(layers):
+        field, step = {start}, 1
+        for kernel, stride, dilation in layers:
+            {body}
+        return field
+"""
+
+receptive_field = Exercise(
+    notebook="nb04",
+    key="receptive_field",
+    prompt=(
+        "Write `receptive_field(layers)`: the side in px of what one cell of the last map sees. "
+        "`layers` is a list of (kernel, stride, dilation), from the image on. It works when two "
+        "3 × 3 convolutions see 5 px."
+    ),
+    stub='''
+    def receptive_field(layers):
+        """Side of the receptive field of one cell, px."""
+        field, step = 1, 1
+        for kernel, stride, dilation in layers:
+            ...
+        return None
+    ''',
+    solution_source='''
+    def receptive_field(layers):
+        """Side of the receptive field of one cell, px."""
+        field, step = 1, 1
+        for kernel, stride, dilation in layers:
+            field += (kernel - 1) * dilation * step
+            step *= stride
+        return field
+    ''',
+    hints=(
+        "A pixel sees itself: 1 px. Between the first and the last tap of a filter lie "
+        "(kernel - 1) · dilation cells of *its input*.",
+        "How many px is one cell of its input? That is `step`, the product of all strides so far.",
+        "`field += (kernel - 1) * dilation * step`, and then `step *= stride`, in this order.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FIELD.format(
+                start="1", body="field += (kernel - 1) * step\n            step *= stride"
+            ),
+            "You ignore the dilation: the taps lie `dilation` cells from each other.",
+        ),
+        WrongAnswer(
+            _FIELD.format(start="1", body="field += (kernel - 1) * dilation"),
+            "You ignore the strides: behind a stride of 2 the cells lie 2 px apart, and a filter "
+            "there spans twice as many px.",
+        ),
+        WrongAnswer(
+            _FIELD.format(
+                start="1",
+                body="step *= stride\n            field += (kernel - 1) * dilation * step",
+            ),
+            "A layer's own stride does not widen its own view, only that of the layers behind it: "
+            "first add, then multiply the step.",
+        ),
+        WrongAnswer(
+            _FIELD.format(
+                start="1", body="field += kernel * dilation * step\n            step *= stride"
+            ),
+            "A filter of `kernel` taps adds (kernel - 1) gaps: a 1 × 1 convolution adds nothing.",
+        ),
+        WrongAnswer(
+            _FIELD.format(
+                start="0",
+                body="field += (kernel - 1) * dilation * step\n            step *= stride",
+            ),
+            "You are 1 px short: without any layer a pixel sees itself, so start at 1.",
+        ),
+    ),
+    cases=_field_cases,
+    praise="For VGG-16 up to SSD's fc7 it gives 420 px: more than the picture has.",
+)

@@ -1,0 +1,474 @@
+"""Exercises of notebook 05, Training SSD.
+
+Keys: `rotate_boxes`, `place_on_canvas`, `rate_at`, `resume_at`, `kind_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["kind_of", "place_on_canvas", "rate_at", "resume_at", "rotate_boxes"]
+
+
+def _integer(generator: torch.Generator, low: int, high: int) -> int:
+    """A random integer, both ends included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def _boxes(generator: torch.Generator, number: int, width: float, height: float) -> Tensor:
+    """Boxes (number, 4), corners, within an image."""
+    unit = torch.rand(number, 4, generator=generator)
+    size = 0.1 + 0.4 * unit[:, 2:]
+    corner = unit[:, :2] * (1 - size)
+    scale = torch.tensor([width, height, width, height])
+    return torch.cat([corner, corner + size], dim=1) * scale
+
+
+# ---------------------------------------------------------------------------- rotate_boxes
+
+
+def _rotate_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([[1.0, 1.0, 4.0, 2.0]]), 8, 4
+    for _ in range(20):
+        width, height = _integer(generator, 20, 40), _integer(generator, 50, 90)
+        yield _boxes(generator, _integer(generator, 1, 5), width, height), width, height
+
+
+_ROTATE = """
+    def rotate_boxes(boxes, width, height):
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        return torch.stack([{corners}], dim=-1)
+"""
+
+rotate_boxes = Exercise(
+    notebook="nb05",
+    key="rotate_boxes",
+    prompt=(
+        "Write `rotate_boxes(boxes, width, height)`: the boxes (N, 4), corners, after the image of "
+        "that width and height was turned by a quarter, clockwise. The upper left corner of the "
+        "image comes to the upper right. Every result has x1 < x2 and y1 < y2."
+    ),
+    stub='''
+    def rotate_boxes(boxes, width, height):
+        """Boxes (N, 4), corners, of the image turned clockwise."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def rotate_boxes(boxes, width, height):
+        """Boxes (N, 4), corners, of the image turned clockwise."""
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        return torch.stack([height - y2, x1, height - y1, x2], dim=-1)
+    ''',
+    hints=(
+        "Where does one point (x, y) go? Turn a sheet of paper: what was at the top is now at the "
+        "right, what was at the left is now at the top.",
+        "(x, y) goes to (height - y, x). The new image is `height` wide.",
+        "The left edge comes from the *lower* edge, y2: [height - y2, x1, height - y1, x2].",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _ROTATE.format(corners="height - y1, x1, height - y2, x2"),
+            "Your boxes have x1 > x2: the edge that was lowest, y2, is now the leftmost.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="width - y2, x1, width - y1, x2"),
+            "What counts down is y, and y ends at the *height* of the image.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="y1, width - x2, y2, width - x1"),
+            "That is a quarter turn the other way round, against the clock.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="y1, x1, y2, x2"),
+            "Exchanging x and y is a reflection in the diagonal, not a turn.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="width - x2, height - y2, width - x1, height - y1"),
+            "That is half a turn; a quarter makes y out of x.",
+        ),
+    ),
+    cases=_rotate_cases,
+    praise="Four times it gives the boxes back, as a turn must.",
+)
+
+
+# ---------------------------------------------------------------------------- place_on_canvas
+
+
+def _canvas_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (100, 50), (200, 200), (0, 0)
+    yield torch.tensor([[0.0, 0.0, 0.5, 1.0]]), (100, 50), (200, 200), (40, 100)
+    for _ in range(20):
+        size = (_integer(generator, 60, 100), _integer(generator, 20, 50))
+        canvas = (_integer(generator, 200, 250), _integer(generator, 130, 160))
+        place = (_integer(generator, 10, 90), _integer(generator, 1, 70))
+        yield _boxes(generator, _integer(generator, 1, 5), 1, 1), size, canvas, place
+
+
+_CANVAS = """
+    def place_on_canvas(boxes, size, canvas, place):
+        unit = torch.tensor({unit}).float()
+        corner = torch.tensor({corner}).float()
+        whole = torch.tensor({whole}).float()
+        return {result}
+"""
+_CANVAS_PARTS = {
+    "unit": "[size[0], size[1], size[0], size[1]]",
+    "corner": "[place[0], place[1], place[0], place[1]]",
+    "whole": "[canvas[0], canvas[1], canvas[0], canvas[1]]",
+    "result": "(boxes * unit + corner) / whole",
+}
+
+place_on_canvas = Exercise(
+    notebook="nb05",
+    key="place_on_canvas",
+    prompt=(
+        "Zoom-out by hand. Write `place_on_canvas(boxes, size, canvas, place)`: boxes (N, 4), "
+        "corners in fractions of an image of `size` (width, height), as fractions of the canvas "
+        "(width, height) on which the image lies with its upper left corner at `place` (x, y)."
+    ),
+    stub='''
+    def place_on_canvas(boxes, size, canvas, place):
+        """Fractions of the image to fractions of the canvas, (N, 4)."""
+        width, height = size
+        ...
+        return None
+    ''',
+    solution_source='''
+    def place_on_canvas(boxes, size, canvas, place):
+        """Fractions of the image to fractions of the canvas, (N, 4)."""
+        pixels = boxes * torch.tensor([*size, *size])  # (N, 4)
+        moved = pixels + torch.tensor([*place, *place])  # (N, 4)
+        return moved / torch.tensor([*canvas, *canvas])
+    ''',
+    hints=(
+        "Three steps: fractions to pixels, pixels to their new place, and back to fractions.",
+        "`boxes * torch.tensor([width, height, width, height])` are the pixels.",
+        "Add [x, y, x, y] of the place, then divide by the canvas's width and height.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes * unit + corner) / unit"}),
+            "You divide by the size of the image. The fractions asked for are those of the canvas.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "boxes * unit + corner"}),
+            "These are pixels of the canvas; divide by its size.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes + corner) / whole"}),
+            "You add pixels to fractions. Multiply the boxes by the image's size first.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "boxes * unit / whole"}),
+            "The image has shrunk, but it lies in the corner: add its place.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"corner": "[place[0], place[1], 0, 0]"}),
+            "Both corners move with the image: the place is added to x2 and y2, too. (It would be "
+            "right for x, y, width, height.)",
+        ),
+        WrongAnswer(
+            _CANVAS.format(
+                **_CANVAS_PARTS | {"whole": "[canvas[1], canvas[0], canvas[1], canvas[0]]"}
+            ),
+            "x is divided by the canvas's width, y by its height; you have them swapped.",
+        ),
+    ),
+    cases=_canvas_cases,
+    praise="That is all that zoom-out does to boxes: it makes small objects of large ones.",
+)
+
+
+# ---------------------------------------------------------------------------- rate_at
+
+
+def _rate_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 0, 1000, 0.01, 100
+    yield 100, 1000, 0.01, 100
+    yield 550, 1000, 0.01, 100
+    yield 1000, 1000, 0.01, 100
+    for _ in range(20):
+        warmup, highest = _integer(generator, 10, 200), _integer(generator, 1, 9) / 100
+        total = warmup + _integer(generator, 100, 2000)
+        yield _integer(generator, 0, total), total, highest, warmup
+
+
+_RATE = """
+    def rate_at(step, total, highest, warmup):
+        if step < warmup:
+            return highest * {up}
+        progress = {progress}
+        return highest * {down}
+"""
+_RATE_PARTS = {
+    "up": "step / warmup",
+    "progress": "(step - warmup) / (total - warmup)",
+    "down": "0.5 * (1 + math.cos(math.pi * progress))",
+}
+
+rate_at = Exercise(
+    notebook="nb05",
+    key="rate_at",
+    prompt=(
+        "Write `rate_at(step, total, highest, warmup)`: the learning rate of a step (the first is "
+        "step 0) of a run of `total` steps. It climbs evenly from 0 at step 0 to `highest` at step "
+        "`warmup`; from there it follows half a cosine wave down to 0 at step `total`."
+    ),
+    stub='''
+    def rate_at(step, total, highest, warmup):
+        """Learning rate of a step: warm-up, then half a cosine."""
+        progress = (step - warmup) / (total - warmup)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def rate_at(step, total, highest, warmup):
+        """Learning rate of a step: warm-up, then half a cosine."""
+        if step < warmup:
+            return highest * step / warmup
+        progress = (step - warmup) / (total - warmup)
+        return highest * 0.5 * (1 + math.cos(math.pi * progress))
+    ''',
+    hints=(
+        "First the progress of the second part: 0 at step `warmup`, 1 at step `total`.",
+        "The cosine of 0 is 1, of pi it is -1. Shift and halve it, so that it goes from 1 to 0.",
+        "0.5 * (1 + math.cos(math.pi * progress)), times `highest`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"progress": "step / total"}),
+            "The cosine must begin where the warm-up ends: progress is 0 at step `warmup`. Yours "
+            "jumps there.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"progress": "(step - warmup) / total"}),
+            "Your wave does not end: at step `total` it is not yet at 0. It has `total - warmup` "
+            "steps.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "math.cos(math.pi * progress)"}),
+            "Your learning rate becomes negative: the loss would climb. Add 1 and halve.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "0.5 * (1 + math.cos(progress))"}),
+            "math.cos takes radians: half a wave is from 0 to math.pi.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "(1 - progress)"}),
+            "A straight line: at its ends right, in between not a cosine.",
+        ),
+    ),
+    cases=_rate_cases,
+    praise="Warm-up, then cosine: `learning_rate_factor` begins at a hundredth, else it is yours.",
+    tolerance=1e-9,
+)
+
+
+# ---------------------------------------------------------------------------- resume_at
+
+
+def _resume_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 0, 96, 8
+    yield 12, 96, 8
+    yield 17, 96, 8
+    yield 17, 100, 8
+    yield 3, 5, 8
+    for _ in range(20):
+        images, size = _integer(generator, 20, 200), _integer(generator, 2, 16)
+        yield _integer(generator, 0, 100), images, size
+
+
+_RESUME = """
+    def resume_at(steps, images, batch_size):
+        each = {each}
+        return {result}
+"""
+
+resume_at = Exercise(
+    notebook="nb05",
+    key="resume_at",
+    prompt=(
+        "Write `resume_at(steps, images, batch_size)`: after so many finished steps, in which "
+        "epoch and with which of its batches does a resumed run go on, both counted from 0? An "
+        "incomplete last batch is left out, unless it is the only one."
+    ),
+    stub='''
+    def resume_at(steps, images, batch_size):
+        """(epoch, batch) of the next step, both from 0."""
+        each = images // batch_size  # batches of an epoch, but mind few images
+        ...
+        return None
+    ''',
+    solution_source='''
+    def resume_at(steps, images, batch_size):
+        """(epoch, batch) of the next step, both from 0."""
+        each = max(1, images // batch_size)
+        return steps // each, steps % each
+    ''',
+    hints=(
+        "How many batches has an epoch? Whole ones only, but at least one.",
+        "Whole epochs are done; the rest are batches of the next one.",
+        "`steps // each` and `steps % each`, with `each = max(1, images // batch_size)`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _RESUME.format(each="images // batch_size", result="(steps // each, steps % each)"),
+            "With fewer images than a batch holds, an epoch still has one batch.",
+        ),
+        WrongAnswer(
+            _RESUME.format(each="-(-images // batch_size)", result="(steps // each, steps % each)"),
+            "You count the incomplete last batch; it is left out, unless it is the only one.",
+        ),
+        WrongAnswer(
+            _RESUME.format(each="images", result="(steps // each, steps % each)"),
+            "A step takes a batch, not an image: an epoch has images // batch_size steps.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)",
+                result="(steps // each + 1, steps % each + 1)",
+            ),
+            "You count from 1. Epochs and batches are counted from 0 here.",
+        ),
+        WrongAnswer(
+            _RESUME.format(each="max(1, images // batch_size)", result="(steps // each, 0)"),
+            "You begin the epoch again: its first batches would be learned from twice.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)", result="(steps % each, steps // each)"
+            ),
+            "Epoch first, then batch; yours are swapped.",
+        ),
+    ),
+    cases=_resume_cases,
+    praise="With the seed, this is all that order and augmentation need.",
+)
+
+
+# ---------------------------------------------------------------------------- kind_of
+
+
+def _kind_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield [], [], []
+    yield [0.8], [True], [False]
+    yield [0.8], [True], [True]
+    yield [0.8], [False], [False]
+    yield [0.3], [True], [False]
+    yield [0.05], [True], [False]
+    yield [0.7, 0.6], [True, True], [True, False]
+    yield [0.8, 0.6], [False, True], [False, True]
+    yield [0.9, 0.3], [False, True], [False, False]
+    for _ in range(60):
+        number = _integer(generator, 1, 4)
+        ious = (torch.rand(number, generator=generator) * 20).round() / 20
+        same = torch.rand(number, generator=generator) < 0.6
+        taken = torch.rand(number, generator=generator) < 0.4
+        yield [round(iou, 2) for iou in ious.tolist()], same.tolist(), taken.tolist()
+
+
+_KIND = """
+    def kind_of(ious, same_class, taken):
+        objects = list(zip(ious, same_class, taken))
+        if {correct}:
+            return "correct"
+        {middle}
+        if any(iou {reach} 0.1 for iou, same, gone in objects):
+            return "badly placed"
+        return "on background"
+"""
+_CORRECT = "any(iou >= 0.5 and same and not gone for iou, same, gone in objects)"
+_MIDDLE = """if any(iou >= 0.5 and same for iou, same, gone in objects):
+            return "duplicate"
+        if any(iou >= 0.5 for iou, same, gone in objects):
+            return "wrong class"
+"""
+
+kind_of = Exercise(
+    notebook="nb05",
+    key="kind_of",
+    prompt=(
+        "Write `kind_of(ious, same_class, taken)` for one detection. For each object of the image, "
+        "three lists say the IoU with it, whether the class is the same, and whether a better "
+        "detection has found it already. Return 'correct', 'duplicate', 'wrong class', "
+        "'badly placed' (an IoU of at least 0.1) or 'on background'; 0.5 is a good IoU."
+    ),
+    stub='''
+    def kind_of(ious, same_class, taken):
+        """The kind of one detection."""
+        objects = list(zip(ious, same_class, taken))
+        correct = any(iou >= 0.5 and same and not gone
+                      for iou, same, gone in objects)
+        ...
+        return None
+    ''',
+    solution_source='''
+    def kind_of(ious, same_class, taken):
+        """The kind of one detection."""
+        objects = list(zip(ious, same_class, taken))
+        if any(iou >= 0.5 and same and not gone
+               for iou, same, gone in objects):
+            return "correct"
+        if any(iou >= 0.5 and same for iou, same, gone in objects):
+            return "duplicate"
+        if any(iou >= 0.5 for iou in ious):
+            return "wrong class"
+        if any(iou >= 0.1 for iou in ious):
+            return "badly placed"
+        return "on background"
+    ''',
+    hints=(
+        "Ask in the order of the list: each question only arises if the ones before had a no.",
+        "A duplicate lies well on an object of its class, but all such objects are taken.",
+        "Four more questions: IoU >= 0.5 and same class; IoU >= 0.5; IoU >= 0.1; else background.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle="""if any(iou >= 0.5 for iou, same, gone in objects):
+            return "wrong class"
+        if any(iou >= 0.5 and same for iou, same, gone in objects):
+            return "duplicate"
+""",
+            ),
+            "You ask for the wrong class first, and every duplicate answers yes: its object has an "
+            "IoU of at least 0.5, too.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct="any(iou >= 0.5 and same for iou, same, gone in objects)",
+                reach=">=",
+                middle=_MIDDLE,
+            ),
+            "An object can be found once. If a better detection has it already, this one is a "
+            "duplicate.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">= 0.5 or iou <", middle=_MIDDLE),
+            "A box that overlaps nothing lies on background; an IoU below 0.1 is no overlap.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct="objects and max(objects)[0] >= 0.5 and max(objects)[1] "
+                "and not max(objects)[2]",
+                reach=">=",
+                middle=_MIDDLE,
+            ),
+            "You look at the best object only. If that one is taken or of another class, a second "
+            "one may lie under the box as well.",
+        ),
+    ),
+    cases=_kind_cases,
+    praise="Call it best score first, and you have `error_kinds`.",
+)

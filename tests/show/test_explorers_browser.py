@@ -1,0 +1,359 @@
+"""The explorers in a real browser: keys, pointer, touch, words, narrow screens, speed.
+
+Skipped where Playwright or Chromium is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from typing import Any
+
+import pytest
+import torch
+
+from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS
+from detlearn.show import (
+    AveragePrecisionExplorer,
+    HardNegativesExplorer,
+    MatchingExplorer,
+    NMSExplorer,
+    PriorBoxExplorer,
+)
+
+pytestmark = pytest.mark.slow
+
+OBJECTS = torch.tensor([[0.1, 0.1, 0.12, 0.12], [0.2, 0.2, 0.5, 0.6], [0.3, 0.1, 0.9, 0.8]])
+EXPLORERS = {
+    "prior boxes": lambda: PriorBoxExplorer(PRIOR_LAYOUTS),
+    "matching": lambda: MatchingExplorer(PRIOR_LAYOUTS, objects=OBJECTS),
+    "hard negatives": HardNegativesExplorer,
+    "nms": NMSExplorer,
+    "average precision": AveragePrecisionExplorer,
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright drives the explorers, and it is not installed"
+    )
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on the PATH to show the explorers in")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+class Reader:
+    """Someone who looks at one explorer."""
+
+    def __init__(self, browser: Any, folder: Any, explorer: Any, width: int, scheme: str) -> None:
+        file = folder / "explorer.html"
+        file.write_text(
+            "<!doctype html><html lang='en'><meta charset='utf-8'>"
+            "<meta name='viewport' content='width=device-width'><title>One explorer</title>"
+            "<style>body { margin: 0 }</style>" + explorer.to_html(),
+            encoding="utf-8",
+        )
+        self.faults: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=True
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda message: self.faults.append(message.text))
+        self.page.on("request", lambda request: self._request(request.url))
+        self.page.goto(file.as_uri())
+        self.frame = self.page.frames[1]
+        self.frame.wait_for_selector("#facts")
+        self.frame.wait_for_function("document.querySelector('canvas').width !== 300")
+        self.seen = self.picture()
+
+    def _request(self, url: str) -> None:
+        if not url.startswith(("file:", "data:", "about:")):
+            self.faults.append(f"asked for {url}")
+
+    def picture(self) -> str:
+        return self.frame.evaluate("document.querySelector('canvas[tabindex]').toDataURL()")
+
+    def facts(self) -> str:
+        return self.frame.inner_text("#facts")
+
+    def changed(self, words: str = "") -> None:
+        """The picture has changed since the last time, and the words say so."""
+        now = self.picture()
+        assert now != self.seen
+        self.seen = now
+        assert words in self.facts()
+
+    def press(self, control: str, *keys: str) -> None:
+        self.frame.focus(control)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Place on the picture, in fractions of it, as a place of the page."""
+        area = self.frame.locator("canvas[tabindex]").bounding_box()
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.point(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.point(*end), steps=3)
+        self.page.mouse.up()
+
+    def leave(self) -> None:
+        self.context.close()
+        assert self.faults == []
+
+
+@pytest.fixture
+def read(browser, tmp_path):
+    readers: list[Reader] = []
+
+    def start(explorer: Any, width: int = 1000, scheme: str = "light") -> Reader:
+        readers.append(Reader(browser, tmp_path, explorer, width, scheme))
+        return readers[-1]
+
+    yield start
+    for reader in readers:
+        reader.leave()
+
+
+def test_prior_boxes_of_a_cell(read):
+    reader = read(PriorBoxExplorer(PRIOR_LAYOUTS), width=360)
+    for control, words in (("level", "Level 3:"), ("row", "row 3,"), ("column", "column 3:")):
+        reader.press(f"#{control}", "ArrowRight")
+        reader.changed(words)
+    reader.press("#picture", "ArrowUp")
+    reader.changed("row 2,")
+    reader.press("#picture", "PageUp")
+    reader.changed("Level 4: 3 × 3 cells")
+    reader.frame.click("#all")
+    reader.changed("36 of 8,732")
+    reader.frame.click("#clamp")
+    reader.page.mouse.click(*reader.point(0.2, 0.2))
+    reader.changed("row 0, column 0: centre (50, 50)")
+    reader.page.touchscreen.tap(*reader.point(0.5, 0.5))
+    reader.changed("row 1, column 1: centre (150, 150)")
+    reader.frame.select_option("#layout", "refinedet320")
+    reader.changed("of 6,375")
+    assert reader.frame.locator("#list tbody tr").count() == 3
+
+
+def test_prior_boxes_of_a_layout_of_ones_own(read):
+    reader = read(PriorBoxExplorer({"ssd": SSD300_VOC_PRIORS}, level=4))
+    reader.frame.select_option("#layout", "your own")
+    assert "Level 4: 3 × 3 cells × 4 priors = 36 of 8,732." in reader.facts()
+    reader.press("#own-step", "Home")  # from 100 px to 4
+    reader.changed("Level 4: 75 × 75 cells × 4 priors = 22,500 of 31,196.")
+    reader.press("#own-ratio-1", "PageUp")
+    reader.changed("75 × 75 cells × 6 priors")
+    reader.press("#own-min", "Home")
+    reader.changed("Level 4")
+    assert "4 × 4" in reader.frame.inner_text("#list")
+    before = reader.frame.inner_text("#coverage")
+    reader.press("#level", "Home")
+    reader.press("#own-min", "End")
+    reader.changed("Level 0")
+    assert reader.frame.inner_text("#coverage") != before
+    reader.frame.select_option("#layout", "ssd")
+    reader.changed("of 8,732")
+
+
+def test_prior_boxes_and_an_object(read):
+    reader = read(PriorBoxExplorer({"ssd": SSD300_VOC_PRIORS}))
+    reader.frame.click("#mode-object")
+    reader.changed(
+        "14 priors of 8,732 reach IoU 0.50 (level 1: 4, level 2: 10). Best: 0.726, level 2"
+    )
+    assert "deltas\t1.019\t−0.701\t0.684\t−0.644" in reader.frame.inner_text("#coded")
+    assert "decoded\t216\t165\t90\t138" in reader.frame.inner_text("#coded")
+    reader.press("#rank", "ArrowRight")
+    reader.changed()
+    assert "prior 1 of level 2, row 5, column 6" in reader.frame.inner_text("#coded caption")
+    reader.press("#threshold", "End")
+    reader.changed("0 priors of 8,732 reach IoU 0.95. Best: 0.726")
+    assert "so it is forced" in reader.facts()
+    reader.press("#picture", "ArrowRight", "Shift+ArrowDown")
+    reader.changed("Best:")
+    before = reader.frame.inner_text("#coded")
+    reader.drag((0.66, 0.55), (0.4, 0.4))
+    reader.changed("Best:")
+    assert reader.frame.inner_text("#coded") != before
+    reader.press("#w", "Home")
+    reader.press("#h", "Home")
+    reader.changed("level 0")
+    reader.frame.locator("#tiles").click(position={"x": 80, "y": 200})
+    assert "3: 5 × 5" in reader.frame.inner_text("output[for=level]")
+
+
+def test_matching(read):
+    reader = read(MatchingExplorer({"ssd": SSD300_VOC_PRIORS}, objects=OBJECTS))
+    assert reader.facts().startswith(
+        "3 objects: 21 of 8,732 priors positive at IoU ≥ 0.50, 1 of them only because forced; "
+        "63 mined; 8,648 left out. Positive for object 1: 14, 2: 6, 3: 1 (forced)."
+    )
+    assert "Recall of 3 objects of the data set: 66.7 %" in reader.frame.inner_text("#recall")
+    reader.frame.click("#force")
+    reader.changed("2: 6, 3: 0.")
+    reader.press("#threshold", "ArrowLeft")
+    reader.changed("IoU ≥ 0.45")
+    reader.press("#ratio", "Home")
+    reader.changed("0 mined")
+    reader.press("#picture", "PageDown", "ArrowRight")
+    reader.changed()
+    assert reader.frame.locator("#object").input_value() == "1"
+    reader.drag((0.2, 0.9), (0.5, 0.2))
+    reader.changed()
+    assert reader.frame.locator("#object").input_value() == "2"
+    reader.press("#factor", "Home")
+    reader.changed()
+    for _ in range(3):
+        reader.frame.click("#add")
+    reader.changed("6 objects")
+    assert reader.frame.locator("#add").is_disabled()
+    for _ in range(6):
+        reader.frame.click("#remove")
+    reader.changed("No objects: no positives")
+
+
+def test_hard_negatives(read):
+    reader = read(HardNegativesExplorer(), width=360)
+    assert "2 positives × 3 = 6: n = 6 mined of 14 negatives." in reader.facts()
+    assert "the same priors, yes" in reader.frame.inner_text("#words")
+    reader.press("#ratio", "ArrowRight")
+    assert "2 positives × 3.25 = 6.5: n = 6" in reader.facts()
+    reader.press("#bars", "ArrowUp", "ArrowUp", "ArrowUp")
+    reader.changed("n = 8")
+    reader.press("#bars", "ArrowRight", " ")
+    reader.changed("3 positives × 4 = 12: n = 12 mined of 13")
+    reader.press("#ratio", "End")
+    reader.changed("but there are only 13: n = 13")
+    reader.frame.click("#rank")
+    reader.changed("3 positives counted among them")
+    reader.page.mouse.click(*reader.point(0.5, 0.3))
+    reader.changed()
+    assert "prior 8 holds" in reader.frame.inner_text("#words")
+
+
+def test_nms(read):
+    reader = read(NMSExplorer())
+    assert "12 of 12 boxes have a score above 0.10" in reader.facts()
+    reader.frame.click("#next")
+    reader.changed(
+        "Step 1: box 0 has the best score that waits, 0.94, and stays. It suppresses 1, 2"
+    )
+    reader.press("#picture", "ArrowRight", "ArrowRight")
+    reader.changed("Step 3: box 7")
+    reader.press("#picture", "End")
+    reader.changed("Kept: 7, out: 5, waiting: 0. Done.")
+    assert "out by 0, IoU 0.72" in reader.frame.inner_text("#list")
+    reader.frame.click("#method-linear")
+    reader.changed("Done.")
+    assert "faded" not in reader.frame.inner_text("#list tr:nth-child(2)")
+    reader.frame.click("#method-gaussian")
+    reader.changed()
+    reader.press("#sigma", "Home")
+    reader.changed("Done.")
+    reader.press("#score", "End")
+    reader.changed("No box has a score above 0.95: nothing to do.")
+    reader.press("#score", "Home")
+    reader.page.mouse.click(*reader.point(0.86, 0.14))
+    reader.changed()
+
+
+def test_average_precision(read):
+    reader = read(AveragePrecisionExplorer())
+    assert "Precision 6/12 = 0.500, recall 6/8 = 0.750." in reader.facts()
+    assert "area\t0.5590\t0.5590" in reader.frame.inner_text("#results")
+    reader.press("#score", "ArrowLeft")
+    reader.changed("Score ≥ 0.22: 11 of 12 detections, 5 right, 6 wrong.")
+    assert "area\t0.4965\t0.5590" in reader.frame.inner_text("#results")
+    reader.press("#plot", "ArrowLeft", " ")
+    reader.changed("10 of 12 detections, 6 right")
+    reader.frame.click("#interpolation-11-point")
+    reader.changed()
+    reader.frame.click("#interpolation-101-point")
+    reader.changed()
+    reader.press("#objects", "Home")
+    reader.changed("recall 6/7 = 0.857")  # not fewer than all that are right
+    reader.frame.click("#strip", position={"x": 20, "y": 15})
+    reader.changed("1 of 12 detections, 1 right")
+    reader.press("#score", "Home")
+    reader.changed("No detection admitted")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_narrow_dark_and_labelled(name, read):
+    reader = read(EXPLORERS[name](), width=360, scheme="dark")
+    frame = reader.frame
+    assert frame.evaluate("document.documentElement.scrollWidth") <= 360
+    unnamed = frame.evaluate(
+        "[...document.querySelectorAll('input, select, button, canvas')].filter((n) => "
+        "n.offsetParent && !(n.labels?.[0]?.textContent || n.textContent || "
+        "n.getAttribute('aria-label'))).map((n) => n.outerHTML)"
+    )
+    assert unnamed == []
+    assert frame.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
+    tall = reader.page.evaluate("document.querySelector('iframe').getBoundingClientRect().height")
+    assert frame.evaluate("document.querySelector('#app').getBoundingClientRect().height") <= tall
+
+
+# what a reader moves -> the explorer, what is done first, the slider
+FRAMES = {
+    "all boxes of the finest level, cell by cell": (
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, level=0),
+        "document.querySelector('#all').checked || document.querySelector('#all').click()", "row"),
+    "an object and its IoU with 8,732 priors": (
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, box=OBJECTS[1]), "0", "cx"),
+    "three objects matched with 8,732 priors": (
+        lambda: MatchingExplorer(SSD300_VOC_PRIORS, objects=OBJECTS.repeat(400, 1)), "0", "cx"),
+    "the sizes of a layout of one's own": (
+        lambda: PriorBoxExplorer(SSD300_VOC_PRIORS, level=2),
+        "(() => { const c = document.querySelector('#layout'); c.value = 'your own'; "
+        "c.dispatchEvent(new Event('change')); })()", "own-min"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_frame_takes_at_most_16_ms(name, read):
+    """Of the page's own thread: what other processes do at the same time is not counted."""
+    make, prepare, slider = FRAMES[name]
+    reader = read(make())
+    reader.frame.evaluate(prepare)
+    session = reader.context.new_cdp_session(reader.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(entry["value"] for entry in metrics if entry["name"] == "TaskDuration")
+
+    def move() -> list[float]:
+        return reader.frame.evaluate(
+            """(id) => {
+              const input = document.getElementById(id), times = [];
+              for (let i = 0; i < 40; i++) {
+                const start = performance.now();
+                input.value = Number(input.min) + 5 + (i % 25);
+                input.dispatchEvent(new Event("input"));
+                times.push(performance.now() - start);
+              }
+              return times;
+            }""",
+            slider,
+        )
+
+    move()  # the browser compiles what it has seen a few times
+    before = busy()
+    elapsed = move()
+    each = 1000 * (busy() - before) / len(elapsed)
+    print(f"{name}: {each:.1f} ms a frame, by the clock {statistics.median(elapsed):.1f} ms")
+    assert each <= 16

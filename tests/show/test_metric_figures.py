@@ -1,0 +1,134 @@
+"""Squared paper, the film of suppression, the curve of AP: small PNGs that say what they show."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detlearn.show import Figure, draw
+from detlearn.show.canvas import YELLOW
+from detlearn.show.metric_figures import _free_spot
+
+ALT = "A picture that a test has drawn."
+FIVE = [[0, 0, 6, 6], [2, 0, 8, 6], [4, 0, 10, 6], [13, 1, 19, 7], [13, 1, 19, 5]]
+SCORES = [0.9, 0.8, 0.6, 0.7, 0.5]
+
+DRAWINGS = {
+    "one box": lambda: draw.draw_overlaps([([1, 1, 3, 2], None)], size=(4, 4), alt=ALT),
+    "boxes apart": lambda: draw.draw_overlaps(
+        [([0, 0, 1, 1], [2, 2, 4, 4])], size=(4, 4), titles=["IoU 0"], alt=ALT
+    ),
+    "four pairs, tensors": lambda: draw.draw_overlaps(
+        [(torch.tensor([1.0, 1, 9, 9]), torch.tensor([2.0, 1, 10, 9]))] * 4,
+        size=(11, 15), titles=list("abcd"), alt=ALT,
+    ),
+    "a film of one frame": lambda: draw.draw_suppression(
+        FIVE[:1], [("at first", [0.9], [])], names="A", alt=ALT
+    ),
+    "a film": lambda: draw.draw_suppression(
+        torch.tensor(FIVE), [("keep A", torch.tensor([0.9, 0, 0.6, 0.7, 0.5]), [0])] * 3,
+        names="ABCDE", alt=ALT,
+    ),
+    "a curve without detections": lambda: draw.draw_precision_recall([], [], alt=ALT),
+    "a curve of mistakes": lambda: draw.draw_precision_recall([0.0, 0.0], [0.0, 0.0], alt=ALT),
+    "a curve, three ways": lambda: draw.draw_precision_recall(
+        torch.tensor([1, 0.5, 2 / 3]), torch.tensor([0.5, 0.5, 1.0]),
+        methods=("area", "11-point", "101-point"), alt=ALT,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_is_a_small_png_with_a_description(name):
+    figure = DRAWINGS[name]()
+    assert isinstance(figure, Figure)
+    assert figure.alt == ALT
+    picture = Image.open(io.BytesIO(figure.png))
+    assert 100 < picture.width <= 800
+    assert len(figure.png) <= 40_000
+
+
+def yellow_share(figure: Figure) -> float:
+    """The share of the pixels that are the fill of the shared rectangle, hatches aside."""
+    pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
+    fill = [255 - 0.75 * (255 - int(YELLOW[i : i + 2], 16)) for i in (1, 3, 5)]
+    return float((np.abs(pixels - fill).sum(-1) < 20).mean())
+
+
+def test_only_what_two_boxes_share_is_filled():
+    """Twice the shared area, twice the fill; boxes that touch share nothing."""
+    small, large, none = (
+        yellow_share(draw.draw_overlaps([([0, 0, 4, 4], other)], size=(8, 8), alt=ALT))
+        for other in ([2, 2, 6, 4], [2, 0, 6, 4], [4, 0, 8, 4])
+    )
+    assert large / small == pytest.approx(2, rel=0.2)
+    assert none == 0
+
+
+def test_names_of_boxes_do_not_lie_on_each_other():
+    taken = [(0.0, 0.0)]
+    assert _free_spot([0, 0, 6, 6], taken, 3, 1) == (0, 1)
+    assert _free_spot([3, 0, 9, 6], taken, 3, 1) == (3, 0)
+    assert _free_spot([0, 5, 6, 9], taken, 3, 1) == (0, 5)
+
+
+FAULTS = {
+    "no pair": (
+        lambda: draw.draw_overlaps([], size=(4, 4), alt=ALT),
+        "pairs: expected at least one pair of boxes, got none",
+    ),
+    "a box of three numbers": (
+        lambda: draw.draw_overlaps([([0, 0, 1], None)], size=(4, 4), alt=ALT),
+        r"pairs\[0\]: expected boxes \(N, 4\)",
+    ),
+    "titles: one too many": (
+        lambda: draw.draw_overlaps([(FIVE[0], None)], size=(4, 4), titles=["a", "b"], alt=ALT),
+        "titles: expected one per pair, 1 in all, got 2",
+    ),
+    "no frame": (
+        lambda: draw.draw_suppression(FIVE, [], names="ABCDE", alt=ALT),
+        "frames: expected at least one",
+    ),
+    "no boxes": (
+        lambda: draw.draw_suppression([], [("start", [], [])], names="", alt=ALT),
+        "boxes: expected at least one, got none",
+    ),
+    "names: one too few": (
+        lambda: draw.draw_suppression(FIVE, [("start", SCORES, [])], names="ABCD", alt=ALT),
+        "names: expected one per box, 5 in all, got 4",
+    ),
+    "scores of the second frame": (
+        lambda: draw.draw_suppression(
+            FIVE, [("start", SCORES, []), ("next", SCORES[:4], [])], names="ABCDE", alt=ALT
+        ),
+        r"frames\[1\] scores: expected one per box, 5 in all, got 4",
+    ),
+    "no method": (
+        lambda: draw.draw_precision_recall([1.0], [1.0], methods=(), alt=ALT),
+        "methods: expected at least one",
+    ),
+    "a method that is none": (
+        lambda: draw.draw_precision_recall([1.0], [1.0], methods=("volume",), alt=ALT),
+        "method: expected",
+    ),
+    "a class without objects": (
+        lambda: draw.draw_precision_recall([0.0], [math.nan], alt=ALT),
+        r"recall: expected shares in \[0, 1\]",
+    ),
+    "recall that falls": (
+        lambda: draw.draw_precision_recall([1.0, 1.0], [1.0, 0.5], alt=ALT),
+        "recall: expected values that never fall",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named(name):
+    draw_it, message = FAULTS[name]
+    with pytest.raises(ValueError, match=message):
+        draw_it()
