@@ -50,7 +50,7 @@ folder = data_path("shapes_val")
 scenes = CocoDetectionDataset(
     folder / "images", folder / "annotations.json"
 )
-image, target = scenes[24]
+image, target = scenes[109]
 print(len(scenes), "scenes; this one:", tuple(image.shape), image.dtype)
 
 # %% id="detect-a-scene" slide="-"
@@ -90,8 +90,8 @@ show.draw_boxes(
 # %% [markdown] id="what-the-photo-teaches" slide="fragment"
 # Look before you judge: which boxes are right, which are absurd, how many coins did it miss? Three things to take along:
 #
-# - it found *where* most coins are, although it has never seen one, and not *what* they are: it answered, without complaint, in the only eight words it has. A network knows no *other*;
-# - a score of 0.6 is not a probability of 60 % outside the kind of pictures it was trained on;
+# - it found *where* the coins are, although it has never seen one, and not *what* they are: it answered, without complaint, in the only eight words it has. A network knows no *other*;
+# - a score of 0.9 is not a probability of 90 % outside the kind of pictures it was trained on;
 # - the picture had another size than the scene, and you did nothing about it: `detect` resizes on the way in and scales the boxes on the way out.
 
 # %% id="coins-in-numbers" slide="-"

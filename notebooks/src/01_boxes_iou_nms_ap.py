@@ -1,0 +1,971 @@
+# %% [markdown] id="title" slide="slide"
+# # 01 · Boxes, IoU, NMS, AP
+#
+# **One question: when is a detector right, and how right is it?**
+#
+# Afterwards you will be able to
+#
+# - read a box in any of its formats, and name the three mistakes that everybody makes once;
+# - compute the overlap of two boxes by counting, by a loop and for whole lists at once;
+# - reduce many boxes of one object to one, by hand and in ten lines;
+# - turn a list of detections into AP, by your own code, until it equals the number that COCO's own tool gives.
+#
+# **90 minutes** with the exercises. Before it: notebook 00, and some PyTorch (indexing, broadcasting). Nothing about detection is assumed.
+
+# %% id="setup" slide="skip" tags=["setup"]
+# The builder fills this cell; cells are wrapped by hand, for narrow windows:
+# fmt: off
+# ruff: noqa: I001
+
+# %% id="imports" slide="skip"
+import math
+
+import numpy as np
+import torch
+import torchvision
+from torchvision.ops import batched_nms, box_convert, masks_to_boxes
+
+from detlearn import boxes, load_model, metrics, show
+from detlearn.data import CocoDetectionDataset, data_path, load_photo
+from detlearn.teach.exercises import nb01
+from detlearn.teach.prove import prove
+
+print(len(metrics.COCO_IOU_THRESHOLDS), "thresholds, one number")
+
+# %% [markdown] id="four-numbers" slide="slide"
+# ## 1 · Four numbers
+#
+# A box is an upright rectangle around an object. Four numbers make one. Draw it on squared paper, a square for each pixel; x counts to the right, y counts **down**, and both count the *lines* between the pixels, from 0:
+
+# %% [markdown] id="notes-four-numbers" slide="notes"
+# > *For the speaker.* Ask for "the four numbers" of a box on the board. You will hear at least two formats, and somebody will count pixels instead of lines. Leave all answers standing: this section is about them.
+
+# %% id="a-box-on-paper" slide="-"
+show.draw_overlaps([([2, 1, 6, 4], None)], size=(6, 8),
+                   names=("box", ""), alt="A box on squared paper from "
+                   "the lines x 2, y 1 to the lines x 6, y 4.")
+
+# %% [markdown] id="three-formats" slide="subslide"
+# Three formats are in use, and all of them are right:
+#
+# | format | numbers | who writes it |
+# |--|--|--|
+# | **xyxy** | two corners: left, top, right, bottom | torchvision, VOC, this course |
+# | **xywh** | upper left corner, width, height | COCO's files |
+# | **cxcywh** | centre, width, height | priors (chapter 02), networks |
+#
+# The function that turns one into another takes the numbers apart, gives them names, and puts new ones together. `unbind(-1)` and `stack(dim=-1)` work on the last axis, so one box, a list (N, 4) and a batch (B, N, 4) all pass:
+
+# %% id="to-centre-and-back" slide="fragment" tags=["teaches:detlearn.boxes.geometry:xyxy_to_cxcywh", "teaches:detlearn.boxes.geometry:cxcywh_to_xyxy"]
+def xyxy_to_cxcywh(boxes):
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return torch.stack(
+        [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], dim=-1)
+
+
+def cxcywh_to_xyxy(boxes_cxcywh):
+    cx, cy, w, h = boxes_cxcywh.unbind(-1)
+    return torch.stack(
+        [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], dim=-1)
+
+
+box = torch.tensor([2.0, 1.0, 6.0, 4.0])
+print("cxcywh", xyxy_to_cxcywh(box).tolist())
+print("xywh  ", boxes.xyxy_to_xywh(box).tolist())
+cxcywh_to_xyxy(xyxy_to_cxcywh(box))
+
+# %% id="formats-proved" slide="subslide" tags=["prove"]
+_ = torch.manual_seed(0)
+corners = torch.rand(50, 2, 2).sort(dim=1).values.flatten(1)  # (N, 4)
+center = box_convert(corners, "xyxy", "cxcywh")
+prove("to the centre = torchvision's", xyxy_to_cxcywh(corners), center,
+      tolerance=1e-6)
+prove("and back again", cxcywh_to_xyxy(center), corners, tolerance=1e-6)
+prove("the package's = torchvision's",
+      [boxes.xyxy_to_cxcywh(corners), boxes.xyxy_to_xywh(corners)],
+      [center, box_convert(corners, "xyxy", "xywh")], tolerance=1e-6)
+
+# %% [markdown] id="trap-format" slide="subslide"
+# ### Trap 1: which format is it?
+#
+# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three. Read in the wrong format, it does not crash; it sits elsewhere, and a network learns from it without complaint. Hence our rule: a variable called `boxes` holds **corners**, every other format stands in the name (`boxes_xywh`), and **you draw your boxes before you train**:
+
+# %% id="read-as-corners" slide="-"
+photo, coffee = load_photo("coffee")
+right = coffee["boxes"][:2]  # the cup and its saucer
+readings = {"right": right,
+            "xywh, read as xyxy": boxes.xyxy_to_xywh(right),
+            "cxcywh, read as xyxy": boxes.xyxy_to_cxcywh(right)}
+show.draw_scenes(
+    [(photo, {"boxes": read}) for read in readings.values()],
+    titles=list(readings), columns=3,
+    alt="A cup on a saucer, three times. Read rightly, two boxes surround "
+    "them. xywh read as corners: the saucer's box is nearly right, the "
+    "cup's cuts the cup in half. cxcywh read as corners: inside out.")
+
+# %% [markdown] id="trap-fractions" slide="subslide"
+# ### Trap 2: pixels or fractions, and x before y
+#
+# Networks speak in **fractions of the image**, so that a box survives a change of size. x is divided by the *width*, y by the *height*. But a picture is a tensor (C, **H, W**): its shape and its indices say y first, a box says x first. Whoever divides by `image.shape[1:]` divides x by the height.
+
+# %% id="x-first-y-first" slide="-"
+image = torch.zeros(3, 6, 8)  # height 6, width 8
+image[:, 1:4, 2:6] = 1  # the box (2, 1, 6, 4): y first
+_, height, width = image.shape
+fractions = box / torch.tensor([width, height, width, height])
+print("fractions ", [round(x, 3) for x in fractions.tolist()])
+# sizes are (height, width), like shapes
+twice = boxes.resize_boxes(fractions, (1, 1), (12, 16))
+print("twice as large", twice.tolist())
+assert image.sum() == 3 * boxes.box_area(box)
+
+# %% [markdown] id="trap-plus-one" slide="subslide"
+# ### Trap 3: the + 1
+#
+# The box above covers the columns of pixels 2, 3, 4, 5. Does it end at 6, the line behind the last pixel, or at 5, the last pixel's number? Here, as in torchvision's detectors and in COCO, coordinates are **lines**: width = 6 − 2. Older code (VOC's, the published soft-NMS) counts **pixels**, so that its width is 5 − 2 **+ 1**; VOC counts them from 1, besides.
+#
+# Both are consistent. A mixture is not, and you get one sooner than you think: torchvision's own `masks_to_boxes` returns the *last pixel*.
+
+# %% id="one-pixel-too-small" slide="-"
+mask = image[:1] > 0  # (1, H, W): the pixels of one object
+inclusive = masks_to_boxes(mask)
+print("from the mask:", inclusive.tolist(), "wanted:", box.tolist())
+print("area", boxes.box_area(inclusive).item(), "of", mask.sum().item())
+lines = inclusive + torch.tensor([0, 0, 1, 1])
+prove("with the + 1 it is our box", lines[0], box)
+
+try:  # an object of one pixel
+    dot = torch.zeros(1, 6, 8, dtype=torch.bool)
+    dot[0, 3, 5] = True
+    boxes.check_boxes(masks_to_boxes(dot), name="one pixel")
+except ValueError as error:
+    print(error)
+
+# %% [markdown] id="iou" slide="slide"
+# ## 2 · How good is a box?
+#
+# A predicted box and the true one rarely agree to the pixel. How well do they agree? **Intersection over union**, IoU: the area that both cover, divided by the area that at least one covers. 1: the same box. 0: no contact.
+#
+# **Count first.** How many squares are hatched, how many are inside the outline of both together?
+
+# %% id="two-boxes" slide="-"
+a = torch.tensor([0.0, 0.0, 3.0, 2.0])
+b = torch.tensor([1.0, 0.0, 4.0, 3.0])
+show.draw_overlaps([(a, b)], size=(4, 4), alt="Two boxes on paper of "
+                   "4 by 4 squares: a has 6 squares, b has 9, and 4 "
+                   "squares belong to both.")
+
+# %% [markdown] id="notes-iou" slide="notes"
+# > *For the speaker.* Let everybody count: 4 and 11. Those who say 15 for the union have counted the shared squares twice, which is also the commonest bug in code. Write 6 + 9 − 4 on the board.
+
+# %% id="iou-by-counting" slide="fragment"
+paper = torch.zeros(2, 4, 4, dtype=torch.bool)
+paper[0, 0:2, 0:3] = True  # a: rows (y) first
+paper[1, 0:3, 1:4] = True  # b
+both, either = paper[0] & paper[1], paper[0] | paper[1]
+print(int(both.sum()), "of", int(either.sum()), "squares")
+round((both.sum() / either.sum()).item(), 4)
+
+# %% [markdown] id="why-a-ratio" slide="subslide"
+# Why a ratio? Because a huge box shares much with everything; the union makes it pay for what it covers in vain.
+#
+# Now without paper. The shared rectangle begins at the *larger* of the two left edges and ends at the *smaller* of the two right ones; the same for top and bottom. If it ends before it begins, nothing is shared.
+
+# %% id="iou-by-loops" slide="-"
+def iou_by_loops(boxes1, boxes2):
+    """IoU of every box with every other, one pair after the other."""
+    table = torch.zeros(len(boxes1), len(boxes2))  # (N, M)
+    for i, (l1, t1, r1, b1) in enumerate(boxes1.tolist()):
+        for j, (l2, t2, r2, b2) in enumerate(boxes2.tolist()):
+            width = max(0, min(r1, r2) - max(l1, l2))
+            height = max(0, min(b1, b2) - max(t1, t2))
+            shared = width * height
+            areas = (r1 - l1) * (b1 - t1) + (r2 - l2) * (b2 - t2)
+            table[i, j] = shared / (areas - shared)
+    return table
+
+
+iou_by_loops(a[None], b[None])
+
+# %% [markdown] id="vectorised" slide="subslide"
+# **Without loops.** A detector compares thousands of boxes with each other, so the two loops become two axes. `boxes1[:, None]` is (N, 1, 4), `boxes2[None]` is (1, M, 4); whatever combines them is (N, M): every box with every other.
+
+# %% id="box-iou" slide="-" tags=["teaches:detlearn.boxes.geometry:box_area", "teaches:detlearn.boxes.geometry:box_iou"]
+def box_area(boxes):
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return (x2 - x1) * (y2 - y1)
+
+
+def box_iou(boxes1, boxes2):
+    left, top, right, bottom = boxes1[:, None].unbind(-1)
+    other_left, other_top, other_right, other_bottom = (
+        boxes2[None].unbind(-1))
+    width = (torch.minimum(right, other_right)
+             - torch.maximum(left, other_left))  # (N, M)
+    height = (torch.minimum(bottom, other_bottom)
+              - torch.maximum(top, other_top))  # (N, M)
+    # apart, the difference is negative
+    intersection = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
+    union = (box_area(boxes1)[:, None] + box_area(boxes2)[None, :]
+             - intersection)  # (N, M)
+    # two boxes without area: 0, not NaN
+    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+print(box_iou(a[None], b[None]), "is 4 / 11 =", round(4 / 11, 4))
+
+# %% [markdown] id="why-clamp" slide="subslide"
+# **Why the clamp?** Boxes that lie apart in x *and* in y have a negative width and a negative height, and minus times minus is plus: without it, two strangers share an area.
+
+# %% id="minus-times-minus" slide="fragment"
+upper_left = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
+lower_right = torch.tensor([[5.0, 5.0, 8.0, 8.0]])
+print("width and height:", 2 - 5, 2 - 5, "| area:", (2 - 5) * (2 - 5))
+print("with the clamp:  ", box_iou(upper_left, lower_right).item())
+
+# %% id="iou-proved" slide="subslide" tags=["prove"]
+first, second = 100 * corners[:20], 100 * corners[20:]
+table = box_iou(first, second)  # (N, M)
+prove("without loops = with loops", table, iou_by_loops(first, second),
+      tolerance=1e-6)
+prove("ours = torchvision's", table,
+      torchvision.ops.box_iou(first, second), tolerance=1e-6)
+prove("the package's = torchvision's", boxes.box_iou(first, second),
+      torchvision.ops.box_iou(first, second), tolerance=1e-6)
+
+# %% [markdown] id="a-feeling" slide="subslide"
+# **A feeling for it.** What is 0.5? **Predict**: a box of 9 × 9 is pushed to the right. After how many pixels does its IoU with the old place fall to one half: 2, 3 or 4?
+
+# %% id="pushed-to-the-right" slide="-"
+pairs = [([1, 1, 10, 10], [1 + push, 1, 10 + push, 10])
+         for push in (1, 2, 3, 4)]
+ious = [box_iou(*torch.tensor([pair]).double().transpose(0, 1)).item()
+        for pair in pairs]
+show.draw_overlaps(
+    pairs, size=(11, 15), titles=[f"IoU {iou:.2f}" for iou in ious],
+    alt="A box of 9 by 9 pixels and its copy, pushed right by 1, 2, 3 and "
+    "4 pixels: IoU 0.80, 0.64, 0.50 and 0.38.")
+
+# %% [markdown] id="half-is-strict" slide="fragment"
+# Three: a *third* of the side, not a half. IoU punishes twice, for what is missed and for what is covered in vain. And it is relative: 2 px are nothing for a box of 100 px and ruin one of 4:
+
+# %% id="two-pixels-off" slide="-"
+for side in (4, 8, 16, 32, 100):
+    true = torch.tensor([[0.0, 0.0, side, side]])
+    print(f"{side:3} px, 2 px off: {box_iou(true, true + 2).item():.2f}")
+
+# %% [markdown] id="nms" slide="slide"
+# ## 3 · One object, one box
+#
+# A single-shot detector looks at the picture from thousands of places, and many of them see the same object. Its raw answer is a stack of boxes, each with a **score**, its own opinion of how sure it is. Keep one box for each object: **non-maximum suppression**, NMS.
+#
+# 1. Take the box with the best score. Keep it.
+# 2. Drop every box whose IoU with it is larger than a threshold: it must be the same object.
+# 3. Repeat with what is left.
+#
+# Five boxes. **Do it by hand first**, with the table of their IoUs and a threshold of 0.45, which is SSD's:
+
+# %% [markdown] id="notes-nms" slide="notes"
+# > *For the speaker.* Give two minutes for the five boxes, then ask for a show of hands: who dropped C? C overlaps B by one half, but B is gone before B is ever asked. Only kept boxes suppress. That is what "greedy" means.
+
+# %% id="five-boxes" slide="-"
+five = torch.tensor([
+    [0.0, 0, 6, 6], [2, 0, 8, 6], [4, 0, 10, 6],  # A, B, C in a row
+    [13, 1, 19, 7], [13, 1, 19, 5],  # E lies within D
+])
+scores = torch.tensor([0.9, 0.8, 0.6, 0.7, 0.5])
+table = box_iou(five, five)  # (N, N)
+for name, row in zip("ABCDE", table.tolist()):
+    print(name, *[f"{iou:.2f}" for iou in row])
+
+# %% id="by-hand" slide="subslide"
+letters, left = "ABCDE", scores.clone()
+kept, film = [], [("at first", scores, [])]
+waiting = scores.argsort(descending=True).tolist()
+while waiting:
+    best, *rest = waiting
+    kept.append(best)
+    waiting = [i for i in rest if table[best, i] <= 0.45]
+    for i in set(rest) - set(waiting):
+        left[i] = 0  # for the picture
+        print(f"drop {letters[i]}: too much of {letters[best]}")
+    film.append((f"keep {letters[best]}", left.clone(), list(kept)))
+print("kept:", *[letters[i] for i in kept])
+
+# %% id="film-of-nms" slide="-"
+show.draw_suppression(
+    five, film, names="ABCDE",
+    alt="Five boxes in four steps. A is kept and B dropped; D is kept and "
+    "E dropped; C is kept: only B overlaps it by more than the threshold.")
+
+# %% [markdown] id="greedy" slide="fragment"
+# C survives: its IoU with A is only 0.20, and B, with which it has 0.50, was dropped before it could drop anybody. **A dropped box has no say.** Whether C is a second object or the same one once more, NMS cannot know: it sees boxes, not pictures.
+#
+# As a function, with the indices as answer, best first:
+
+# %% id="define-nms" slide="subslide" tags=["teaches:detlearn.boxes.nms:nms"]
+def nms(boxes, scores, iou_threshold):
+    order = scores.argsort(descending=True, stable=True)
+    keep = []
+    while len(order) > 0:
+        best, rest = order[:1], order[1:]
+        keep.append(best)
+        overlaps = box_iou(boxes[best], boxes[rest])[0]
+        order = rest[overlaps <= iou_threshold]
+    return torch.cat(keep) if keep else order
+
+
+nms(five, scores, 0.45)
+
+# %% id="nms-proved" slide="-" tags=["prove"]
+many = (100 * torch.rand(400, 2, 2).sort(dim=1).values).flatten(1)
+belief = torch.rand(400)
+limits = (0.1, 0.3, 0.45, 0.7)
+theirs = [torchvision.ops.nms(many, belief, t) for t in limits]
+prove("ours = torchvision's nms",
+      [nms(many, belief, t).tolist() == keep.tolist()
+       for t, keep in zip(limits, theirs)], [True] * 4)
+prove("the package's = torchvision's nms",
+      [boxes.nms(many, belief, t).tolist() == keep.tolist()
+       for t, keep in zip(limits, theirs)], [True] * 4)
+
+# %% [markdown] id="the-threshold" slide="subslide"
+# **Predict, then run.** The threshold is the *largest overlap of two answers*. What remains of the five at 0.1, at 0.45, at 0.5, at 0.7?
+
+# %% id="thresholds-of-nms" slide="-"
+for limit in (0.1, 0.45, 0.5, 0.7):
+    print(limit, *[letters[i] for i in nms(five, scores, limit)])
+
+# %% [markdown] id="soft" slide="subslide"
+# At 0.5, B stays: its IoU with A is 0.5, and *larger* was the word. A low threshold loses neighbours (a crowd becomes one person), a high one leaves doubles. No value is right for both.
+#
+# ### Soft: lose score, not life
+#
+# **Soft-NMS** (Bodla et al. 2017, §3) does not decide. What overlaps the best box keeps its place in the list and loses score, the more it overlaps:
+#
+# - *linear*: score · (1 − IoU), where the IoU exceeds a threshold $N_t$ = 0.3;
+# - *gaussian*: score · exp(−IoU² / σ), everywhere, σ = 0.5.
+#
+# The score threshold that you choose anyhow does the rest. By hand, linear: A keeps 0.9. B falls to 0.8 · (1 − 0.5) = 0.4; C stays at 0.6, as 0.2 is below 0.3. Then D: E falls to 0.5 · (1 − 0.67) = 0.17. Then C: B falls *again*, to 0.4 · 0.5 = 0.2.
+
+# %% id="define-soft-nms" slide="subslide" tags=["teaches:detlearn.boxes.nms:soft_nms"]
+def soft_nms(boxes, scores, method="linear", iou_threshold=0.3, sigma=0.5,
+             score_threshold=0.001, plus_one=False):
+    if plus_one:
+        boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
+    alive = torch.arange(len(scores), device=scores.device)
+    decayed = scores.clone()
+    keep = []
+    while len(alive) > 0:
+        best = alive[decayed[alive].argmax()]
+        keep.append(best)
+        alive = alive[alive != best]
+        overlaps = box_iou(boxes[best][None], boxes[alive])[0]
+        if method == "linear":
+            weight = torch.where(overlaps > iou_threshold, 1 - overlaps,
+                                 torch.ones_like(overlaps))
+        else:
+            weight = torch.exp(-(overlaps**2) / sigma)
+        decayed[alive] *= weight
+        # strangers stay; what has next to nothing left is dropped
+        alive = alive[(overlaps == 0)
+                      | (decayed[alive] >= score_threshold)]
+    kept = torch.stack(keep) if keep else alive
+    return kept, decayed[kept]
+
+
+# %% id="soft-on-five" slide="-"
+for method in ("linear", "gaussian"):
+    order, decayed = soft_nms(five, scores, method)
+    pairs = zip(order.tolist(), decayed.tolist())
+    print(f"{method:9}", *[f"{letters[i]} {s:.2f}" for i, s in pairs])
+order, decayed = soft_nms(five, scores)
+film = [("hard, threshold 0.45", film[-1][1], kept),
+        ("soft, linear", decayed[order.argsort()], order.tolist())]
+show.draw_suppression(
+    five, film, names="ABCDE", alt="Left, after hard NMS: A, C and D are "
+    "kept, B and E dropped. Right, after soft-NMS: all five are kept, B "
+    "with 0.20 and E with 0.17.")
+
+# %% [markdown] id="move-suppression" slide="subslide"
+# ### Predict, then move
+#
+# Twelve boxes of one class. Write your guess down, then move the slider and read it off; `moves`, at the end, checks all four.
+#
+# 1. Hard, IoU threshold 0.50: how many of the twelve stay?
+# 2. Linear: box 1 has 0.81 and overlaps box 0 with IoU 0.72. What is left of its score after the first step?
+
+# %% id="explorer-suppression" slide="-" tags=["explorer"]
+show.NMSExplorer()
+
+# %% [markdown] id="soft-proof-text" slide="subslide"
+# **Prove it.** torchvision has no soft-NMS, so compare with two things you trust: the paper's pseudocode (its Fig. 2), a plain loop over numbers; and a limit: for σ → 0 the gaussian leaves nothing to whatever touches a better box, which is hard NMS with threshold 0.
+
+# %% id="soft-by-loops" slide="-" tags=["prove"]
+def soft_by_loops(boxes, scores, weigh):
+    """The paper's pseudocode: answers as (index, score)."""
+    table = iou_by_loops(boxes, boxes).tolist()
+    left, answers = dict(enumerate(scores.tolist())), []
+    while left:
+        best = max(left, key=left.get)
+        answers.append((best, left.pop(best)))
+        left = {i: s * weigh(table[best][i]) for i, s in left.items()}
+    return [torch.tensor(column) for column in zip(*answers)]
+
+
+some, belief40 = many[:40], belief[:40]
+for method, weigh in {
+    "linear": lambda iou: 1 - iou if iou > 0.3 else 1,
+    "gaussian": lambda iou: math.exp(-(iou**2) / 0.5),
+}.items():
+    for name, function in (("ours", soft_nms), ("the package's",
+                                               boxes.soft_nms)):
+        prove(f"{name}, {method} = the loop",
+              function(some, belief40, method, score_threshold=0.0),
+              soft_by_loops(some, belief40, weigh), tolerance=1e-5)
+
+# %% id="soft-becomes-hard" slide="-" tags=["prove"]
+order, _ = soft_nms(many, belief, "gaussian", sigma=1e-12)
+prove("a soft-NMS of width 0 is hard",
+      order.tolist() == torchvision.ops.nms(many, belief, 0).tolist(), True)
+
+# %% [markdown] id="classes" slide="subslide"
+# ### Each class for itself
+#
+# A rider overlaps her horse, and both are there. So NMS runs **in each class separately**. From the table of scores (P, K), a row for each box and a column for each class, column 0 the background, a detector's last step is:
+#
+# 1. every box in every class whose score is above a threshold is a candidate: one box may stand for two classes;
+# 2. NMS in each class;
+# 3. the best of all classes together, at most 100 or 200.
+
+# %% id="nms-by-class" slide="-" tags=["prove"]
+def nms_by_class(boxes, scores, labels, iou_threshold):
+    """Indices kept by NMS within each class, best first."""
+    keep = []
+    for label in labels.unique():
+        mine = (labels == label).nonzero()[:, 0]  # rows of this class
+        keep.append(mine[nms(boxes[mine], scores[mine], iou_threshold)])
+    keep = torch.cat(keep)
+    return keep[scores[keep].argsort(descending=True)]
+
+
+labels = torch.arange(400) % 5
+prove("ours = torchvision's batched_nms",
+      nms_by_class(many, belief, labels, 0.3).tolist()
+      == batched_nms(many, belief, labels, 0.3).tolist(), True)
+
+# %% [markdown] id="the-last-step" slide="subslide"
+# Fast code needs no loop over classes: it moves each class to a place of its own (box + 1000 · label, say), out of reach of the others, and runs one NMS. The package's `select_detections` does all three steps:
+
+# %% id="select-detections" slide="-" tags=["prove"]
+table = (3 * torch.randn(400, 6)).softmax(dim=-1)  # (P, K)
+answer = boxes.select_detections(
+    many, table, score_threshold=0.05, iou_threshold=0.45,
+    max_detections=100)
+prior, column = (table[:, 1:] > 0.05).nonzero(as_tuple=True)
+label = column + 1  # column 0 of table[:, 1:] is class 1
+score = table[prior, label]
+keep = batched_nms(many[prior], score, label, 0.45)[:100]
+prove("threshold, NMS by class, the best 100",
+      [answer["boxes"], answer["scores"], answer["labels"]],
+      [many[prior[keep]], score[keep], label[keep]])
+
+# %% [markdown] id="ap" slide="slide"
+# ## 4 · One number for a detector
+#
+# Detector 1 finds more, detector 2 errs less. Which is better? Begin with a single class. Four objects (dashed) and six detections (solid), each with its score:
+
+# %% [markdown] id="notes-ap" slide="notes"
+# > *For the speaker.* Let the room judge the six boxes, best score first: right or wrong? The second, 0.90, divides the room: it lies well on an object, but that one is taken. Only then show the rule.
+
+# %% id="six-detections" slide="-"
+objects = torch.tensor([[2.0, 2, 12, 12], [14, 2, 24, 12],
+                        [26, 2, 36, 12], [38, 2, 48, 12]])
+found = torch.tensor([[3.0, 2, 13, 12], [2, 4, 12, 14], [14.5, 2, 24.5, 12],
+                      [20, 15, 30, 25], [29, 2, 39, 12], [38, 6, 48, 16]])
+sure = torch.tensor([0.95, 0.90, 0.80, 0.70, 0.60, 0.50])
+show.draw_boxes(torch.ones(3, 27, 50), found, scores=sure, width=6,
+                reference=objects, alt="Four dashed objects in a row and "
+                "six detections: two on the first object, one on the "
+                "second, one on none, one a little and one too far off.")
+
+# %% [markdown] id="who-found-what" slide="subslide"
+# **Step 1: right or wrong?** Best score first, each detection takes the object that it overlaps best, if the IoU is at least a threshold, say 0.5, and nobody has taken that object yet. It is then a **hit**. Everything else is a mistake: too far off, on nothing, or a **second** box of the same object, however good.
+
+# %% id="hits-of" slide="-"
+def hits_of(boxes, scores, objects, threshold):
+    """Which detections of one image and one class are hits: (D,)."""
+    hits = torch.zeros(len(boxes), dtype=torch.bool)
+    iou = box_iou(boxes.double(), objects.double()).tolist()
+    free = set(range(len(objects)))
+    for d in scores.argsort(descending=True, stable=True).tolist():
+        near = [g for g in free if iou[d][g] >= threshold]
+        if near:
+            free.remove(max(near, key=lambda g: iou[d][g]))
+            hits[d] = True
+    return hits
+
+
+hits = hits_of(found, sure, objects, 0.5)
+best = box_iou(found, objects).amax(dim=1)
+for score, iou, hit in zip(sure.tolist(), best.tolist(), hits.tolist()):
+    print(f"{score:.2f}  best IoU {iou:.2f}  {'hit' if hit else '-'}")
+
+# %% [markdown] id="precision-recall" slide="subslide"
+# **Step 2: walk down the list.** After each detection ask two questions:
+#
+# - **precision**: which share of the detections so far is right?
+# - **recall**: which share of the *objects* is found so far?
+#
+# Who stops reading early is careful, who stops late is thorough; each stop is one score threshold. Look at all of them, instead of choosing one:
+
+# %% id="curve" slide="-"
+def curve(scores, hits, num_objects):
+    """Precision and recall after each detection, best score first."""
+    order = scores.argsort(descending=True, stable=True)
+    right = hits[order].double().cumsum(dim=0)  # (D,)
+    return right / torch.arange(1, len(hits) + 1), right / num_objects
+
+
+precision, recall = curve(sure, hits, len(objects))
+for p, r in zip(precision.tolist(), recall.tolist()):
+    print(f"precision {p:.2f}  recall {r:.2f}")
+
+# %% [markdown] id="average-precision" slide="subslide"
+# **Step 3: one number.** Precision as a function of recall is a saw: each hit lifts it, each mistake lowers it. Take the **envelope**: at each recall, the best precision *there or further right*, for nobody would stop at a place if a later one is better in both. The **average precision**, AP, is the mean height of the envelope over all recalls from 0 to 1; where recall never arrives, the height is 0.
+
+# %% id="ap-area" slide="-"
+def ap_area(precision, recall):
+    """Area below the envelope."""
+    envelope = precision.flip(0).cummax(dim=0).values.flip(0)  # (D,)
+    gained = recall.diff(prepend=recall.new_zeros(1))  # (D,)
+    return (gained * envelope).sum().item()
+
+
+print("by hand", round(0.25 * (1 + 2 / 3 + 3 / 5 + 0), 4))
+print("by code", round(ap_area(precision, recall), 4))
+
+# %% [markdown] id="three-ways" slide="subslide"
+# By hand: each object found adds a quarter of the recall, at the heights 1, 2/3 and 3/5; the fourth is never found.
+#
+# Three benchmarks read the same curve in three ways: VOC 2007 at **11 points**, VOC since 2010 by the **area**, COCO at **101 points**. Reading at points needs no envelope: take the best precision of all places with at least that recall.
+
+# %% id="ap-points" slide="-"
+def ap_points(precision, recall, points):
+    """Mean of the best precision at recall 0, ..., 1."""
+    total = 0.0
+    for wanted in np.linspace(0, 1, points):
+        reached = precision[recall >= wanted]
+        total += reached.max().item() if len(reached) else 0.0
+    return total / points
+
+
+by_hand = (3 * 1 + 3 * 2 / 3 + 2 * 3 / 5) / 11  # recall 0-.2, .3-.5, .6-.7
+prove("11 points by hand", ap_points(precision, recall, 11), by_hand,
+      tolerance=1e-12)
+print("101 points:", round(ap_points(precision, recall, 101), 4))
+
+# %% id="staircase" slide="subslide"
+show.draw_precision_recall(
+    precision, recall, methods=("area", "11-point", "101-point"),
+    alt="The saw of six detections with its envelope, three times: the "
+    "shaded area, 0.567; read at 11 points, 0.564; at 101 points, 0.571. "
+    "The envelope falls from 1 to 2/3 to 3/5, and to 0 at recall 0.75.")
+
+# %% [markdown] id="move-the-threshold" slide="subslide"
+# ### Predict, then move
+#
+# 3. Which of the three readings gives this list the largest AP, and how large is it?
+# 4. Lift the score threshold from 0.14 to 0.22 (area). What is AP then? The detections that went were the least sure.
+
+# %% id="explorer-ap" slide="-" tags=["explorer"]
+show.AveragePrecisionExplorer()
+
+# %% id="ap-proved" slide="-" tags=["prove"]
+belief = torch.rand(60)
+luck = torch.rand(60) < belief  # surer is more often right
+p, r = curve(belief, luck, 50)
+ours = [ap_area(p, r), ap_points(p, r, 11), ap_points(p, r, 101)]
+theirs = metrics.precision_recall(belief, luck, num_gt=50)
+prove("the curve = the package's", [p, r], list(theirs), tolerance=1e-12)
+prove("three APs = the package's", ours,
+      [metrics.average_precision(*theirs, way)
+       for way in ("area", "11-point", "101-point")], tolerance=1e-12)
+prove("hits = the package's", hits,
+      metrics.match_detections(found, sure, objects, 0.5).hits)
+
+# %% [markdown] id="only-the-order" slide="subslide"
+# **Two consequences.** AP knows the scores only by their *order*: an absurdly sure detector and a timid one can have the same AP. And it reads the *whole* list: cutting it off at some score first can only lower it:
+
+# %% id="order-and-cut" slide="-" tags=["prove"]
+prove("squared scores, the same AP",
+      ap_area(*curve(belief**2, luck, 50)), ap_area(p, r))
+for limit in (0.0, 0.55, 0.75, 0.92):
+    some = sure > limit
+    ap = ap_area(*curve(sure[some], hits[some], len(objects)))
+    print(f"scores above {limit:.2f}: AP {ap:.3f}")
+
+# %% [markdown] id="map" slide="subslide"
+# ### From AP to COCO's mAP
+#
+# A data set has many images and many classes. **Hits are decided within an image; the list is sorted across all images.** Then:
+#
+# - **mAP50**: the mean of AP over the classes, at the IoU threshold 0.50 (VOC's idea);
+# - **mAP**, COCO's headline: the mean over classes *and* **ten thresholds** 0.50, 0.55, … 0.95. A sloppy box is a hit for the first and a mistake for the last. So 0.40 is a good number on COCO, and not “40 % right”.
+#
+# Ours, from the pieces above:
+
+# %% id="my-map" slide="-"
+def my_ap(detections, targets, label, threshold):
+    """AP of one class at one IoU threshold, over all images."""
+    scores, hits, num_objects = [], [], 0
+    for one, target in zip(detections, targets):
+        mine, theirs = one["labels"] == label, target["labels"] == label
+        objects = target["boxes"][theirs]
+        scores.append(one["scores"][mine])
+        hits.append(hits_of(one["boxes"][mine], scores[-1], objects,
+                            threshold))
+        num_objects += len(objects)
+    scores, hits = torch.cat(scores), torch.cat(hits)
+    return ap_points(*curve(scores, hits, num_objects), 101)
+
+
+toy = {"boxes": objects, "labels": torch.ones(4).long()}
+toy_found = {"boxes": found, "labels": torch.ones(6).long(),
+             "scores": sure}
+aps = {f"{t:.2f}": round(my_ap([toy_found], [toy], 1, t), 3)
+       for t in metrics.COCO_IOU_THRESHOLDS}
+print(aps, "mean", round(sum(aps.values()) / 10, 3))
+
+# %% [markdown] id="pycocotools" slide="subslide"
+# **Prove it**, with a real detector: `ssd_tiny` of chapter 00, on scenes it has never seen. The judge is **pycocotools**, the code behind COCO's own tables (`coco_evaluate` hands our dictionaries to it). Your number must be its number.
+
+# %% id="detect" slide="-"
+model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+folder = data_path("shapes_val")
+scenes = CocoDetectionDataset(folder / "images",
+                              folder / "annotations.json")
+images, targets = zip(*[scenes[i] for i in range(60)])
+detections = model.detect(list(images))  # every score above 0.01
+print(len(images), "scenes,", len(model.class_names) - 1, "classes")
+
+# %% id="map-proved" slide="-" tags=["prove"]
+classes = range(1, len(model.class_names))
+mine = torch.tensor([[my_ap(detections, targets, label, threshold)
+                      for threshold in metrics.COCO_IOU_THRESHOLDS]
+                     for label in classes])  # (K - 1, 10)
+judge = metrics.coco_evaluate(detections, targets, model.class_names)
+prove("my mAP, mAP50, mAP75 = pycocotools'",
+      [mine.mean(), mine[:, 0].mean(), mine[:, 5].mean()],
+      [judge[key] for key in ("mAP", "mAP50", "mAP75")], tolerance=1e-6)
+prove("my AP of each class = pycocotools'", mine.mean(dim=1).tolist(),
+      [judge[f"AP/{name}"] for name in model.class_names[1:]],
+      tolerance=1e-6)
+prove("the package's by hand = pycocotools'",
+      metrics.coco_map_by_hand(detections, targets, model.class_names),
+      judge, tolerance=1e-6)
+
+# %% id="ten-thresholds" slide="fragment"
+assert (mine.mean(dim=0).diff() <= 0.01).all()  # it falls, step by step
+sure_only = [{key: one[key][one["scores"] > 0.5] for key in one}
+             for one in detections]
+cut = metrics.coco_evaluate(sure_only, targets, model.class_names)
+at50, at95 = mine[:, 0].mean(), mine[:, -1].mean()
+print("a stricter IoU, a lower AP; at 0.95 not half of that at 0.50:",
+      bool(at95 < at50 / 2))
+print("cut at score 0.5, mAP falls:", cut["mAP"] < judge["mAP"])
+
+# %% [markdown] id="ledger" slide="slide" tags=["ledger"]
+# ## 5 · Your turn
+#
+# ### Paper ↔ code
+#
+# | what | paper, or often said | published code | here | see it |
+# |--|--|--|--|--|
+# | width | – | x2 − x1 + 1 (VOC, M2Det's soft-NMS) | x2 − x1; `plus_one=` | §1; L1 |
+# | scaled in place | – | uvipen's `decode_batch` scales its input: called twice, other boxes | new tensors | L1 |
+# | equal to the NMS threshold | “larger” | kept (torchvision); dropped (uvipen) | kept | §3, 0.5 |
+# | NMS “merges boxes” | – | none does: it discards | the same | L2 |
+# | soft-NMS, $N_t$ | 0.3 | M2Det's config says 0.45; it lands in σ | named arguments | clinic 2 |
+# | keep the best k | after NMS | RefineDet.PyTorch: `fill_` on a copy, and the mask holds the best | `max_detections` | L2 |
+# | thresholds | SSD 0.01 and 0.45; M2Det 0.05 | uvipen 0.05 and 0.5; M2Det 0.1 | arguments | §4, cut |
+# | no detection | – | M2Det's demo: IndexError; pycocotools' `loadRes` too | an empty answer, AP 0 | L3 |
+# | empty images | count | uvipen drops them, and their false alarms | count | L3 |
+# | crowds | ignored | uvipen: ordinary objects | ignored | L3 |
+# | hit | VOC: IoU > 0.5, looks at its best object only; COCO: ≥, the best *free* one | as said | `rule=` | L4 |
+# | 11 points | 0, 0.1, … 1 | 0.30000000000000004 | as the code | L4 |
+# | COCO's class ids | – | `category_ids[label - 1]`: right by luck | a table | L5 |
+# | order of the answer | best first | uvipen: ascending | best first | clinic 3 |
+
+# %% id="ledger-1" slide="subslide" tags=["ledger"]
+# L1 the + 1; scaling in place
+for side in (3, 10, 100):
+    one = torch.tensor([[0.0, 0.0, side, side]])
+    both = torch.cat([one, one + torch.tensor([side / 2, 0, side / 2, 0])])
+    plus = both + torch.tensor([0, 0, 1, 1])
+    print(f"{side:3} px, pushed by half: {box_iou(both, both)[0, 1]:.2f}, "
+          f"with the + 1 {box_iou(plus, plus)[0, 1]:.2f}")
+
+prediction = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+for _ in range(2):
+    prediction *= 300  # what was meant: prediction * 300
+print("scaled twice:", prediction.round().int().tolist())
+
+# %% id="ledger-2" slide="-" tags=["ledger", "prove"]
+# L2 NMS discards, and never merges; the mask that writes into a copy
+prove("what NMS keeps was there before, unchanged",
+      five[nms(five, scores, 0.45)], five[[0, 3, 2]])
+
+rows = torch.tensor([0.9, 0.8, 0.7, 0.6])
+rank = rows.argsort(descending=True).argsort()
+rows[rank < 2].fill_(0)  # indexing by a mask makes a copy
+print("after fill_:", [round(x, 1) for x in rows.tolist()])
+rows[rank < 2] = 0  # this one writes, and deletes the *best* two
+print("after = 0:  ", [round(x, 1) for x in rows.tolist()])
+
+# %% id="ledger-3" slide="subslide" tags=["ledger", "prove"]
+# L3 nothing found, empty images, crowds
+nothing = torch.zeros(0, 4), torch.zeros(0)
+assert len(nms(*nothing, 0.5)) == len(boxes.nms(*nothing, 0.5)) == 0
+names = ("background", "thing")
+empty = {"boxes": nothing[0], "labels": torch.zeros(0).long()}
+nobody = {**empty, "scores": nothing[1]}
+print("nothing found: mAP50",
+      metrics.coco_evaluate([nobody], [toy], names)["mAP50"])
+alarm = {"boxes": found[:1], "labels": torch.tensor([1]),
+         "scores": torch.tensor([0.99])}
+both = metrics.coco_evaluate([toy_found, alarm], [toy, empty], names)
+alone = metrics.coco_evaluate([toy_found], [toy], names)
+print("mAP50 with the empty image", round(both["mAP50"], 3),
+      "and without", round(alone["mAP50"], 3))
+match = metrics.match_detections(found[:2], sure[:2], objects[:1],
+                                 crowd=torch.tensor([True]))
+print("in a crowd: hits", match.hits.tolist(), "ignored",
+      match.ignored.tolist())
+
+# %% id="ledger-4" slide="subslide" tags=["ledger"]
+# L4 VOC and COCO: two boxes between two objects; three of ten objects
+near = torch.tensor([[0.0, 0, 10, 10], [0, 2, 10, 12]])
+two = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 11]])
+for rule in ("voc", "coco"):
+    match = metrics.match_detections(two, sure[:2], near, rule=rule)
+    print(f"{rule:4}", "hits", match.hits.tolist())
+
+tenths = np.linspace(0, 1, 11)
+print("the fourth point:", repr(float(tenths[3])), "> 3 / 10:",
+      bool(tenths[3] > 3 / 10))
+three = torch.tensor([True] * 3)
+print("3 of 10 found, 11 points:",
+      round(ap_points(*curve(sure[:3], three, 10), 11), 4), "= 3 / 11")
+
+# %% id="ledger-5" slide="-" tags=["ledger"]
+# L5 labels are 1 ... K - 1; COCO's ids are 1 ... 90 with gaps
+categories = [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"},
+              {"id": 3, "name": "car"}]  # a file may list them so
+in_file = [category["id"] for category in categories]
+label_of = {number: label  # ours: sorted, so that labels never move
+            for label, number in enumerate(sorted(in_file), start=1)}
+id_of = {label: number for number, label in label_of.items()}
+print("label 1 is id", id_of[1], "| by category_ids[label - 1]:",
+      in_file[1 - 1], "| label 0 would be:", in_file[0 - 1])
+
+# %% [markdown] id="quiz" slide="subslide"
+# ### Quiz: seven things that sound right
+#
+# True or false? Write seven letters down, then run the next cell, then open the answers.
+#
+# 1. An IoU of 0.5 means that half of the object is covered.
+# 2. After NMS, no two boxes of the answer overlap by more than the threshold.
+# 3. NMS makes a better box out of several.
+# 4. With all scores halved, AP is halved.
+# 5. A higher score threshold removes mistakes, so it raises AP.
+# 6. A mistake after the last hit lowers AP.
+# 7. An mAP of 0.5 means that half of the detections are right.
+#
+# <details><summary>Answers: seven times false</summary>
+#
+# 1. Pushed by half a side, half is covered, and the IoU is 1/3. At 0.5, two boxes of one size share two thirds of each.
+# 2. Only within one class: the horse and its rider both stay.
+# 3. It discards, and the best *score* need not be the best box.
+# 4. AP sees the order alone.
+# 5. It shortens the list, and the curve loses its right end.
+# 6. Recall gains nothing there, so the envelope has no width. (It annoys users all the same.)
+# 7. It is an area, averaged over classes and ten thresholds.
+#
+# </details>
+
+# %% id="quiz-evidence" slide="-"
+half_off = torch.tensor([[0.0, 0, 8, 8], [4, 0, 12, 8]])
+print("1. IoU", round(box_iou(half_off, half_off)[0, 1].item(), 3))
+two_classes = torch.tensor([1, 2, 1, 1, 1])
+keep = nms_by_class(five, scores, two_classes, 0.45)
+print("2. kept:", *[letters[i] for i in keep])
+halved = ap_area(*curve(sure / 2, hits, 4))
+print("4. the same AP:", halved == ap_area(precision, recall))
+print("5. cut at 0.7:", round(ap_area(*curve(sure[:3], hits[:3], 4)), 3),
+      "instead of", round(ap_area(precision, recall), 3))
+print("6. without the last mistake:",
+      round(ap_area(*curve(sure[:5], hits[:5], 4)), 3))
+print("7. right:", int(hits.sum()), "of", len(hits), "| mAP",
+      round(sum(aps.values()) / 10, 3))
+
+# %% [markdown] id="exercises" slide="subslide"
+# ### Exercises
+#
+# Replace the dots and run the cell: it says what is right, or wrong and why. `nb01.iou.hint()` helps, a little more at each call. Write without scrolling up.
+#
+# 1. `voc_to_corners`: VOC's boxes (pixels counted from 1, the last one included) as corners. It works when a box of one pixel has area 1.
+# 2. `iou`: of two boxes given as four numbers each. It works when boxes apart give 0.
+# 3. `keep_best`: greedy NMS with `box_iou`, as indices, best first. It works when it agrees with torchvision's.
+# 4. `find_hits`: which detections are hits, from their table of IoUs (D, G) with the objects. It works when every object is found once at most.
+# 5. `area_under`: AP from precision and recall, by the envelope's area. It works when the six detections give 0.5667.
+
+# %% id="exercise-voc-to-corners" slide="skip" tags=["exercise"]
+def voc_to_corners(boxes_voc):
+    """(N, 4) first and last pixel, counted from 1, to corners."""
+    ...
+
+nb01.voc_to_corners.check(voc_to_corners)
+
+# %% id="exercise-iou" slide="skip" tags=["exercise"]
+def iou(box1, box2):
+    """IoU of two boxes (x1, y1, x2, y2), a number."""
+    left = max(box1[0], box2[0])
+    ...
+
+nb01.iou.check(iou)
+
+# %% id="exercise-keep-best" slide="skip" tags=["exercise"]
+from detlearn.boxes import box_iou
+
+def keep_best(boxes, scores, iou_threshold):
+    """Indices (int64) that greedy NMS keeps, best score first."""
+    order = scores.argsort(descending=True, stable=True)
+    keep = []
+    ...
+    return None
+
+nb01.keep_best.check(keep_best)
+
+# %% id="exercise-find-hits" slide="skip" tags=["exercise"]
+def find_hits(table, scores, threshold):
+    """Which detections are hits (D,) bool; table is their IoU (D, G)."""
+    hits = torch.zeros(len(scores), dtype=torch.bool)
+    for d in scores.argsort(descending=True, stable=True).tolist():
+        ...
+    return None
+
+nb01.find_hits.check(find_hits)
+
+# %% id="exercise-area-under" slide="skip" tags=["exercise"]
+def area_under(precision, recall):
+    """Area under the envelope of the curve, a number."""
+    ...
+
+nb01.area_under.check(area_under)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# what you read off the two explorers: a count, a score, two APs
+moves = ...
+
+nb01.moves.check(moves)
+
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# ### Bug clinic
+#
+# Three patients, two of them from published code. Run the symptom, write down the mistake, *then* open the diagnosis. The cures stand after the third.
+#
+# **Patient 1.** “I took an old, well-tested NMS. Now my detector finds exactly one object in each picture.”
+#
+# <details><summary>Diagnosis</summary>
+#
+# The old code counts pixels and adds 1 to every width. But these boxes are *fractions* of the image: each becomes about 1.1 × 1.1, any two of them overlap by more than the threshold, and the best drops all the others. The + 1 has a unit, the pixel.
+#
+# </details>
+
+# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+def sick_nms(boxes, scores, iou_threshold):
+    pixels = boxes + torch.tensor([0, 0, 1, 1])  # x2 - x1 + 1
+    return nms(pixels, scores, iou_threshold)
+
+
+in_fractions = five / 40  # an image of 40 x 40 px
+for five_boxes in (five, in_fractions):
+    answer = sick_nms(five_boxes, scores, 0.45)
+    print("kept:", *[letters[i] for i in answer])
+
+# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# **Patient 2** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes with IoU 0.4, both 0.8: with a threshold of 0.45, what should the second one keep?
+#
+# <details><summary>Diagnosis</summary>
+#
+# The third argument of the function is *sigma*, and the call gives it by position. The linear method does not use sigma; $N_t$ stays at its default 0.3, so 0.8 · (1 − 0.4) = 0.48. (The released results were made with this bug: to reproduce them, keep 0.3.)
+#
+# </details>
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+def released(found, scores, sigma=0.5, Nt=0.3):
+    return boxes.soft_nms(found, scores, "linear", Nt, sigma)
+
+
+pair = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 4]])  # IoU 0.4
+equal = torch.tensor([0.8, 0.8])
+for threshold in (0.35, 0.45, 0.7):
+    _, left = released(pair, equal, threshold)
+    print(threshold, "->", [round(score, 2) for score in left.tolist()])
+
+# %% [markdown] id="clinic-3" slide="subslide" tags=["clinic"]
+# **Patient 3.** “My AP is far below pycocotools', although the hits agree one by one. With a single image it is equal.”
+#
+# <details><summary>Diagnosis</summary>
+#
+# Each image's detections are sorted, the images are put one after the other, and nobody sorts the whole: the weak mistakes of the first image stand before the sure hits of the second. (uvipen's detector returns ascending scores: without a sort even one image is wrong.)
+#
+# </details>
+
+# %% id="clinic-3-symptom" slide="-" tags=["clinic"]
+def sick_curve(scores, hits, num_objects):
+    right = hits.double().cumsum(dim=0)
+    return right / torch.arange(1, len(hits) + 1), right / num_objects
+
+
+two_images = torch.tensor([0.9, 0.3, 0.2, 0.8, 0.7, 0.1])  # 3 and 3
+right_or_not = torch.tensor([True, False, False, True, True, False])
+for function in (sick_curve, curve):
+    ap = ap_area(*function(two_images, right_or_not, 3))
+    print(f"{function.__name__:10} AP {ap:.2f}")
+
+# %% id="clinic-1-cure" slide="skip" tags=["clinic", "prove"]
+def cured_nms(boxes, scores, iou_threshold):
+    return nms(boxes, scores, iou_threshold)  # coordinates are lines
+
+
+prove("patient 1 is cured: the unit does not matter",
+      cured_nms(in_fractions, scores, 0.45),
+      torchvision.ops.nms(five, scores, 0.45))
+
+# %% id="clinic-2-cure" slide="skip" tags=["clinic", "prove"]
+_, cured = boxes.soft_nms(pair, equal, "linear", iou_threshold=0.45)
+prove("patient 2 is cured: 0.4 is below 0.45", cured, equal)
+_, as_released = boxes.soft_nms(pair, equal, "linear")
+prove("and the released number is 0.48", as_released[1], 0.48,
+      tolerance=1e-6)
+
+# %% id="clinic-3-cure" slide="skip" tags=["clinic", "prove"]
+order = two_images.argsort(descending=True)
+prove("patient 3 is cured: sort across the images",
+      list(sick_curve(two_images[order], right_or_not[order], 3)),
+      list(metrics.precision_recall(two_images, right_or_not, 3)))
+
+# %% [markdown] id="summary" slide="slide"
+# ### Summary
+#
+# - **Boxes** are corners, coordinates are *lines*; other formats stand in the name; a + 1 has a unit. Draw before you train.
+# - **IoU** = shared / covered together: relative, and strict (a third of the side off is 0.5).
+# - **NMS**: keep the best, drop what overlaps it, repeat, each class for itself. **Soft-NMS** takes score instead of life.
+# - **AP**: hits within each image, one sorted list over all, the area under the envelope. **mAP**: the mean over classes and, for COCO, ten thresholds.
+# - Your number is pycocotools' number.
+#
+# **Next**, 02: where do the boxes come from that a detector starts with?
+#
+# **Further reading.** Everingham et al. 2010, *The PASCAL Visual Object Classes Challenge*, §4.2 · Lin et al. 2014, *Microsoft COCO*, arXiv 1405.0312 · Bodla et al. 2017, *Soft-NMS*, 1704.04503, §3 · Liu et al. 2016, *SSD*, 1512.02325 · pycocotools, `cocoeval.py`.
