@@ -425,6 +425,8 @@ for rule in ("none", "sizes", "all"):
 #
 # ### Predict, then move
 #
+# `nb02.moves`, at the end, checks what you read off.
+#
 # 1. `ssd300_voc`, level 2, last row and column: where is the centre? Untick the clamp: what moves?
 # 2. Level 5: how many of the four boxes does the clamp change, and which?
 # 3. Find the cell that owns row 5,776 of the tensor (the table's last column).
@@ -593,6 +595,12 @@ def share_covered(boxes, priors, threshold):
     ...
 
 nb02.share_covered.check(share_covered)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# the explorer's tasks 1 to 3, say ((280, 280), 1, (2, 5, 5))
+moves = ...
+
+nb02.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

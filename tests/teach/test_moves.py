@@ -10,7 +10,7 @@ from detlearn.show import (
     MatchingExplorer,
     NMSExplorer,
 )
-from detlearn.teach.exercises import nb01, nb03
+from detlearn.teach.exercises import nb01, nb02, nb03
 
 
 def test_notebook_01() -> None:
@@ -29,6 +29,15 @@ def test_notebook_01() -> None:
 
     largest = max(ap(0.0, method) for method in ("area", "11-point", "101-point"))
     assert nb01.moves.check((stay, left, largest, ap(0.22, "area")))
+
+
+def test_notebook_02() -> None:
+    ssd300 = boxes.SSD300_VOC_PRIORS
+    x, y = (300 * boxes.PriorBox(ssd300).centers(2)[-1]).round().int().tolist()
+    sizes = boxes.PriorBox(ssd300).sizes(5)
+    place = boxes.PriorBox(ssd300).locate(5776)
+    answer = ((x, y), int((sizes > 1).any(dim=1).sum()), (place.level, place.row, place.column))
+    assert nb02.moves.check(answer)
 
 
 def test_notebook_03() -> None:

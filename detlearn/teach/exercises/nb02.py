@@ -1,6 +1,6 @@
 """Exercises of notebook 02, PriorBox.
 
-Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`.
+Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`, `moves`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import torch
 
 from .framework import Exercise, WrongAnswer
 
-__all__ = ["cell_centers", "cell_sizes", "find_prior", "prior_count", "share_covered"]
+__all__ = [
+    "cell_centers", "cell_sizes", "find_prior", "moves", "prior_count", "share_covered",
+]  # fmt: skip
 
 
 def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
@@ -495,4 +497,40 @@ find_prior = Exercise(
     ),
     cases=_find_cases,
     praise="Equal to `PriorBox(config).locate(index)`: now a detection can name its prior.",
+)
+
+
+# ---------------------------------------------------------------------------- moves
+
+
+moves = Exercise(
+    notebook="nb02",
+    key="moves",
+    prompt=(
+        "Write down `moves`, what the explorer showed you in the three tasks: the centre (x, y) in "
+        "px; how many of the four boxes the clamp changes; (level, row, column) of row 5,776."
+    ),
+    stub="moves = ...",
+    solution_source="moves = ((304, 304), 2, (1, 0, 0))",
+    hints=(
+        "Level 2 has 10 cells a side and a step of 32 px: the last centre is at (9 + 0.5) * 32.",
+        "Level 5 has sides of 264 and 288 px, and a wide and a tall box of 373 x 187 px.",
+        "Level 0 has 38 * 38 * 4 = 5,776 priors; its last row in the tensor is number 5,775.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "moves = ((300, 300), 2, (1, 0, 0))",
+            "(300, 300) is where the clamp puts the centre. Untick it: the centre is at "
+            "(9 + 0.5) * 32 = 304, outside the image.",
+        ),
+        WrongAnswer(
+            "moves = ((304, 304), 4, (1, 0, 0))",
+            "Two of the four are squares of 264 and 288 px: smaller than the image, and centred.",
+        ),
+        WrongAnswer(
+            "moves = ((304, 304), 2, (0, 37, 37))",
+            "That is row 5,775, the last cell of level 0. Rows count from 0: 5,776 is the next.",
+        ),
+    ),
+    praise="The clamp moves centres, too: that is the surprise of this chapter.",
 )
