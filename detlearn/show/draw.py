@@ -22,18 +22,28 @@ from detlearn.show.metric_figures import (
 )
 from detlearn.show.network_figures import draw_head_rows, draw_parts, draw_pyramid, draw_taps
 from detlearn.show.prior_figures import draw_levels, draw_priors
+from detlearn.show.refinedet_figures import (
+    draw_addition,
+    draw_filter,
+    draw_iou_shift,
+    draw_refinedet,
+    draw_steps,
+)
 from detlearn.show.system_figure import draw_system
 from detlearn.show.training_figures import draw_curves, draw_error_kinds
 
 __all__ = [
     "PALETTE",
     "class_colour",
+    "draw_addition",
     "draw_attention",
     "draw_boxes",
     "draw_coverage",
     "draw_curves",
     "draw_error_kinds",
+    "draw_filter",
     "draw_head_rows",
+    "draw_iou_shift",
     "draw_level_grid",
     "draw_levels",
     "draw_matches",
@@ -43,9 +53,11 @@ __all__ = [
     "draw_precision_recall",
     "draw_priors",
     "draw_pyramid",
+    "draw_refinedet",
     "draw_scenes",
     "draw_size_chart",
     "draw_small_maps",
+    "draw_steps",
     "draw_suppression",
     "draw_system",
     "draw_taps",

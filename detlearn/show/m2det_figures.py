@@ -84,7 +84,7 @@ def draw_tum(
     )
     scale = 0.95 / side
     drawn = [max(0.06, each * scale) for each in sides]
-    gap, top = 0.36, 0.34 if title else 0.0
+    gap, top = 0.42, 0.34 if title else 0.0
     height = top + 0.62 + sum(drawn) + gap * (num_scales - 1) + 0.14
     down, up, end = 1.62, 4.05, 6.3
     with house_style():
@@ -154,6 +154,7 @@ def _arrow(
     if start[0] == end[0]:
         axes.text(x + 0.08, y, words, ha="left", va="center", fontsize=9, color=MUTED)
     else:
+        x += 0.14 * (end[0] - start[0])  # beyond what is written beside the upright arrow
         axes.text(x, y + 0.09, words, ha="center", va="center", fontsize=9, color=MUTED)
 
 
@@ -338,8 +339,8 @@ def _grid(axes: Axes, x: float, y: float, grid: Tensor, cell: float) -> None:
                 )
             )  # fmt: skip
             axes.text(
-                left + (j + 0.5) * cell, low - (i + 0.5) * cell, f"{value:.3g}", ha="center",
-                va="center", fontsize=10 if cell > 0.33 else 8.5,
+                left + (j + 0.5) * cell, low - (i + 0.5) * cell, f"{round(value, 2):g}",
+                ha="center", va="center", fontsize=10 if cell > 0.33 else 8.5,
             )  # fmt: skip
 
 

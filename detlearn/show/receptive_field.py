@@ -276,7 +276,7 @@ def _rule(
     name = func._schema.name.split("::")[1].rstrip("_")
     out = _sides(output)
     placeless = size == (1, 1) or source.ndim < 3  # nothing left to lose
-    same: Rule = lambda axis, cells: (0, 0) if size[axis] == 1 else cells  # noqa: E731
+    same: Rule = lambda axis, cells: cells if size[axis] == out[axis] else (0, 0)  # noqa: E731
     whole: Rule = lambda axis, cells: (0, size[axis] - 1)  # noqa: E731
     fits = output.ndim >= 3 and all(a in (1, b) for a, b in zip(size, out, strict=True))
 

@@ -111,16 +111,17 @@ the ODM, which starts from the anchors of the ARM.'
             )  # fmt: skip
             _card(axes, x - 0.52, rows["tcb"] - 0.24, 1.04, 0.48, ORANGE, 0.3, ORANGE)
             axes.text(x, rows["tcb"], f"TCB {k}", ha="center", va="center", fontsize=10.5)
-            down = x + 0.34
+            aside = box / 2 - 0.04  # both arrows leave the map, however small
+            down = x + min(0.34, aside)
             _arrow(axes, (down, rows["maps"] - box / 2), (down, rows["tcb"] + 0.24), MUTED)
-            for at, name, from_y in (
-                (rows["arm"] - 0.1, "ARM head", rows["maps"] - box / 2),
-                (rows["odm"], "ODM head", rows["tcb"] - 0.24),
-            ):
-                middle = x - 0.12 if name == "ARM head" else x
-                _card(axes, middle - 0.42, at - 0.17, 0.84, 0.34, "#FFFFFF", 1.0, MUTED)
+            for at, name, from_x, from_y, middle in (
+                (rows["arm"] - 0.1, "ARM head", x - min(0.27, aside), rows["maps"] - box / 2,
+                 x - 0.32),
+                (rows["odm"], "ODM head", x, rows["tcb"] - 0.24, x),
+            ):  # fmt: skip
+                _card(axes, middle - 0.36, at - 0.17, 0.72, 0.34, "#FFFFFF", 1.0, MUTED)
                 axes.text(middle, at, name, ha="center", va="center", fontsize=9.5)
-                _arrow(axes, (middle, from_y), (middle, at + 0.17), MUTED)
+                _arrow(axes, (from_x, from_y), (from_x, at + 0.17), MUTED)
             if k:
                 _arrow(
                     axes, (x - 0.52, rows["tcb"]), (x - column + 0.52, rows["tcb"]), VERMILION, 2.2
@@ -128,7 +129,7 @@ the ODM, which starts from the anchors of the ARM.'
         note = WIDTH - right + 0.12
         for y, head, lines in (
             (rows["maps"] + 0.1, "maps", "fine → coarse"),
-            (rows["arm"] - 0.02, "ARM", "2 labels, 4 deltas:\nwhere is anything?"),
+            (rows["arm"] + 0.14, "ARM", "2 labels, 4 deltas:\nwhere is anything?"),
             (rows["tcb"] + 0.08, "TCB", f"{tcb_channels} channels,\n← coarse helps fine"),
             (rows["odm"] + 0.08, "ODM", "K labels, 4 deltas:\nwhat exactly, where?"),
         ):
@@ -137,12 +138,12 @@ the ODM, which starts from the anchors of the ARM.'
         # the anchors go from the ARM to the ODM, round the outside
         at = WIDTH - 0.12
         for start, end in (
-            ((note + 1.05, 2.26), (at, 2.26)), ((at, 2.26), (at, 0.2)),
+            ((note + 1.05, 2.22), (at, 2.22)), ((at, 2.22), (at, 0.2)),
         ):  # fmt: skip
             axes.plot([start[0], end[0]], [start[1], end[1]], color=BLUE, lw=2.0)
         _arrow(axes, (at, 0.2), (WIDTH - right, 0.2), BLUE, 2.0)
         axes.text(
-            note, 2.26, "moved priors", ha="left", va="center", fontsize=9.5, color=BLUE,
+            note, 2.22, "moved priors", ha="left", va="center", fontsize=9.5, color=BLUE,
             fontweight="bold",
         )  # fmt: skip
         if title:
@@ -360,7 +361,7 @@ def draw_filter(
     if config.num_levels > 5:
         raise ValueError(f"config: expected at most 5 levels, got {config.num_levels}")
     pixels = image_array(image)
-    objects = _boxes_array(boxes, "boxes") if len(boxes) else []
+    objects: Any = _boxes_array(boxes, "boxes") if len(boxes) else []
     survives = (objectness.detach().cpu() > threshold).split(list(config.priors_per_level))
     panels, gap = config.num_levels + 1, 0.1
     side = (WIDTH - gap * (panels + 1)) / panels
@@ -411,6 +412,7 @@ def draw_addition(
     panels: Mapping[str, Any],
     signs: Sequence[str],
     *,
+    plain: Sequence[str] = (),
     title: str | None = None,
     alt: str,
 ) -> Figure:
@@ -420,6 +422,7 @@ def draw_addition(
         panels: words below a map -> (H, W) numbers, at most 8 x 8; cells of one colour come
             from one cell of the coarsest map (2 x 2 cells of a map twice as large ...).
         signs: what stands between the maps, one fewer than there are maps.
+        plain: the words of panels that are no maps (a filter), drawn without colours.
         title: a line above the maps.
         alt: what the picture shows (required).
 
@@ -436,7 +439,9 @@ def draw_addition(
     for name, grid in grids.items():
         if grid.ndim != 2 or not 1 <= max(grid.shape) <= 8:
             raise ValueError(f"panels[{name!r}]: expected (H, W) up to 8 x 8, got {grid.shape}")
-    if not grids or len(signs) != len(grids) - 1:
+    if not set(grids) - set(plain):
+        raise ValueError(f"panels: expected a map that is not plain, got {list(grids)}")
+    if len(signs) != len(grids) - 1:
         raise ValueError(f"signs: expected one fewer than the {len(grids)} maps, got {len(signs)}")
     between = 0.42
     columns = sum(grid.shape[1] for grid in grids.values())
@@ -446,7 +451,7 @@ def draw_addition(
     top = 0.34 if title else 0.06
     height = top + tallest + 0.14 + 0.2 * lines
     width = 0.9 + columns * cell + between * len(signs)
-    coarsest = min(grid.shape[0] for grid in grids.values())
+    coarsest = min(grid.shape[0] for name, grid in grids.items() if name not in plain)
     with house_style():
         drawing = new_figure(width, height)
         axes = blank_axes(drawing, (0, 0, width, height))
@@ -454,7 +459,7 @@ def draw_addition(
         axes.set_ylim(0, height)
         middle, x = height - top - tallest / 2, 0.45
         for k, (name, grid) in enumerate(grids.items()):
-            _grid(axes, grid, x, middle, cell, coarsest)
+            _grid(axes, grid, x, middle, cell, 0 if name in plain else coarsest)
             axes.text(
                 x + grid.shape[1] * cell / 2, middle - tallest / 2 - 0.08, name, ha="center",
                 va="top", fontsize=10, linespacing=1.2,
@@ -479,10 +484,11 @@ def _grid(
     rows, columns = grid.shape
     for (row, column), value in np.ndenumerate(grid):
         owner = (row * coarsest // rows) * coarsest + column * coarsest // columns
+        tint = TINTS[owner % len(TINTS)] if coarsest else "#FFFFFF"
         low = middle + (rows / 2 - row - 1) * cell
         axes.add_patch(
             Rectangle(
-                (left + column * cell, low), cell, cell, facecolor=TINTS[owner % len(TINTS)],
+                (left + column * cell, low), cell, cell, facecolor=tint,
                 edgecolor=MUTED, linewidth=0.8,
             )
         )  # fmt: skip

@@ -137,12 +137,12 @@ class ShapeTable:
 Tables = Sequence[tuple[list[str], list[list[str]]]]
 
 
-def _as_text(title: str, tables: Tables) -> str:
+def _as_text(title: str, tables: Tables, left: int = 1) -> str:
     blocks = [title]
     for header, rows in tables:
         widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        lines = [_text_row(header, widths), "  ".join("-" * width for width in widths)]
-        lines += [_text_row(row, widths) for row in rows]
+        lines = [_text_row(header, widths, left), "  ".join("-" * width for width in widths)]
+        lines += [_text_row(row, widths, left) for row in rows]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -170,13 +170,17 @@ def _mega(count: int) -> str:
 
 
 def _align(header: Sequence[str], column: int) -> str:
-    left = column == 0 or header[column].startswith(("map", "module", "kind", "output", "shape"))
+    if header[0] == "module":  # four columns of words, which need air between them
+        return (
+            f"text-align: {'left' if column < 4 else 'right'}; padding: 1px 0.7em; line-height: 1.3"
+        )
+    left = column == 0 or header[column].startswith("map")
     return f"text-align: {'left' if left else 'right'}"
 
 
-def _text_row(values: Sequence[str], widths: Sequence[int]) -> str:
+def _text_row(values: Sequence[str], widths: Sequence[int], left: int = 1) -> str:
     cells = [
-        value.ljust(width) if i == 0 or value.startswith(("map", "(")) else value.rjust(width)
+        value.ljust(width) if i < left or value.startswith(("map", "(")) else value.rjust(width)
         for i, (value, width) in enumerate(zip(values, widths, strict=True))
     ]
     return "  ".join(cells).rstrip()
@@ -476,7 +480,7 @@ class ModuleTable:
         return [(["module", "kind", "output", "shape", "parameters", "MACs"], rows)]
 
     def __repr__(self) -> str:
-        return _as_text(self.title, self._tables())
+        return _as_text(self.title, self._tables(), left=4)
 
     def _repr_html_(self) -> str:
         return _as_html(self.title, self._tables())

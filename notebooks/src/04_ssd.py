@@ -8,7 +8,7 @@
 # - turn a classifier (VGG-16, ResNet-50, MobileNetV2) into a detector: cut, convert, extend, put heads on six maps;
 # - name the shape of every tensor on the way, and say why the permutation comes before the reshape;
 # - explain dilation 6, the 20 of L2Norm and stride 1 in conv4 in a sentence each;
-# - load published weights and *prove* that your network is the published one.
+# - load a state dict with somebody else's key names and *prove*, on random weights, that your network computes what torchvision's does.
 #
 # **90 minutes** with the exercises. Before it: notebook 02 (what priors are, and their order); 03 helps. Convolution, stride and padding should be no news.
 
@@ -49,7 +49,7 @@ print(tuple(on_meta(create_model, "ssd300_vgg16").priors.shape))
 #
 # A classifier reduces a picture to smaller and smaller **feature maps**, and at the end to one word. A cell of a map is a vector of C channels that describes one place of the picture; the last step, picture to word, throws the places away. SSD does not take that step. It keeps two maps of a classifier, the **backbone**; makes four smaller ones by **extra layers**; and asks every cell of all six the same two questions, for every prior that the cell owns: *what is in it* (K class numbers, the `logits`), and *how must it move* (four `deltas`).
 #
-# Below, the maps of SSD300 for 91 classes. (`on_meta` builds a network with shapes but without numbers, as in chapter 02; it costs nothing.)
+# K depends on the data: 21 for VOC (20 classes and background); for COCO 91 with its own ids (80 classes, gaps, background) or 81 without the gaps. Below, the maps of SSD300 with 91. (`on_meta` builds a network with shapes but without numbers, as in chapter 02; it costs nothing.)
 
 # %% id="the-maps" slide="-"
 ssd300_table = show.shape_table(on_meta(create_model, "ssd300_vgg16"))
@@ -93,9 +93,9 @@ show.draw_head_rows(
     "rows mix both cells, in the same shape.")
 
 # %% [markdown] id="two-kinds-of-head" slide="subslide"
-# Both are (1, 4, 3), so no error will ever tell you. (Clinic, patient 1.)
+# Both are (1, 4, 3), so no error will ever tell you.
 #
-# A head for 81 classes is large. SSDLite, the SSD for phones (§4), has a cheaper kind: first a 3 × 3 filter for each channel alone (**depthwise**: `groups=in_channels`), then a 1 × 1 convolution that mixes the channels (**pointwise**). Together they are called **separable**.
+# A head for 81 classes is large. SSDLite, the SSD for phones (§4), has a cheaper kind: first a 3 × 3 filter for each channel alone (**depthwise**: `groups=in_channels`), then a 1 × 1 convolution that mixes the channels (**pointwise**). Together they are called **separable**. Below, both kinds for SSDLite's first map, which has 576 channels.
 #
 # A `MultiBoxHead` holds a pair of heads for each level, of either kind, with moderate random weights and zero biases (`init_xavier`). It joins all their rows to `Predictions`, a pair named `logits` and `deltas`. (`@method_of` adds a method to a class, as in chapter 02.)
 
@@ -165,6 +165,18 @@ prove("row 64 + (1 · 2 + 0) · 6 + 5 is that prior's",
 #
 # VGG-16 is thirteen 3 × 3 convolutions in five blocks, a halving pool behind each, and three fully connected layers. torchvision numbers its layers, SSD's papers and files use Caffe's names: `conv4_3` is the third convolution of block 4. Names survive a layer added in front, numbers do not, so we name them and **tap** by name: hand out a map on the way.
 
+# %% id="layer-names" slide="-"
+names = list(named_vgg16_layers(16))
+for start in range(0, len(names), 8):
+    print(*names[start:start + 8])
+
+# %% [markdown] id="three-changes" slide="subslide"
+# Three places differ from the classifier:
+#
+# 1. **pool3 rounds up** (`ceil_mode`): 75 becomes 38, as in Caffe, where SSD was written. Rounded down it would be 37, and the priors of level 0, laid out for 38 × 38 cells, would not fit.
+# 2. **pool5 no longer halves** (3 × 3, stride 1): level 1 keeps 19 × 19 cells.
+# 3. **fc6 and fc7 are convolutions**, and fc6 has *holes*: it reads every sixth cell (`dilation`). Why, is told below.
+
 # %% id="vgg-class" slide="-" tags=["teaches:detlearn.models.backbones:VGG16.__init__"]
 class VGG16(nn.Module):
     depth = 16  # 19 is a subclass, for M2Det
@@ -174,6 +186,7 @@ class VGG16(nn.Module):
         super().__init__()
         layers = named_vgg16_layers(self.depth)
         layers["pool3"].ceil_mode = True
+        # kernel, stride, padding
         layers["pool5"] = nn.MaxPool2d(*pool5)
         layers["fc6"] = nn.Conv2d(512, 1024, 3, padding=fc6_dilation,
                                   dilation=fc6_dilation)
@@ -184,6 +197,7 @@ class VGG16(nn.Module):
         init_xavier(layers["fc7"])
         self.layers = nn.Sequential(layers)
         names = list(layers)
+        # + 1: the ReLU behind it
         self.taps = tuple(names[names.index(tap) + 1] for tap in taps)
         self.out_channels = tuple(layers[tap].out_channels for tap in taps)
 
@@ -205,7 +219,7 @@ blank = torch.empty(1, 3, 300, 300, device="meta")
 [tuple(maps.shape) for maps in on_meta(VGG16)(blank)]
 
 # %% [markdown] id="every-shape" slide="subslide"
-# Handed out is what the **ReLU** behind a convolution returns, not the convolution. Every shape on the way:
+# Handed out is what the **ReLU** behind a convolution returns, not the convolution. Selected shapes on the way:
 
 # %% id="layer-by-layer" slide="-"
 maps = blank
@@ -217,13 +231,7 @@ for name, layer in on_meta(VGG16).layers.named_children():
 down = on_meta(nn.MaxPool2d, 2, 2)  # what torchvision's classifier does
 print("75 rounded down:", down(torch.empty(1, 256, 75, 75)).shape[-1])
 
-# %% [markdown] id="three-changes" slide="subslide"
-# Three places differ from the classifier:
-#
-# 1. **pool3 rounds up** (`ceil_mode`): 75 becomes 38, as in Caffe, where SSD was written. Rounded down it would be 37, and the priors of level 0, laid out for 38 × 38 cells, would not fit.
-# 2. **pool5 no longer halves** (3 × 3, stride 1): level 1 keeps 19 × 19 cells.
-# 3. **fc6 and fc7 are convolutions**, and fc6 has *holes*.
-#
+# %% [markdown] id="why-holes" slide="subslide"
 # ### Why the holes?
 #
 # In the classifier fc6 reads pool5's 7 × 7 × 512 numbers at once: 4,096 units, 103 million weights. That *is* a 7 × 7 convolution that fits in one place only:
@@ -237,22 +245,25 @@ prove("a fully connected layer is a 7 × 7 convolution",
       tolerance=1e-5)
 
 # %% [markdown] id="fewer-taps" slide="subslide"
-# On larger maps the same filter slides. But 7 × 7 × 512 × 4,096 is heavy, so the authors thin it out to 3 × 3 places and 1,024 units. Keep every third **tap**, as the places of a filter are called (a network's taps are another thing). The taps that stay lie where they lay, three cells apart; a convolution that leaves such gaps has a **dilation** of 3 (French *à trous*, with holes). And now that pool5 no longer halves, cells lie twice as close. To span the same pixels the gaps must double: **6**.
+# On larger maps the same filter slides. But 7 × 7 × 512 × 4,096 is heavy, so the authors thin it out to 3 × 3 places and 1,024 units. Keep every third **weight** along each side (in pictures of filters also called a tap; the maps that we tap are another thing). The weights that stay lie where they lay, three cells apart; a convolution that leaves such gaps has a **dilation** of 3 (French *à trous*, with holes). And now that pool5 no longer halves, cells lie twice as close. To span the same pixels the gaps must double: **6**.
 
 # %% id="taps-seen" slide="-"
 show.draw_taps({
     "VGG-16's fc6, stride 32": (7, 1, 32),
-    "every third tap:\ndilation 3 (RefineDet)": (3, 3, 32),
+    "every third weight:\ndilation 3 (RefineDet)": (3, 3, 32),
     "pool5 without stride:\ndilation 6 (SSD, M2Det)": (3, 6, 16),
-}, alt="Three filters at one scale: 49 taps over 224 px, nine of them "
-    "three cells apart over the same 224 px, and nine taps six smaller "
+}, alt="Three filters at one scale: 49 weights over 224 px, nine of them "
+    "three cells apart over the same 224 px, and nine weights six smaller "
     "cells apart over 208 px.")
+
+# %% [markdown] id="figure-read" slide="fragment"
+# 224 and 208 px: from the first to the last weight it is 192 px in all three (6 · 32 or 12 · 16). The rest is one cell, 32 or 16 px wide.
 
 # %% id="dilation-proved" slide="subslide" tags=["prove"]
 nine = filters[:, :, ::3, ::3]  # (8, 4, 3, 3)
 kept = torch.zeros(7, 7)
 kept[::3, ::3] = 1
-prove("49 taps with 40 of them zero = 9 taps with dilation 3",
+prove("49 weights, 40 of them zero = 9 with dilation 3",
       F.conv2d(small, filters * kept), F.conv2d(small, nine, dilation=3),
       tolerance=1e-5)
 
@@ -263,7 +274,9 @@ prove("half the stride, twice the dilation",
       F.conv2d(coarse, nine, dilation=3), tolerance=1e-5)
 
 # %% [markdown] id="receptive-field" slide="subslide"
-# What one cell sees of the picture is its **receptive field**. Measure it: send a gradient from one cell back to the image and count the pixels that it reaches. (Filters are squares, so one axis is enough.)
+# What one cell sees of the picture is its **receptive field**. Measure it: send a gradient from one cell back to the image and count the pixels that it reaches. (Filters are squares, so one axis is enough.) It can be computed, too: a layer adds dilation · (kernel − 1) cells, each as wide as the product of all strides before it; a pixel alone sees 1 px. And a map's side becomes (side + 2 · padding − dilation · (kernel − 1) − 1) / stride, rounded down, plus 1.
+#
+# Three numbers describe a layer here: *kernel, stride, dilation*. (In the class above, pool5's three were kernel, stride, *padding*; padding does not change the view.)
 
 # %% id="field-measured" slide="-"
 convs, pool = [(3, 1, 1)], [(2, 2, 1)]  # (kernel, stride, dilation)
@@ -288,14 +301,14 @@ for name, pool5, fc6 in (
     print(f"{name:10}{field} px")
 
 # %% [markdown] id="notes-dilation" slide="notes"
-# > *For the speaker.* The line to wait for is "no holes: 260 px". A fc6 that was trained to see 404 px would suddenly see 260. Dilation costs nothing (nine taps either way) and gives the view back. Ask why 420 and not 404: pool5 became 3 × 3 as well.
+# > *For the speaker.* The line to wait for is "no holes: 260 px". A fc6 that was trained to see 404 px would suddenly see 260. Dilation costs nothing (nine weights either way) and gives the view back. Ask why 420 and not 404: pool5 became 3 × 3 as well.
 
 # %% [markdown] id="decimation" slide="subslide"
-# Without holes fc7 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420.
+# Without holes fc7 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now (2 cells of 16 px instead of 1).
 #
 # ### The weights survive, thinned out
 #
-# "Subsample parameters from fc6 and fc7", says the paper (§3), and its author, asked: "following what DeepLab did" ([caffe #258](https://github.com/weiliu89/caffe/issues/258)). Which ones, nobody says. PyTorch tutorials keep **every fourth unit and every third tap**, from the first on; so do we. fc7 then reads fc6's kept units only: every fourth column as well as every fourth row. (torchvision's SSD draws both layers at random instead.)
+# "Subsample parameters from fc6 and fc7", says the paper (§3). Its author, when asked, answered: "following what DeepLab did" ([caffe #258](https://github.com/weiliu89/caffe/issues/258)). Neither says which ones. PyTorch tutorials keep **every fourth unit and every third weight**, from the first on; so do we. fc7 then reads fc6's kept units only: every fourth column as well as every fourth row. (torchvision's SSD draws both layers at random instead.)
 
 # %% id="decimate" slide="-" tags=["teaches:detlearn.models.backbones:decimate_fc6", "teaches:detlearn.models.backbones:decimate_fc7"]
 def decimate_fc6(weight):
@@ -344,7 +357,7 @@ prove("fc7 mixes the kept units", new.flatten(1), old[:, ::4],
 del theirs, by_hand  # half a gigabyte
 
 # %% [markdown] id="published-file" slide="subslide"
-# Most PyTorch detectors on VGG-16 start from a file, `vgg16_reducedfc.pth`: the authors' own conversion, saved from one `nn.Sequential`, which numbers ReLUs and pools as well. Nothing is downloaded here: we give our numbers the keys of such a file, and load it.
+# Most PyTorch detectors on VGG-16 start from a file, `vgg16_reducedfc.pth`: the authors' own conversion, saved from one `nn.Sequential`, which numbers ReLUs and pools as well. Nothing is downloaded here: the numbers are ours, only the key layout is theirs; with the real file the same call works.
 
 # %% id="published-layout" slide="-" tags=["prove"]
 places = [name for name, _ in on_meta(VGG16).layers.named_children()]
@@ -384,7 +397,7 @@ except OSError as error:
 # %% [markdown] id="l2norm" slide="subslide"
 # ### L2Norm: an early map among late ones
 #
-# conv4_3 comes five layers before the next map, and its numbers are on another scale (Liu et al. 2016, §3.1, after ParseNet). The remedy: scale the channel vector of every *cell* to length 1, then let the network learn a factor for each channel, from 20 on. (`.to(...)` matters in half precision only.)
+# conv4_3 comes five layers before the next map, and its numbers are on another scale (Liu et al. 2016, §3.1, after ParseNet). The remedy: scale the channel vector of every *cell* to length 1, then let the network learn a factor for each channel, from 20 on. Why 20? A vector of length 1 over 512 channels has entries near 1/√512 = 0.04; 20 brings them to about 0.9, the size of number that a convolution likes. (`.to(...)` matters in half precision only.)
 
 # %% id="l2norm-class" slide="-" tags=["teaches:detlearn.models.layers:L2Norm", "prove"]
 class L2Norm(nn.Module):
@@ -459,7 +472,7 @@ class SSD300(nn.Module):
 [tuple(t.shape) for t in on_meta(SSD300, num_classes=21)(blank)]
 
 # %% [markdown] id="prove-torchvision" slide="subslide"
-# 8,732 rows. **Prove it** against torchvision's SSD300, written by others: give theirs random weights, load them into ours, and compare. (Its constructor would draw 120 million numbers of a classifier that it throws away, hence `meta` and `to_empty`.)
+# 8,732 rows. **Prove it** against torchvision's SSD300, written by others: give theirs random weights, load them into ours, and compare. (Its constructor would draw 120 million numbers of a classifier that it throws away, hence `meta` and `to_empty`.) The spreads are chosen so that numbers neither vanish nor explode on the way and the logits differ. The first filters are divided by 50, since `normalize` turns 0 … 1 into 0 … 255 minus a mean, numbers some 50 times larger than usual.
 
 # %% id="their-weights" slide="-"
 torch.manual_seed(0)
@@ -686,23 +699,27 @@ show.draw_parts(tables)
 # | channels of a head | – | uvipen: number, prior | prior, number | c |
 # | biases of new layers | – | uvipen: left random | 0 | d |
 # | SSDLite's first map | – | uvipen: detached, in a global | gradients flow | e |
-# | SSDLite's heads | – | uvipen: seven for six maps | six | patient 3 |
+# | SSDLite's heads | – | uvipen: see patient 3, after you have diagnosed it | one a map | patient 3 |
 # | `backbone=ResNet()` | – | uvipen: one backbone for all models | built by name | f |
 # | imports | – | `models.mobilenet`, `pretrained=True`: gone or deprecated | current names | f |
-# | "input 300 or 512" | both | uvipen: 300 only | refused, with a reason | g |
+# | "input 300 or 512" | both | uvipen: 300 only | 300 or 512, each as its own model; 512 px into the 300 model is refused | g; 05 |
 # | pixels | – | 0–255 minus a mean; one port feeds BGR, another RGB, to the same file | range and order belong to the weights | h |
 
 # %% id="ledger-strictly" slide="subslide" tags=["ledger"]
-# a  "the other parts follow the paper strictly"
+# a  "the other parts follow the paper strictly": our ssd300_vgg16, and
+# uvipen's. Priors are left out: they are long, and chapter 02 has them.
+# antialias: smooth when resizing; normalizer: the loss is divided by the
+# matches of the batch or of each image; match_inclusive: does an IoU
+# equal to the threshold match?
 from dataclasses import fields
 from detlearn.models import SSD300_RESNET50, SSD300_VGG16
 
 for field in fields(SSD300_VGG16):
-    paper, port = (getattr(config, field.name)
+    vgg, port = (getattr(config, field.name)
                    for config in (SSD300_VGG16, SSD300_RESNET50))
-    if paper != port and not isinstance(paper, tuple):
+    if vgg != port and not isinstance(vgg, tuple):
         if field.name not in ("name", "priors"):
-            print(f"{field.name:16}{paper!s:8} uvipen: {port}")
+            print(f"{field.name:16}ours: {vgg!s:8} uvipen: {port}")
 
 # %% id="ledger-same-shapes" slide="-" tags=["ledger"]
 # b  the same names and shapes, another network
@@ -743,7 +760,7 @@ stem = mobile.features[0][0].weight
 for name, first in (("ours", tapped), ("port", tapped.detach())):
     print(name, "requires a gradient:", first.requires_grad)
 tapped.sum().backward()
-print("the stem has learned:", bool(stem.grad.abs().sum() > 0))
+print("the stem gets a gradient:", bool(stem.grad.abs().sum() > 0))
 
 # %% id="ledger-default" slide="subslide" tags=["ledger"]
 # f  a default argument is made once, when the class is read
@@ -786,11 +803,11 @@ prove("flip the pictures or flip the weights",
 #
 # Replace the dots and run the cell: it says what is right, or wrong and why. `nb04.output_side.hint()` helps, a little more at each call. Write without scrolling up.
 #
-# 1. `output_side`: the side of a convolution's output. It works when 19 cells with (3, 2, 1, 1) give 10.
+# 1. `output_side`: the side of a convolution's output. It works when 19 cells with kernel 3, stride 2, padding 1, dilation 1 give 10.
 # 2. `flatten_head`: maps to rows, row, column, prior. It works when the first K channels of cell (0, 0) are row 0.
 # 3. `l2_normalize`, without `F.normalize`. It works when (3, 4) gives (12, 16).
-# 4. `convolve_fc`: a linear layer's weight as filters, thinned out. It works when (7, 4, 3) does what `decimate_fc6` does.
-# 5. `receptive_field` of a list of layers, in px. It works when `[*to_conv5_3, (3, 1, 1), (3, 1, 6)]` gives 420, as the gradient did.
+# 4. `convolve_fc`: a linear layer's weight as filters, thinned out. `side` is that of the map which the layer read (7 for fc6); every `every_unit`-th unit and every `every_tap`-th row and column stay. It works when side 7, every 4th unit, every 3rd weight does what `decimate_fc6` does.
+# 5. `receptive_field` of a list of layers (kernel, stride, dilation), in px. It works when `[*to_conv5_3, (3, 1, 1), (3, 1, 6)]` gives 420, as the gradient did.
 
 # %% id="exercise-output-side" slide="skip" tags=["exercise"]
 def output_side(side, kernel, stride, padding, dilation):
@@ -959,7 +976,7 @@ prove("patient 3 is cured", len(unused), 0)
 # ### Summary
 #
 # - **SSD** is a classifier without its end, a few extra layers, and two 3 × 3 convolutions a map. The order of their rows is the order of the priors: **permute, then reshape**.
-# - **fc6** is a 7 × 7 convolution. Every third tap and pool5 without its stride make it 3 × 3 with **dilation 6**: the same view, fewer weights.
+# - **fc6** is a 7 × 7 convolution. Every third weight and pool5 without its stride make it 3 × 3 with **dilation 6**: almost the same view, fewer weights.
 # - **L2Norm** gives every cell of conv4_3 the length 20, over its channels.
 # - **Stride 1 in conv4** keeps the 38 × 38 cells; **separable** heads save nearly nine tenths of a head.
 # - Shapes prove little. Equal *numbers*, against somebody else's code, prove a network.

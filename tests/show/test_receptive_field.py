@@ -58,6 +58,13 @@ def test_vgg16_as_everybody_computes_it(layer, size, stride):
     assert (found.size, found.stride, found.exact) == ((size, size), (stride, stride), True)
 
 
+def test_a_map_of_one_cell_has_a_stride():
+    # 12 -> 6 -> 3 -> 1: the next window would start two cells of four px further
+    net = nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2), nn.Conv2d(3, 3, 3, stride=2), nn.ReLU())
+    found = receptive_field(net, "3", 12)
+    assert (found.size, found.stride, found.box) == ((12, 12), (8, 8), (0, 0, 12, 12))
+
+
 class NothingDies(TorchFunctionMode):
     """Every layer passes a gradient to all that it reads."""
 

@@ -192,10 +192,10 @@ class DetectionExplorer(ModelExplorer):
         if not count:
             return facts_table([], f"No box scores over {self.score.value:.2f}: lower the score.")
         two_step = self._anchors is not None
-        header = ["box", "class", "score", "level", "cell (row, column)", "prior", "prior, px"]
-        header += ["box, px", "IoU of prior and box"] + ["IoU of anchor and box"] * two_step
-        header += ["best IoU with an object"] * bool(len(self._truth))
-        cell = "padding: 1px 1.1em 1px 0; text-align: left"
+        header = ["box", "class", "score", "level", "cell", "prior", "prior, px", "box, px"]
+        header += ["IoU prior, box"] + ["IoU anchor, box"] * two_step
+        header += ["IoU object, box"] * bool(len(self._truth))
+        cell = "padding: 1px 0.9em 1px 0; text-align: left; white-space: nowrap"
         parts = [
             '<div style="max-height: 17em; overflow: auto; line-height: 1.35" tabindex="0" '
             'role="region" aria-label="list of boxes">'

@@ -149,7 +149,7 @@ class FeatureMapExplorer(ModelExplorer):
                 handles.append(self._modules[name].register_forward_hook(hook_of(name)))
             self.model.eval()
             for module, _, inplace in state:
-                if inplace is True:  # a ReLU in place would write over what came before it
+                if inplace is True:  # it would write over what came before it: another run
                     module.inplace = False  # type: ignore[assignment]
             with torch.no_grad():
                 self.model(given)
@@ -350,7 +350,8 @@ class FeatureMapExplorer(ModelExplorer):
         if field is not None:
             y, x = field.stride
             rows.append(("receptive field", _field_words(field)))
-            rows.append(("stride", f"{x:g} px" if x == y else f"{x:g} px across, {y:g} px down"))
+            step = f"{x:g} px" if x == y else f"{x:g} px across, {y:g} px down"
+            rows.append(("stride", step if x or y else "none: every cell sees the same"))
         elif self._is_map():
             rows.append(("receptive field", "not known: this model cannot run without values"))
         return facts_table(rows)

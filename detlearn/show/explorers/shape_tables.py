@@ -64,7 +64,7 @@ class ShapeTableExplorer:
             raise ValueError(f"depth: expected 0 to 6, got {depth}")
         self._size = size
         self._known: dict[str, ModuleTable] = {}
-        self._summaries: dict[str, str] = {}
+        self._summaries: dict[tuple[str, int], str] = {}
         label, wide = {"description_width": "6em"}, ipywidgets.Layout(width="26em")
         first = next(iter(self._models))
         self._table(first).inside(part)  # refuses a part that is none
@@ -131,7 +131,7 @@ class ShapeTableExplorer:
             words = html.escape(self._summary(self.model.value))
             parts.append(
                 '<pre style="max-height: 34em; overflow: auto; margin: 0; line-height: 1.25; '
-                f'font-size: 12px">{words}</pre>'
+                f'font-size: 11px">{words}</pre>'
             )
         self._shown.value = (
             '<div style="display: flex; flex-wrap: wrap; gap: 2em" tabindex="0" role="region" '
@@ -141,7 +141,8 @@ class ShapeTableExplorer:
 
     def _summary(self, name: str) -> str:
         """What torchinfo says of a copy without numbers."""
-        if name not in self._summaries:
+        depth = max(self.depth.value, 1)
+        if (name, depth) not in self._summaries:
             import torchinfo
 
             model = self._models[name]
@@ -156,12 +157,13 @@ class ShapeTableExplorer:
             dtype = next((p.dtype for p in model.parameters()), torch.float32)
             images = torch.empty(*sides, device="meta", dtype=dtype)
             try:
-                self._summaries[name] = str(
-                    torchinfo.summary(twin, input_data=[images], device="meta", verbose=0, depth=3)
+                summary: Any = torchinfo.summary(
+                    twin, input_data=[images], device="meta", verbose=0, depth=depth, col_width=18
                 )
             except Exception as error:
-                self._summaries[name] = f"torchinfo cannot read this model: {error}"
-        return self._summaries[name]
+                summary = f"torchinfo cannot read this model: {error}"
+            self._summaries[name, depth] = str(summary)
+        return self._summaries[name, depth]
 
     def __repr__(self) -> str:
         return repr(self.table)

@@ -378,9 +378,9 @@ find_hits = Exercise(
     key="find_hits",
     prompt=(
         "Write `find_hits(table, scores, threshold)`: which detections of an image are hits, (D,) "
-        "bool. `table` (D, G) is their IoU with the objects. Best score first, each takes the "
-        "object of the largest IoU among those that are still free and reach the threshold "
-        "(equal is enough). There may be no object at all."
+        "bool. `table` (D, G) is their IoU with the objects. Best score first, each looks at "
+        "the objects that are still free and have an IoU >= threshold, and takes the one of the "
+        "largest IoU (COCO's rule). There may be no object at all."
     ),
     stub='''
     def find_hits(table, scores, threshold):
@@ -578,7 +578,8 @@ moves = Exercise(
     prompt=(
         "Write down `moves`, the four numbers that the explorers of suppression and of AP showed "
         "you: how many boxes stay, what is left of box 1's score, the largest AP of the three "
-        "readings, and the AP above a score of 0.22. Two digits are enough."
+        "readings, and the AP above a score of 0.22. Two digits are enough. A tuple, such as "
+        "(3, 0.45, 0.72, 0.61), made up."
     ),
     stub="moves = ...",
     solution_source="moves = (7, 0.23, 0.56, 0.50)",

@@ -165,7 +165,7 @@ match_priors = Exercise(
     prompt=(
         "Write `match_priors(overlaps, threshold)`: from the IoU table (G, P), G at least 1, the "
         "index (P,) of the object that each prior answers for, -1 for none. Rule 1: its best "
-        "object, if the IoU reaches the threshold. Rule 2: the best prior of each object is forced "
+        "object, if IoU >= threshold. Rule 2, after it: the best prior of each object is forced "
         "to take it; if several objects want it, the last one gets it. A loop over objects is fine."
     ),
     stub='''
@@ -393,7 +393,9 @@ loss_at_start = Exercise(
         "Write `loss_at_start(positives, num_priors, num_classes)`: the class part of the MultiBox "
         'loss (normaliser "batch") of a network whose logits are all equal. `positives` lists the '
         "positive priors of each image, every image has `num_priors` priors, num_classes includes "
-        "the background. Without any positives it is 0."
+        "the background. An image mines three negatives for every positive, or all it has if they "
+        "are fewer; divide by N, the positives of the whole batch, at least 1. A batch without "
+        "positives gives 0."
     ),
     stub='''
     def loss_at_start(positives, num_priors, num_classes):
@@ -486,7 +488,7 @@ normalise = Exercise(
         "Write `normalise(sums, positives, how)`: `sums` (B,) are the losses summed image by "
         'image, `positives` (B,) their numbers of positive priors. For how = "batch" divide the '
         'sum of all by the positives of all; for "image" each by its own, then take the mean over '
-        "all images. A number of positives counts as at least 1."
+        "all images. What you divide by is at least 1: the batch's total, or each image's number."
     ),
     stub='''
     def normalise(sums, positives, how):
@@ -551,7 +553,7 @@ moves = Exercise(
     prompt=(
         "Write down `moves`, what the explorers showed you in the four tasks: (positives, mined) "
         "without rule 2; mined without objects; how many more at 3.25; (mined, mined with the "
-        "positives ranked, too) at ratio 10."
+        "positives ranked, too) at ratio 10. A tuple, such as ((12, 30), 5, 2, (8, 9)), made up."
     ),
     stub="moves = ...",
     solution_source="moves = ((20, 60), 0, 0, (14, 16))",

@@ -50,7 +50,7 @@ output_side = Exercise(
     prompt=(
         "Write `output_side(side, kernel, stride, padding, dilation)`: how many places a "
         "convolution with these whole numbers finds along one side of a map. It works when "
-        "19 cells with (3, 2, 1, 1) give 10."
+        "19 cells with kernel 3, stride 2, padding 1, dilation 1 give 10."
     ),
     stub='''
     def output_side(side, kernel, stride, padding, dilation):
@@ -303,7 +303,8 @@ convolve_fc = Exercise(
         "Write `convolve_fc(weight, side, every_unit, every_tap)`: the weight (N, C·side·side) of "
         "a linear layer that reads a flattened map (C, side, side), as a convolution's filters, "
         "of which every `every_unit`-th unit and every `every_tap`-th row and column are kept, "
-        "the first ones included. It works when fc6 of VGG-16 becomes (1024, 512, 3, 3)."
+        "the first ones included. It works when fc6 of VGG-16 (side 7, every 4th unit, every 3rd "
+        "row and column) becomes (1024, 512, 3, 3)."
     ),
     stub='''
     def convolve_fc(weight, side, every_unit, every_tap):

@@ -52,7 +52,8 @@ rotate_boxes = Exercise(
     prompt=(
         "Write `rotate_boxes(boxes, width, height)`: the boxes (N, 4), corners, after the image of "
         "that width and height was turned by a quarter, clockwise. The upper left corner of the "
-        "image comes to the upper right. Every result has x1 < x2 and y1 < y2."
+        "image comes to the upper right. Every result has x1 < x2 and y1 < y2. In an image 8 px "
+        "wide and 4 high, (1, 1, 4, 2) becomes (2, 1, 3, 4)."
     ),
     stub='''
     def rotate_boxes(boxes, width, height):
@@ -132,8 +133,9 @@ place_on_canvas = Exercise(
     key="place_on_canvas",
     prompt=(
         "Zoom-out by hand. Write `place_on_canvas(boxes, size, canvas, place)`: boxes (N, 4), "
-        "corners in fractions of an image of `size` (width, height), as fractions of the canvas "
-        "(width, height) on which the image lies with its upper left corner at `place` (x, y)."
+        "corners in fractions of an image of `size` (width, height) in px, as fractions of the "
+        "canvas, `canvas` (width, height) in px, on which the image lies with its upper left "
+        "corner at `place` (x, y) in px."
     ),
     stub='''
     def place_on_canvas(boxes, size, canvas, place):
@@ -220,8 +222,9 @@ rate_at = Exercise(
     key="rate_at",
     prompt=(
         "Write `rate_at(step, total, highest, warmup)`: the learning rate of a step (the first is "
-        "step 0) of a run of `total` steps. It climbs evenly from 0 at step 0 to `highest` at step "
-        "`warmup`; from there it follows half a cosine wave down to 0 at step `total`."
+        "step 0) of a run of `total` steps. It climbs evenly from 0 at step 0 (unlike the "
+        "notebook's, which begins at a hundredth) to `highest` at step `warmup`; from there it "
+        "follows half a cosine wave down to 0 at step `total`."
     ),
     stub='''
     def rate_at(step, total, highest, warmup):
@@ -299,12 +302,13 @@ resume_at = Exercise(
     prompt=(
         "Write `resume_at(steps, images, batch_size)`: after so many finished steps, in which "
         "epoch and with which of its batches does a resumed run go on, both counted from 0? An "
-        "incomplete last batch is left out, unless it is the only one."
+        "incomplete last batch is left out, unless it is the only one: with fewer images than a "
+        "batch holds, an epoch is one small batch."
     ),
     stub='''
     def resume_at(steps, images, batch_size):
         """(epoch, batch) of the next step, both from 0."""
-        each = images // batch_size  # batches of an epoch, but mind few images
+        each = images // batch_size  # 0 if fewer images than a batch holds
         ...
         return None
     ''',

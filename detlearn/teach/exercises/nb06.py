@@ -1,0 +1,362 @@
+"""Exercises of notebook 06, RefineDet I: ARM, ODM, TCB.
+
+Keys: `compose_steps`, `filter_labels`, `upsample_map`, `head_parameters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["compose_steps", "filter_labels", "head_parameters", "upsample_map"]
+
+
+def _integer(generator: torch.Generator, low: int, high: int) -> int:
+    """A random integer, both ends included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+# ---------------------------------------------------------------------------- compose_steps
+
+
+def _compose_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([[3.75, 0.0, 0.0, 0.0]]), torch.tensor([[1.25, 0.0, 0.0, 0.0]])
+    yield torch.tensor([[0.0, 0.0, 1.0, -1.0]]), torch.tensor([[2.0, 2.0, 0.5, 0.5]])
+    for _ in range(10):
+        number = _integer(generator, 1, 6)
+        first, second = torch.randn(2, number, 4, generator=generator)
+        yield first, second
+
+
+_COMPOSE = """
+    def compose_steps(first, second):
+        grown = {grown}
+        center = {center}
+        size = {size}
+        return torch.cat([center, size], dim=1)
+"""
+_GROWN = "torch.exp(0.2 * first[:, 2:])"
+_CENTER = "first[:, :2] + second[:, :2] * grown"
+_SIZE = "first[:, 2:] + second[:, 2:]"
+
+compose_steps = Exercise(
+    notebook="nb06",
+    key="compose_steps",
+    prompt=(
+        "Write `compose_steps(first, second)`: the deltas (P, 4), dx, dy, dw, dh, that lead from "
+        "the priors at once to where `first` (from the priors) and then `second` (from the "
+        "anchors) lead; scales 0.1 (centre) and 0.2 (size). It works when (3.75, 0, 0, 0) and "
+        "(1.25, 0, 0, 0) give (5, 0, 0, 0)."
+    ),
+    stub='''
+    def compose_steps(first, second):
+        """One delta (P, 4) for two; the scales are 0.1 and 0.2."""
+        grown = ...
+        return None
+    ''',
+    solution_source='''
+    def compose_steps(first, second):
+        """One delta (P, 4) for two; the scales are 0.1 and 0.2."""
+        grown = torch.exp(0.2 * first[:, 2:])  # (P, 2)
+        center = first[:, :2] + second[:, :2] * grown  # (P, 2)
+        size = first[:, 2:] + second[:, 2:]  # (P, 2)
+        return torch.cat([center, size], dim=1)  # (P, 4)
+    ''',
+    hints=(
+        "In what unit does the second step count its dx? In sizes of the anchor. How large is the "
+        "anchor, in sizes of the prior?",
+        "The first step makes the prior exp(0.2 · dw) times as wide: a second dx counts that much "
+        "more. And two factors, one after the other, multiply; what do their logarithms do?",
+        "center = first[:, :2] + second[:, :2] * exp(0.2 * first[:, 2:]); the sizes add.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "def compose_steps(first, second):\n    return first + second",
+            "You add all four. The sizes do add, but the second step's centre is measured in "
+            "sizes of the *anchor*: it counts exp(0.2 · dw) times as much.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown="torch.exp(first[:, 2:])", center=_CENTER, size=_SIZE),
+            "The log sizes were divided by 0.2 when they were encoded; the anchor grows by "
+            "exp(0.2 · dw), not exp(dw).",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown="torch.exp(0.2 * second[:, 2:])", center=_CENTER, size=_SIZE),
+            "The second step starts from the anchor, and the anchor's size was made by the "
+            "*first* step: exp(0.2 · first[:, 2:]).",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(
+                grown=_GROWN, center="(first[:, :2] + second[:, :2]) * grown", size=_SIZE
+            ),
+            "Only the second step is measured in sizes of the anchor; the first one counts in "
+            "sizes of the prior, as the answer does.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown=_GROWN, center=_CENTER, size="first[:, 2:] * second[:, 2:]"),
+            "Factors multiply, and so their *logarithms* add: dw is first plus second.",
+        ),
+    ),
+    cases=_compose_cases,
+    praise="So two steps reach nothing that one cannot; what they change is how it is learned.",
+    tolerance=1e-4,
+)
+
+
+# ---------------------------------------------------------------------------- filter_labels
+
+
+def _filter_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    gaps = torch.tensor([-2.0, 0.0, 4.5, 4.7, 9.0])
+    logits = torch.stack([gaps, torch.zeros(5)], dim=-1)
+    yield torch.tensor([3, 0, 1, 0, 2]), logits, 0.01
+    yield torch.tensor([1, 0]), torch.zeros(2, 2), 0.5  # exactly the threshold
+    for _ in range(8):
+        number = _integer(generator, 4, 20)
+        labels = torch.randint(0, 4, (number,), generator=generator)
+        yield labels, 4 * torch.randn(number, 2, generator=generator), 0.01
+
+
+_FILTER = """
+    def filter_labels(labels, arm_logits, threshold):
+        objectness = {objectness}
+        return labels.masked_fill({easy}, {value})
+"""
+_OBJECTNESS = "arm_logits.softmax(dim=-1)[:, 1]"
+_EASY = "objectness <= threshold"
+
+filter_labels = Exercise(
+    notebook="nb06",
+    key="filter_labels",
+    prompt=(
+        "Write `filter_labels(labels, arm_logits, threshold)`: labels (P,) as the ODM gets them, "
+        "-1 where the objectness, the softmax probability of *object* (column 1 of arm_logits "
+        "(P, 2)), is at most the threshold. It works when an object that the ARM denies becomes "
+        "-1, too."
+    ),
+    stub='''
+    def filter_labels(labels, arm_logits, threshold):
+        """ODM labels (P,): -1 where the ARM sees background."""
+        objectness = ...
+        return None
+    ''',
+    solution_source='''
+    def filter_labels(labels, arm_logits, threshold):
+        """ODM labels (P,): -1 where the ARM sees background."""
+        objectness = arm_logits.softmax(dim=-1)[:, 1]  # (P,)
+        return labels.masked_fill(objectness <= threshold, -1)  # (P,)
+    ''',
+    hints=(
+        "Logits are no probabilities yet: softmax over the last axis. Which column is object?",
+        "masked_fill(mask, value) returns a copy in which the masked places have the value.",
+        "labels.masked_fill(objectness <= threshold, -1), whatever the label was.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FILTER.format(objectness="arm_logits.softmax(dim=-1)[:, 0]", easy=_EASY, value=-1),
+            "You take column 0, the probability of *background*: what you drop are the objects.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness="arm_logits[:, 1]", easy=_EASY, value=-1),
+            "These are logits, not probabilities: softmax first.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy=_EASY, value=0),
+            "You make the dropped ones background, 0: then they are mined as negatives. -1 is "
+            "“neither learned from nor mined”.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy=f"({_EASY}) & (labels == 0)", value=-1),
+            "You spare the objects. The ODM will not see a prior that the ARM denies when it "
+            "detects, so it learns nothing from it, either.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy=f"({_EASY}) & (labels > 0)", value=-1),
+            "You drop objects only. Easy *negatives* are what the filter is for: any label.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy="objectness < threshold", value=-1),
+            "A prior exactly at the threshold is dropped as well: “at most” is <=.",
+        ),
+    ),
+    cases=_filter_cases,
+    praise="This is the paper's filter; patient 2 of the clinic has another one.",
+)
+
+
+# ---------------------------------------------------------------------------- upsample_map
+
+
+def _upsample_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield (
+        torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]),
+        torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]]),
+    )
+    for _ in range(6):
+        inputs, outputs = _integer(generator, 2, 3), _integer(generator, 4, 5)
+        H, W = _integer(generator, 2, 3), _integer(generator, 4, 5)
+        yield (
+            torch.randn(inputs, H, W, generator=generator),
+            torch.randn(inputs, outputs, 2, 2, generator=generator),
+        )
+
+
+_UP = """
+    def upsample_map(coarse, weight):
+        painted = torch.einsum("ihw,iojk->{axes}", coarse, weight)
+        return painted.reshape(weight.shape[1], 2 * coarse.shape[1], 2 * coarse.shape[2])
+"""
+
+upsample_map = Exercise(
+    notebook="nb06",
+    key="upsample_map",
+    prompt=(
+        "Write `upsample_map(coarse, weight)` without F.conv_transpose2d: coarse is (I, H, W), "
+        "weight (I, O, 2, 2), the result (O, 2·H, 2·W). Every cell paints its number times the "
+        "filter, and all input channels are added. It works when it equals F.conv_transpose2d "
+        "with stride 2; loops are welcome."
+    ),
+    stub='''
+    def upsample_map(coarse, weight):
+        """(I, H, W) and (I, O, 2, 2) to (O, 2*H, 2*W)."""
+        ...
+        return None
+    ''',
+    solution_source='''
+    def upsample_map(coarse, weight):
+        """(I, H, W) and (I, O, 2, 2) to (O, 2*H, 2*W)."""
+        I, H, W = coarse.shape
+        fine = torch.zeros(weight.shape[1], 2 * H, 2 * W)
+        for j in range(2):
+            for k in range(2):
+                fine[:, j::2, k::2] = torch.einsum(
+                    "ihw,io->ohw", coarse, weight[:, :, j, k])
+        return fine
+    ''',
+    hints=(
+        "Look at one place (j, k) of the filter: which cells of the fine map does it paint? "
+        "Every second one, from j and from k on.",
+        "fine[:, j::2, k::2] is (O, H, W): all coarse cells, mixed by weight[:, :, j, k] (I, O).",
+        'fine[:, j::2, k::2] = torch.einsum("ihw,io->ohw", coarse, weight[:, :, j, k])',
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _UP.format(axes="ohwjk"),
+            "The shape is right, the order is not: before the reshape, j must stand behind h and "
+            "k behind w (o, h, j, w, k), or rows and columns are mixed.",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ojhkw"),
+            "You tile copies of the whole map. Cells belong together: first the coarse row, then "
+            "the row inside its block (h before j, w before k).",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ohkwj"),
+            "The filter is transposed: its rows are painted as columns.",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                big = coarse.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+                return torch.einsum("ihw,io->ohw", big, weight.mean(dim=(2, 3)))
+            """,
+            "This is nearest upsampling: all four places of the filter have their own weight.",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                full = torch.einsum("ihw,iojk->iohjwk", coarse, weight)
+                full = full.flatten(4, 5).flatten(2, 3)
+                return full[0]
+            """,
+            "Only the first input channel paints. Every output channel adds what all of them do.",
+        ),
+    ),
+    cases=_upsample_cases,
+    praise="And it is all that “deconvolution” means in RefineDet.",
+    tolerance=1e-4,
+)
+
+
+# ---------------------------------------------------------------------------- head_parameters
+
+
+def _head_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield (1,), (1,), 2  # two 3 x 3 filters and 4 more, a bias each: 6 · 10
+    yield (512, 512, 1024, 512), (3, 3, 3, 3), 2  # 414,792
+    yield (256,) * 4, (3,) * 4, 21
+    for _ in range(10):
+        levels = _integer(generator, 2, 4)
+        channels = tuple(_integer(generator, 3, 40) for _ in range(levels))
+        each = tuple(_integer(generator, 2, 6) for _ in range(levels))
+        yield channels, each, _integer(generator, 3, 30)
+
+
+_HEADS = """
+    def head_parameters(channels, priors_per_cell, num_classes):
+        total = 0
+        for c, a in zip(channels, priors_per_cell):
+            total += {each}
+        return total
+"""
+
+head_parameters = Exercise(
+    notebook="nb06",
+    key="head_parameters",
+    prompt=(
+        "Write `head_parameters(channels, priors_per_cell, num_classes)`: the weights and biases "
+        "of a MultiBoxHead, two 3 x 3 convolutions a level, for class logits and for deltas. It "
+        "works when the ARM of RefineDet320, (512, 512, 1024, 512) with 3 priors and 2 classes, "
+        "has 414,792."
+    ),
+    stub='''
+    def head_parameters(channels, priors_per_cell, num_classes):
+        """Parameters of two 3 x 3 convolutions for each level."""
+        total = 0
+        for c, a in zip(channels, priors_per_cell):
+            ...
+        return None
+    ''',
+    solution_source='''
+    def head_parameters(channels, priors_per_cell, num_classes):
+        """Parameters of two 3 x 3 convolutions for each level."""
+        total = 0
+        for c, a in zip(channels, priors_per_cell):
+            filters = a * (num_classes + 4)
+            total += filters * (9 * c + 1)
+        return total
+    ''',
+    hints=(
+        "How many numbers does a cell of the level answer? Each of them is one filter.",
+        "A filter has 3 · 3 · c weights and one bias.",
+        "a · (num_classes + 4) filters of 9 · c + 1 numbers, added over the levels.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * 9 * c"),
+            "The biases are missing: one for each filter, 9 · c + 1.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * num_classes * (9 * c + 1)"),
+            "Only the class logits: four deltas a prior come on top.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="(num_classes + 4) * (9 * c + 1)"),
+            "You count one prior a cell; a level has `a` of them.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 5) * (9 * c + 1)"),
+            "num_classes includes the background already: add only the four deltas.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * (c + 1)"),
+            "A filter is 3 x 3: nine weights for each channel.",
+        ),
+    ),
+    cases=_head_cases,
+    praise="With 2 instead of 21 classes the ARM's heads are small, though its maps are wider.",
+)

@@ -1,0 +1,452 @@
+"""Exercises of notebook 08, the blocks of M2Det.
+
+Keys: `smallest_side`, `enlarge`, `gather`, `excite`, `tum_parameters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from .framework import Exercise, WrongAnswer
+
+__all__ = ["enlarge", "excite", "gather", "smallest_side", "tum_parameters"]
+
+
+def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
+    """Random integers, both ends included."""
+    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
+
+
+# --------------------------------------------------------------------------- smallest_side
+
+
+def _scale_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for num_scales in (3, 4, 6, 5, 7, 8):
+        yield (num_scales,)
+
+
+_SMALLEST = "def smallest_side(num_scales):\n    return {}\n"
+
+smallest_side = Exercise(
+    notebook="nb08",
+    key="smallest_side",
+    prompt=(
+        "Write `smallest_side(num_scales)`: the smallest side, in cells, from which a TUM with "
+        "`num_scales` scales (3 or more) makes maps of at least one cell. It works when six "
+        "scales need 33."
+    ),
+    stub='''
+    def smallest_side(num_scales):
+        """Smallest side of the input, cells; num_scales is at least 3."""
+        side = ...
+        return None
+    ''',
+    solution_source='''
+    def smallest_side(num_scales):
+        """Smallest side of the input, cells; num_scales is at least 3."""
+        side = 3  # the last convolution makes 1 of it
+        for _ in range(num_scales - 2):
+            side = 2 * side - 1  # half of this, rounded up, is side
+        return side
+    ''',
+    hints=(
+        "Go backwards, from the coarsest map: it has one cell. Which side does the last "
+        "convolution, without padding, need for that?",
+        "3. Before it come num_scales - 2 halvings, rounded up. What is the smallest n whose "
+        "half, rounded up, is 3?",
+        "5 = 2 · 3 - 1. So start at 3 and repeat side = 2 · side - 1, num_scales - 2 times.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _SMALLEST.format("3 * 2 ** (num_scales - 2)"),
+            "You double at each step. A half is rounded *up*: 5 is enough for 3, so a step back "
+            "is 2 · side - 1.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("2 ** (num_scales - 1)"),
+            "One cell is missing: from there the coarsest map has 0 cells.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("2 ** num_scales + 1"),
+            "One halving too many: num_scales maps are num_scales - 1 steps apart, and the last "
+            "step does not halve.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("1"),
+            "With rounding up a map of one cell could be halved for ever; but the last step "
+            "subtracts 2, so that it needs 3 cells.",
+        ),
+    ),
+    cases=_scale_cases,
+    praise="Times the stride of the fine map it is the smallest picture: 33 · 8 = 264 px.",
+)
+
+
+# --------------------------------------------------------------------------- enlarge
+
+
+def _enlarge_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield torch.tensor([7.0, 8.0, 9.0]).reshape(1, 1, 1, 3), 1, 5
+    yield torch.tensor([5.0]).reshape(1, 1, 1, 1), 2, 2
+    yield torch.rand(1, 2, 3, 5, generator=generator), 5, 10
+    for _ in range(6):
+        B, C, H, W = (_integers(generator, 2, 4, 1)[0] + i for i in range(4))
+        taller, wider = _integers(generator, 1, 6, 2)
+        yield torch.rand(B, C, H, W, generator=generator), H + taller, W + wider + 1
+
+
+_ENLARGE = """
+    def enlarge(maps, height, width):
+        H, W = maps.shape[-2:]
+        rows = {rows}
+        columns = {columns}
+        return maps[:, :, {first}][..., {second}]
+"""
+_ROWS, _COLUMNS = "torch.arange(height) * H // height", "torch.arange(width) * W // width"
+
+enlarge = Exercise(
+    notebook="nb08",
+    key="enlarge",
+    prompt=(
+        "Write `enlarge(maps, height, width)`: nearest upsampling of maps (B, C, H, W) to "
+        "(B, C, height, width) without F.interpolate; output cell i of n copies cell i·m // n of "
+        "m. It works when a row (7, 8, 9) becomes (7, 7, 8, 8, 9)."
+    ),
+    stub='''
+    def enlarge(maps, height, width):
+        """maps (B, C, H, W) to (B, C, height, width), by copying cells."""
+        rows = ...
+        columns = ...
+        return None
+    ''',
+    solution_source='''
+    def enlarge(maps, height, width):
+        """maps (B, C, H, W) to (B, C, height, width), by copying cells."""
+        H, W = maps.shape[-2:]
+        rows = torch.arange(height) * H // height
+        columns = torch.arange(width) * W // width
+        return maps[:, :, rows][..., columns]
+    ''',
+    hints=(
+        "Make a list of row numbers first: which row of `maps` does each row of the output copy?",
+        "`torch.arange(height) * H // height`, and the same for the columns with W and width.",
+        "Then index twice: `maps[:, :, rows][..., columns]`.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _ENLARGE.format(
+                rows=f"({_ROWS}).flip(0)", columns=_COLUMNS, first="rows", second="columns"
+            ),
+            "Your picture stands on its head: row 0 of the output copies row 0.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                H, W = maps.shape[-2:]
+                tall = maps.repeat_interleave(-(-height // H), dim=2)
+                return tall.repeat_interleave(-(-width // W), dim=3)[:, :, :height, :width]
+            """,
+            "You repeat every cell equally often and cut off what is too much: the last cells of "
+            "the map get lost. The copies are spread evenly, i · m // n.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                H, W = maps.shape[-2:]
+                return maps.repeat(1, 1, -(-height // H), -(-width // W))[
+                    :, :, :height, :width]
+            """,
+            "You lay copies of the whole map side by side, like tiles. Each *cell* is to be "
+            "repeated where it is.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                H, W = maps.shape[-2:]
+                rows = (torch.arange(height) * H / height).round().long().clamp(max=H - 1)
+                columns = (torch.arange(width) * W / width).round().long().clamp(max=W - 1)
+                return maps[:, :, rows][..., columns]
+            """,
+            "You round to the nearest whole number; PyTorch's mode rounds *down* (whatever its "
+            "name says): i · m // n.",
+        ),
+    ),
+    cases=_enlarge_cases,
+    praise="Equal to F.interpolate(size=..., mode='nearest') at every size that a TUM meets.",
+)
+
+
+# --------------------------------------------------------------------------- gather
+
+
+def _gather_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield ([[torch.full((1, 1, 1, 1), 10.0 * level + s) for s in (0, 1)] for level in (0, 1, 2)],)
+    for _ in range(4):
+        num_levels, num_scales, B, C = _integers(generator, 2, 3, 4)
+        yield (
+            [
+                [
+                    torch.rand(B, C + 1, 7 - 2 * scale, 7 - 2 * scale, generator=generator)
+                    for scale in range(num_scales)
+                ]
+                for _ in range(num_levels)
+            ],
+        )
+
+
+_GATHER = "def gather(levels):\n    return {}\n"
+
+gather = Exercise(
+    notebook="nb08",
+    key="gather",
+    prompt=(
+        "Write `gather(levels)`: `levels[level][scale]` are maps (B, C, H, W); return a list with "
+        "one map (B, levels·C, H, W) for each scale, level 0 first. It works when level 1 owns "
+        "the channels C to 2C - 1."
+    ),
+    stub='''
+    def gather(levels):
+        """One map for each scale, the levels on top of each other."""
+        gathered = []
+        ...
+        return None
+    ''',
+    solution_source='''
+    def gather(levels):
+        """One map for each scale, the levels on top of each other."""
+        gathered = []
+        for maps in zip(*levels, strict=True):  # those of one scale
+            gathered.append(torch.cat(maps, dim=1))
+        return gathered
+    ''',
+    hints=(
+        "With loops: for every scale, collect levels[0][scale], levels[1][scale], ...",
+        "`zip(*levels)` hands out exactly these groups, one for each scale.",
+        "`torch.cat(group, dim=1)` lays them on top of each other: dim 1 are the channels.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps, dim=0) for maps in zip(*levels)]"),
+            "dim 0 is the batch: levels become pictures. The channels are dim 1.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[sum(maps) for maps in zip(*levels)]"),
+            "You add the levels up, so that nobody can tell them apart any more. They are to lie "
+            "on top of each other: concatenate.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps[::-1], dim=1) for maps in zip(*levels)]"),
+            "The deepest level comes first. Level 0 owns the channels 0 to C - 1.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.stack(maps, dim=2).flatten(1, 2) for maps in zip(*levels)]"),
+            "The levels take turns, channel by channel. All channels of level 0 come first, then "
+            "all of level 1.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps, dim=1) for maps in zip(*levels)][::-1]"),
+            "The coarsest scale comes first. Lists of maps run fine → coarse.",
+        ),
+    ),
+    cases=_gather_cases,
+    praise="These are the maps that SFAM weighs.",
+)
+
+
+# --------------------------------------------------------------------------- excite
+
+
+def _excite_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield (
+        torch.tensor([[[1.0, 3.0], [5.0, 7.0]], [[0.0, 0.0], [2.0, 2.0]]])[None],
+        torch.tensor([[1.0, -1.0]]),
+        torch.tensor([[1.0], [-1.0]]),
+    )
+    for _ in range(6):
+        B, M, C, H = (_integers(generator, 2, 3, 1)[0] + i for i in range(4))
+        maps = 2 * torch.rand(B, C, H, H + 1, generator=generator)
+        yield (
+            maps,
+            torch.randn(M, C, generator=generator),
+            torch.randn(C, M, generator=generator),
+        )
+
+
+_EXCITE = """
+    def excite(maps, first, second):
+        average = {average}
+        hidden = {hidden}
+        weights = {weights}
+        return {result}
+"""
+
+
+def _excite_source(**changes: str) -> str:
+    right = {
+        "average": "maps.mean(dim=(2, 3))",
+        "hidden": "torch.relu(average @ first.T)",
+        "weights": "torch.sigmoid(hidden @ second.T)",
+        "result": "maps * weights[:, :, None, None]",
+    }
+    return _EXCITE.format(**{**right, **changes})
+
+
+excite = Exercise(
+    notebook="nb08",
+    key="excite",
+    prompt=(
+        "Write `excite(maps, first, second)`: average each channel of maps (B, C, H, W), multiply "
+        "by first (M, C), ReLU, by second (C, M), sigmoid, and multiply the maps by these "
+        "weights. No biases. It works when channel 0 of the example by hand ends in 0.953 · 7."
+    ),
+    stub='''
+    def excite(maps, first, second):
+        """maps (B, C, H, W), weighed; first is (M, C), second (C, M)."""
+        average = ...
+        return None
+    ''',
+    solution_source='''
+    def excite(maps, first, second):
+        """maps (B, C, H, W), weighed; first is (M, C), second (C, M)."""
+        average = maps.mean(dim=(2, 3))  # (B, C)
+        hidden = torch.relu(average @ first.T)  # (B, M)
+        weights = torch.sigmoid(hidden @ second.T)  # (B, C)
+        return maps * weights[:, :, None, None]  # (B, C, H, W)
+    ''',
+    hints=(
+        "The average of each channel: over which two axes of (B, C, H, W)?",
+        "average (B, C) times first (M, C): `average @ first.T` is (B, M). The same way back "
+        "with second.",
+        "`weights[:, :, None, None]` is (B, C, 1, 1): it multiplies all cells of a channel.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _excite_source(average="maps.amax(dim=(2, 3))"),
+            "You take each channel's maximum. Squeeze is the *average*.",
+        ),
+        WrongAnswer(
+            _excite_source(hidden="average @ first.T"),
+            "The ReLU between the two layers is missing: without it they are one linear layer.",
+        ),
+        WrongAnswer(
+            _excite_source(weights="torch.softmax(hidden @ second.T, dim=1)"),
+            "A softmax makes the channels share one whole. With a sigmoid each is open or closed "
+            "for itself.",
+        ),
+        WrongAnswer(
+            _excite_source(weights="hidden @ second.T"),
+            "The sigmoid is missing: your weights are not between 0 and 1.",
+        ),
+        WrongAnswer(
+            _excite_source(result="maps + weights[:, :, None, None]"),
+            "You add the weights. A channel is opened and closed by *multiplying*.",
+        ),
+        WrongAnswer(
+            _excite_source(average="maps.mean(dim=(0, 2, 3)).expand(maps.shape[0], -1)"),
+            "You average over the batch too: then a picture's weights depend on its neighbours.",
+        ),
+    ),
+    cases=_excite_cases,
+    praise="With two biases it is torchvision's SqueezeExcitation, and SFAM does it per scale.",
+)
+
+
+# --------------------------------------------------------------------------- tum_parameters
+
+
+def _tum_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield 128, 256, 6
+    yield 384, 256, 6
+    for _ in range(8):
+        in_channels, planes, num_scales = (
+            _integers(generator, 5, 40, 1)[0],
+            _integers(generator, 41, 60, 1)[0],
+            _integers(generator, 3, 8, 1)[0],
+        )
+        yield in_channels, planes, num_scales
+
+
+_PARAMETERS = """
+    def tum_parameters(in_channels, planes, num_scales):
+        def block(a, b, k):
+            return {block}
+
+        return ({first} * block(in_channels, planes, 3)
+                + ({inner}) * block(planes, planes, 3)
+                + ({ones}) * block(planes, planes, 1))
+"""
+
+
+def _parameters_source(**changes: str) -> str:
+    right = {
+        "block": "k * k * a * b + 2 * b",
+        "first": "2",
+        "inner": "2 * (num_scales - 2)",
+        "ones": "num_scales",
+    }
+    return _PARAMETERS.format(**{**right, **changes})
+
+
+tum_parameters = Exercise(
+    notebook="nb08",
+    key="tum_parameters",
+    prompt=(
+        "Write `tum_parameters(in_channels, planes, num_scales)`: how many parameters a released "
+        "TUM has, smoothing included; num_scales is at least 3. It works when (128, 256, 6) "
+        "gives 5,709,824."
+    ),
+    stub='''
+    def tum_parameters(in_channels, planes, num_scales):
+        """Number of parameters of a released TUM, smoothing included."""
+        def block(a, b, k):  # a BasicConv
+            ...
+        return None
+    ''',
+    solution_source='''
+    def tum_parameters(in_channels, planes, num_scales):
+        """Number of parameters of a released TUM, smoothing included."""
+        def block(a, b, k):  # a BasicConv: no bias, two for BatchNorm
+            return k * k * a * b + 2 * b
+
+        way = block(in_channels, planes, 3)  # down, and up again
+        way += (num_scales - 2) * block(planes, planes, 3)
+        top_and_smoothing = num_scales * block(planes, planes, 1)
+        return 2 * way + top_and_smoothing
+    ''',
+    hints=(
+        "A BasicConv has k · k · a · b weights, no bias, and a weight and a bias of BatchNorm for "
+        "each output channel.",
+        "Down: one convolution that reads in_channels, num_scales - 2 that read planes. Up: the "
+        "same again, on the side ways.",
+        "1 × 1: one at the top of the decoder, and num_scales - 1 that smooth (the coarsest map "
+        "passes). Together num_scales.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _parameters_source(block="k * k * a * b"),
+            "BatchNorm is missing: it learns a factor and a shift for each output channel, 2 · b.",
+        ),
+        WrongAnswer(
+            _parameters_source(block="k * k * a * b + 3 * b"),
+            "You count a bias of the convolution; a BasicConv has none.",
+        ),
+        WrongAnswer(
+            _parameters_source(ones="num_scales + 1"),
+            "One 1 × 1 too many: in the released TUM the coarsest map is not smoothed.",
+        ),
+        WrongAnswer(
+            _parameters_source(ones="num_scales - 1"),
+            "The 1 × 1 at the top of the decoder is missing.",
+        ),
+        WrongAnswer(
+            _parameters_source(first="1", inner="2 * num_scales - 3"),
+            "The side way of the finest map reads the TUM's own input, in_channels wide, like the "
+            "first step down: that width comes twice.",
+        ),
+    ),
+    cases=_tum_cases,
+    praise="Eight TUMs have 54 million: more than twice the backbone's parameters.",
+)

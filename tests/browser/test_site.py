@@ -1,0 +1,90 @@
+"""The site from a disk, with the network off: pages, explorers, search, light, dark, narrow."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from check_decks import Watch, broken_links, check_page
+from vendor import file_of
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+PAGES = ["index", "search", "api/index", "api/boxes", "api/models"]
+PAGES += [f"notebooks/{name}" for name in NAMES]
+GRAVE = ("serious", "critical")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_pages_open_from_a_disk(running, site, name, width, scheme):
+    assert check_page(running, site / f"{name}.html", width, scheme) == []
+
+
+def test_every_link_leads_somewhere(site):
+    assert broken_links(site) == []
+
+
+@pytest.mark.slow
+def test_under_another_address(running, site, tmp_path):
+    """Nothing depends on where the site lies."""
+    moved = tmp_path / "courses" / "vision 2"
+    shutil.copytree(site, moved, ignore=shutil.ignore_patterns("*.pdf"))
+    assert check_page(running, moved / "notebooks/02_prior_box.html") == []
+
+
+@pytest.mark.slow
+def test_search_finds(running, site):
+    watch = Watch(running)
+    watch.page.goto((site / "search.html").resolve().as_uri() + "?q=soft_nms")
+    watch.page.wait_for_selector("ul.search li a")
+    assert "detlearn.boxes" in watch.page.inner_text("ul.search")
+    watch.close()
+    assert [f for f in watch.faults if "could not load" not in f] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chapter_opens_in_colab(running, site, name):
+    text = (site / f"notebooks/{name}.html").read_text(encoding="utf-8")
+    colab = "https://colab.research.google.com/github/"
+    assert text.count(f"{colab}") >= 2  # the theme's button, and the door below the title
+    assert f"/blob/main/notebooks/{name}.ipynb" in text
+    assert "colab-badge.svg" not in text
+
+
+@pytest.mark.slow
+def test_an_explorer_answers_and_follows_the_page_into_the_dark(running, site):
+    watch = Watch(running, 1280, 900)
+    page = watch.page
+    page.goto((site / "notebooks/02_prior_box.html").resolve().as_uri())
+    frame = page.frames[1]
+    frame.wait_for_selector("#facts")
+    before = frame.inner_text("#facts")
+    frame.focus("#level")
+    page.keyboard.press("ArrowRight")
+    frame.wait_for_function("(text) => document.querySelector('#facts').innerText !== text", arg=before)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    frame.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches")
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "notebooks/00_start_here", "notebooks/02_prior_box", "api/boxes"])
+def test_no_serious_barrier(running, site, name, scheme):
+    watch = Watch(running, 1280, 900, scheme)
+    watch.page.goto((site / f"{name}.html").resolve().as_uri())
+    watch.page.wait_for_timeout(500)
+    watch.page.evaluate(file_of("axe-core", "axe.min.js").read_text(encoding="utf-8"))
+    found = watch.page.evaluate("axe.run(document, { iframes: true })")["violations"]
+    watch.close()
+    grave = [
+        f"{one['id']}: {one['help']} {[node['html'][:90] for node in one['nodes'][:3]]}"
+        for one in found
+        if one["impact"] in GRAVE
+    ]
+    assert grave == []
