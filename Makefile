@@ -28,7 +28,7 @@ help: ## this list
 	@echo '  HEADLESS=1          course: open no browser, only print the address'
 	@echo '  PORT=8888           course: the first port to try'
 	@echo '  JOBS=2              test, mutants: how many processes'
-	@echo '  CHAPTERS="00 02"    notebooks: only these'
+	@echo '  CHAPTERS="00 02"    notebooks, slides: only these'
 	@echo '  PYTHON=python3.12   the Python to make the environment with'
 	@echo '  DETLEARN_ENV=.venv  where the environment is; one that you have is used as it is'
 
@@ -58,6 +58,25 @@ lint: env ## ruff, mypy, codespell, import-linter, generated text
 notebooks: env ## build and execute notebooks/*.ipynb from notebooks/src/*.py
 	$(SERIAL) $(RUN) detlearn.teach.notebooks build $(CHAPTERS)
 	$(TOOL) tools/readme.py
+
+.PHONY: slides
+slides: docs-env ## a deck and a PDF of every notebook, in build/slides
+	$(TOOL) tools/make_slides.py $(CHAPTERS)
+
+.PHONY: site
+site: docs-env ## the course as a web site, in build/site
+	$(TOOL) tools/make_site.py
+
+.PHONY: test-browser
+test-browser: docs-env ## decks, site and explorers in a real browser, without a network
+	@$(TOOL) tools/chromium.py --install
+	$(TOOL) tools/make_slides.py
+	$(TOOL) tools/make_site.py
+	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser tests/show/test_explorers_browser.py
+
+.PHONY: docs-env
+docs-env: env ## what slides and site need beyond the course itself
+	@$(TOOL) tools/docs_env.py
 
 .PHONY: readme
 readme: env ## write the generated parts of README.md, CONTRIBUTING.md and CITATION.cff

@@ -52,7 +52,9 @@ def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
     before = frame.inner_text("#facts")
     frame.focus("#level")
     page.keyboard.press("ArrowRight")
-    frame.wait_for_function("(text) => document.querySelector('#facts').innerText !== text", arg=before)
+    frame.wait_for_function(
+        "(text) => document.querySelector('#facts').innerText !== text", arg=before
+    )
     watch.close()
     assert watch.faults == []
 
@@ -62,5 +64,7 @@ def test_figures_keep_their_words(running, decks):
     watch = Watch(running)
     for deck in decks:
         open_deck(watch.page, deck)
-        assert watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length") == 0
+        assert (
+            watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length") == 0
+        )
     watch.close()

@@ -65,7 +65,9 @@ def test_an_explorer_answers_and_follows_the_page_into_the_dark(running, site):
     before = frame.inner_text("#facts")
     frame.focus("#level")
     page.keyboard.press("ArrowRight")
-    frame.wait_for_function("(text) => document.querySelector('#facts').innerText !== text", arg=before)
+    frame.wait_for_function(
+        "(text) => document.querySelector('#facts').innerText !== text", arg=before
+    )
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     frame.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches")
     watch.close()
@@ -74,7 +76,9 @@ def test_an_explorer_answers_and_follows_the_page_into_the_dark(running, site):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index", "notebooks/00_start_here", "notebooks/02_prior_box", "api/boxes"])
+@pytest.mark.parametrize(
+    "name", ["index", "notebooks/00_start_here", "notebooks/02_prior_box", "api/boxes"]
+)
 def test_no_serious_barrier(running, site, name, scheme):
     watch = Watch(running, 1280, 900, scheme)
     watch.page.goto((site / f"{name}.html").resolve().as_uri())

@@ -1,0 +1,63 @@
+"""Sphinx's configuration; tools/make_site.py lays out the folder in which it is read."""
+
+import json
+from pathlib import Path
+
+# Written by tools/make_site.py: what the repository says once, elsewhere.
+FACTS = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))
+
+project = "detlearn"
+author = "The detlearn authors"
+project_copyright = "The detlearn authors, MIT licence"
+release = version = FACTS["version"]
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+nb_execution_mode = "off"
+nb_ipywidgets_js: dict = {}  # explorers are frames; no widget needs a manager
+nb_mime_priority_overrides = [("html", "text/html", 0)]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.header", "mystnb.unknown_mime_type", "myst.xref_missing"]
+
+html_theme = "sphinx_book_theme"
+html_title = "detlearn"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_copy_source = False
+html_show_sphinx = False
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "repository_url": FACTS["repository"],
+    "repository_branch": FACTS["branch"],
+    "path_to_docs": "",
+    "launch_buttons": {"colab_url": "https://colab.research.google.com", "thebe": False},
+    "use_repository_button": True,
+    "use_download_button": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "api/*": []},
+    "home_page_in_toc": True,
+    "show_navbar_depth": 1,
+}
+# One file, no speech engine and no menu: nothing is asked of a network.
+mathjax_path = "vendor/tex-svg.js"
+mathjax3_config = {
+    "options": {
+        "enableMenu": False,
+        "processHtmlClass": "tex2jax_process|mathjax_process|math|output_area",
+    },
+    "svg": {"fontCache": "local"},
+}
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 72
+napoleon_custom_sections = ["Invariant", "Invariants", "Deviation", "Deviations"]
+napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields of a NamedTuple are documented once
+copybutton_exclude = ".linenos, .gp, .go"
+exclude_patterns = ["_build"]
