@@ -11,6 +11,7 @@ channels in ``out_channels``.  Weights are random: nothing is ever downloaded he
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from collections import OrderedDict
@@ -369,10 +370,14 @@ def list_resnets() -> list[str]:
     >>> list_resnets()[:4]
     ['resnet18', 'resnet34', 'resnet50', 'resnet101']
     """
+    return [*_torchvision_resnets(), *(SE_RESNETS if importlib.util.find_spec("timm") else ())]
+
+
+@functools.cache  # every config asks
+def _torchvision_resnets() -> tuple[str, ...]:
     known = torchvision.models.list_models(module=torchvision.models)
     names = [name for name in known if "resnet" in name or "resnext" in name]
-    names.sort(key=lambda name: (name.partition("net")[0], len(name), name))
-    return names + (list(SE_RESNETS) if importlib.util.find_spec("timm") else [])
+    return tuple(sorted(names, key=lambda name: (name.partition("net")[0], len(name), name)))
 
 
 def _build_resnet(name: str) -> nn.Module:
