@@ -29,6 +29,7 @@ html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it fetches the pages found, which no browser does on a disk
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "repository_url": FACTS["repository"],
@@ -38,7 +39,6 @@ html_theme_options = {
     "use_repository_button": True,
     "use_download_button": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"**": ["page-toc"], "api/*": []},
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
 }
@@ -55,7 +55,6 @@ mathjax3_config = {
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-python_maximum_signature_line_length = 72
 napoleon_custom_sections = ["Invariant", "Invariants", "Deviation", "Deviations"]
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # fields of a NamedTuple are documented once

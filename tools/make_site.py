@@ -62,6 +62,10 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
         if "setup" in tags(cell):
             cell.metadata["tags"] = [*tags(cell), "hide-cell"]
             cell.metadata["mystnb"] = {"code_prompt_show": "Set-up for Colab and Kaggle"}
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {})
+            if "<iframe" in shown.get("text/html", ""):
+                shown["text/html"] = following(shown["text/html"])
         alt = " ".join(filter(None, map(_alt, cell.get("outputs", []))))
         if alt:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
@@ -70,6 +74,37 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
     first.source = f"{title}\n\n{doors(name, decks)}\n\n{BADGE.sub('', rest).strip()}"
     notebook.cells = cells
     return notebook
+
+
+# Runs in the frame of an explorer before its module: the page's light or dark becomes its own. No
+# quotation marks, "<" or "&": it stands in an attribute.
+PRELUDE = """{
+const host = parent.document.documentElement, hear = new Set(), real = matchMedia.bind(window);
+const query = {
+  get matches() { return host.dataset.theme === `dark` },
+  addEventListener(_, listener) { hear.add(listener) },
+};
+window.matchMedia = (what) => what.includes(`color-scheme`) ? query : real(what);
+const wear = () => {
+  const root = document.documentElement;
+  root.classList.toggle(`dark`, query.matches);
+  root.style.colorScheme = query.matches ? `dark` : `light`;
+  hear.forEach((listener) => listener());
+};
+new MutationObserver(wear).observe(host, { attributeFilter: [`data-theme`] });
+wear();
+}"""
+
+
+def following(text: str) -> str:
+    """An explorer that is light or dark as its page is, which a reader may switch.
+
+    A browser tells a frame what the system prefers, not what the page around it shows.
+    """
+    text = text.replace(
+        "@media (prefers-color-scheme: dark) { :root {", "@media all { :root.dark {"
+    )
+    return text.replace("&lt;script", f"&lt;script&gt;{PRELUDE}&lt;/script&gt;&lt;script", 1)
 
 
 def _alt(output: Any) -> str:

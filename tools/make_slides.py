@@ -266,7 +266,7 @@ def output_block(output: Any) -> Block:
     if "text/html" in data:
         text = str(data["text/html"])
         if "<iframe" in text:
-            return Block("explorer", f'<div class="frame">{text}</div>')
+            return Block("explorer", f'<div class="frame">{always_light(text)}</div>')
         return Block("table", f'<div class="table">{text}</div>')
     for mime in ("image/svg+xml", "image/png", "image/jpeg"):
         if mime in data:
@@ -275,6 +275,15 @@ def output_block(output: Any) -> Block:
     if "text/latex" in data:
         return Block("prose", html.escape(str(data["text/latex"]), quote=False))
     return Block("text", pre(str(data.get("text/plain", ""))))
+
+
+def always_light(text: str) -> str:
+    """An explorer that keeps the colours of the slide, whatever the system prefers.
+
+    >>> always_light("@media (prefers-color-scheme: dark) {}")
+    '@media not all {}'
+    """
+    return text.replace("(prefers-color-scheme: dark)", "not all")
 
 
 def picture(mime: str, data: str, alt: str) -> str:

@@ -1,10 +1,11 @@
-// Frames of explorers follow the page's light or dark, not only the system's.
-const follow = () => {
-  const scheme = document.documentElement.dataset.theme === "dark" ? "dark" : "light";
-  for (const frame of document.querySelectorAll("iframe[srcdoc]")) frame.style.colorScheme = scheme;
-};
-follow();
-new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+// What the theme calls by another name than it shows, or does not name at all.
+for (const button of document.querySelectorAll("button.search-button-field")) {
+  button.removeAttribute("aria-label");
+}
+for (const summary of document.querySelectorAll("summary")) {
+  if (summary.textContent.trim()) summary.removeAttribute("aria-label");
+  else summary.setAttribute("aria-label", "Pages of this part");
+}
 
 // Boxes of code and tables that scroll can be scrolled by keys.
 const reach = () => {
