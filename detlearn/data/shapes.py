@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageDraw
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
@@ -564,10 +564,8 @@ def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
     return None
 
 
-@lru_cache(maxsize=4)
-def _veil(size: int) -> Image.Image:
-    """How dark a shadow is."""
-    return Image.new("L", (size, size), 71)
+# How dark the shadow of a thing is, for each opacity of the thing.
+SHADE = [71 * opacity // 255 for opacity in range(256)]
 
 
 def draw_scene(
@@ -600,8 +598,7 @@ def draw_scene(
         scene.things.append(placed)
         depth = 1 + int(side > 0.3 * size)
         opacity = cutout.opacity
-        dim = ImageChops.multiply(opacity, _veil(size).crop((0, 0, *opacity.size)))
-        image.paste(shadow, (placed.x + depth, placed.y + depth), dim)
+        image.paste(shadow, (placed.x + depth, placed.y + depth), opacity.point(SHADE))
         image.paste(cutout.picture, (placed.x, placed.y), opacity)
     return scene
 
@@ -690,14 +687,10 @@ class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
 
     def _target(self, scene: Scene) -> dict[str, Any]:
         size, objects = self.size, scene.objects
-        boxes = (
-            torch.tensor(
-                [(o.x, o.y, o.x + o.cutout.width, o.y + o.cutout.height) for o in objects],
-                dtype=torch.float32,
-            )
-            .reshape(-1, 4)
-            .clamp_(0, size)
-        )  # (G, 4)
+        corners = np.array(
+            [(o.x, o.y, o.x + o.cutout.width, o.y + o.cutout.height) for o in objects], np.float32
+        )
+        boxes = torch.from_numpy(corners.reshape(-1, 4).clip(0, size))  # (G, 4)
         target: dict[str, Any] = {
             "boxes": tv_tensors.BoundingBoxes(  # type: ignore[call-overload]
                 boxes, format="XYXY", canvas_size=(size, size)
