@@ -322,6 +322,42 @@ def test_environment_says_what_is_missing(tmp_path, script, says):
     assert not target.exists(), "nothing half made is left behind"
 
 
+# A Python that only notes what it is asked for; its environments are copies of it.
+NOTES = """
+case "$*" in
+    *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    *"-m uv "*) echo "uv $UV_INDEX" >>"$NOTEBOOK"; exit "$UV_STATUS" ;;
+    *"-m pip install --no-compile"*) echo pip >>"$NOTEBOOK" ;;
+    *"-m pip config get global.extra-index-url"*) echo "https://a.example"; echo "https://b.example" ;;
+esac
+"""
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize(
+    ("status", "notes"),
+    [
+        ("0", ["uv https://a.example https://b.example"]),
+        ("1", ["uv https://a.example https://b.example", "pip"]),
+    ],
+    ids=["uv with the indices of pip's settings", "pip where uv fails"],
+)
+def test_environment_is_installed_by_uv_or_else_by_pip(tmp_path, status, notes):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    stub_python(commands, "python3", NOTES)
+    result = make_env(
+        tmp_path / "environment",
+        PATH=f"{commands}:{os.environ['PATH']}",
+        PYTHON="python3",
+        UV_STATUS=status,
+        NOTEBOOK=str(tmp_path / "notes"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "notes").read_text().splitlines() == notes
+    assert (tmp_path / "environment/detlearn-env").read_text().startswith("ready ")
+
+
 @POSIX_ONLY
 def test_environment_of_somebody_else_is_never_removed(tmp_path):
     (tmp_path / "thesis.tex").write_text("three years of work")
