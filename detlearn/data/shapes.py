@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
@@ -564,8 +564,10 @@ def _find_place(dice: Dice, scene: Scene, cutout: Cutout) -> Placed | None:
     return None
 
 
-# How dark the shadow of a thing is, for each opacity of the thing.
-SHADE = [71 * opacity // 255 for opacity in range(256)]
+@lru_cache(maxsize=4)
+def _veil(size: int) -> Image.Image:
+    """How dark a shadow is."""
+    return Image.new("L", (size, size), 71)
 
 
 def draw_scene(
@@ -598,7 +600,8 @@ def draw_scene(
         scene.things.append(placed)
         depth = 1 + int(side > 0.3 * size)
         opacity = cutout.opacity
-        image.paste(shadow, (placed.x + depth, placed.y + depth), opacity.point(SHADE))
+        dim = ImageChops.multiply(opacity, _veil(size).crop((0, 0, *opacity.size)))
+        image.paste(shadow, (placed.x + depth, placed.y + depth), dim)
         image.paste(cutout.picture, (placed.x, placed.y), opacity)
     return scene
 
