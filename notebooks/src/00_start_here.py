@@ -6,7 +6,8 @@
 # Afterwards you will be able to
 #
 # - run a trained detector on a scene and on a photograph, and read its answer;
-# - name the eight stations between a picture and that answer, and say what shape passes each of them;
+# - name the six stations between a picture and that answer, and say what shape passes each of them;
+# - ask a detector which of its thousands of candidates a box came from;
 # - train a detector for a few seconds, and say which line of the picture you were on;
 # - find your way through the chapters, their proofs, clinics and exercises.
 #
@@ -96,11 +97,9 @@ show.draw_boxes(
 
 # %% id="coins-in-numbers" slide="-"
 print(tuple(photo.shape), "with", len(coins["boxes"]), "coins")
-overlap = boxes.box_iou(seen["boxes"], coins["boxes"])
-print(
-    "one row for each box, one column for each coin:",
-    overlap.shape == (len(seen["boxes"]), len(coins["boxes"])),
-)
+side = model.config.priors.image_size
+print("the network works on", side, "x", side, "pixels")
+print("boxes beyond those:", bool((seen["boxes"] > side).any()))
 
 # %% [markdown] id="what-comes-out" slide="slide"
 # ## 2 · What comes out
@@ -114,11 +113,11 @@ assert (found["scores"].diff() <= 0).all()
 assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 
 # %% [markdown] id="read-the-keys" slide="fragment"
-# - `boxes` (D, 4): corners **x1, y1, x2, y2** in pixels of *your* image, x to the right, y **down**;
+# - `boxes` (D, 4), a row for each of the D detections: corners **x1, y1, x2, y2** in pixels of *your* image, x to the right, y **down**;
 # - `scores` (D,): 0 to 1, best first;
-# - `labels` (D,): integers from 1. **Label 0 is the background**: what a box is when it holds nothing. No object ever has it. Half of the "my loss is NaN" threads begin with an object numbered 0.
+# - `labels` (D,): integers from 1. **Label 0 is the background**: what a box is when it holds nothing. No object ever has it. Many a "my loss is NaN" thread begins with an object numbered 0.
 #
-# Why corners? Because four numbers can be so many things. The same box, four ways:
+# Why say which four numbers? Because a box can be written in many ways. The same box, four times:
 
 # %% id="four-formats" slide="subslide"
 box = torch.tensor([40.0, 20.0, 100.0, 60.0])  # x1 y1 x2 y2
@@ -133,7 +132,7 @@ print("fractions      ", [round(x, 3) for x in relative.tolist()])
 #
 # ### How good is a box?
 #
-# **Intersection over union**, IoU: the area that two boxes share, divided by the area that they cover together. 1 is the same box, 0 is no contact. By hand, on squares of a sheet of paper:
+# **Intersection over union**, IoU: the area that two boxes share, divided by the area that they cover together. 1 is the same box, 0 is no contact. By hand, on squares of a sheet of paper (`prove` stops the notebook if its two numbers differ):
 
 # %% id="iou-by-hand" slide="-"
 a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # 4 squares
@@ -147,7 +146,9 @@ prove(
 )
 
 # %% id="iou-of-the-scene" slide="fragment"
-best = boxes.box_iou(target["boxes"], found["boxes"]).max(dim=1).values
+# a row for each object, a column for each box
+overlap = boxes.box_iou(target["boxes"], found["boxes"])  # (G, D)
+best = overlap.amax(dim=1)  # (G,)
 print("every object has a box:", bool((best > 0.5).all()))
 
 # %% [markdown] id="threshold" slide="subslide"
@@ -175,8 +176,11 @@ show.draw_boxes(
 # %% [markdown] id="notes-threshold" slide="notes"
 # Lower threshold: fewer misses, more false alarms. Say the two words recall and precision, draw the two axes, and promise that chapter 01 turns the whole curve into one number, AP.
 
+# %% [markdown] id="exercise-count-text" slide="subslide"
+# **Exercise.** How many boxes of one class reach a threshold? Fill in the dots, run the cell again, and read what it says. `nb00.count_detections.hint()` helps a little, again a little more. You are done when it praises you.
 
-# %% id="exercise-count-detections" slide="subslide" tags=["exercise"]
+
+# %% id="exercise-count-detections" slide="-" tags=["exercise"]
 def count_detections(detection, label, threshold):
     """How many boxes of class label have a score of at least threshold?"""
     scores = detection["scores"]
@@ -185,9 +189,6 @@ def count_detections(detection, label, threshold):
 
 
 nb00.count_detections.check(count_detections)
-
-# %% [markdown] id="exercise-count-text" slide="-"
-# **Exercise.** Fill in the dots, run the cell again, and read what it says. `nb00.count_detections.hint()` helps a little, again a little more. You are done when it praises you.
 
 # %% [markdown] id="the-sentence" slide="slide"
 # ## 3 · One sentence
@@ -205,7 +206,7 @@ show.draw_system()
 # | **M2Det** | VGG-16, ResNet | FFM, 8 TUM, SFAM | conv on each scale | fixed | levels as well as scales |
 # | **HRNet** | itself | fuse layers | heat maps, or SSD's heads | none, or fixed | resolution is never lost |
 #
-# The words will come, one chapter each. Today you walk the sentence once, from left to right, with `ssd_tiny` and the scene above, and look at **one shape a station**.
+# The words will come, one chapter each. Today you walk the sentence once, from left to right, with `ssd_tiny` and the scene above, and look at **one shape a station**. In the comments B counts images, H and W are height and width, P counts priors and K classes.
 
 # %% id="normalise" slide="subslide"
 # 1 image: uint8 pixels become numbers around zero
@@ -225,7 +226,7 @@ for level, maps in enumerate(pyramid):
     print(f"level {level}:", tuple(maps.shape))
 
 # %% [markdown] id="read-the-pyramid" slide="fragment"
-# A **feature map** is a picture of the picture: 32 × 32 cells, each describing its own 4 × 4 pixels and their surroundings by 24 numbers instead of three. The next map has half as many cells, each of which sees twice as far. Small objects are looked for in the fine maps, large ones in the coarse.
+# A **feature map** is a picture of the picture: 32 × 32 **cells**, each describing its own 4 × 4 pixels and their surroundings, not by three numbers but by as many as the shape's second entry says. The next map, or **level**, has half as many cells a side, each of which sees about twice as far. Small objects are looked for in the fine maps, large ones in the coarse.
 
 # %% id="heads" slide="subslide"
 # 4 heads: what is it, and how far is it off?
@@ -242,6 +243,7 @@ print("priors", tuple(model.priors.shape))
 # 5 decode: priors, moved by what the network said
 scores = logits[0].softmax(dim=-1)  # (P, K)
 moved = boxes.decode(deltas[0], model.priors)  # (P, 4)
+# column 0 is the background
 sure = scores[:, 1:].amax(dim=1) > 0.5  # (P,)
 print(
     "some priors are sure:",
@@ -251,12 +253,11 @@ print(
 )
 
 # %% id="before-nms" slide="-"
+# priors are fractions of the image: times 128 they are pixels
 show.draw_boxes(
     image,
     moved[sure] * 128,
-    scores[sure, 1:].argmax(dim=1) + 1,
-    class_names=names,
-    alt="Before suppression: several boxes of nearly the same place are "
+    alt="Before suppression: many boxes of nearly the same place are "
     "stacked on each object.",
 )
 
@@ -282,23 +283,42 @@ for key in ("boxes", "scores", "labels"):
     )
 
 # %% [markdown] id="which-prior" slide="subslide"
-# Nothing is hidden in `detect`: you have written it. So you may also ask it questions. Which prior made the first box?
+# Nothing is hidden in `detect`: you have written it. So you may also ask it questions. Which prior made the second box?
 
 # %% id="where-it-came-from" slide="-"
-index = int(answer["priors"][0])
+index = int(answer["priors"][1])
 place = boxes.PriorBox(config.priors).locate(index)
 side = config.priors.map_sizes[place.level]
 prior = boxes.cxcywh_to_xyxy(model.priors[index])[None] * 128
-both = torch.cat([answer["boxes"][:1], prior])
+both = torch.cat([answer["boxes"][1:2], prior])
 print("on the map:", 0 <= place.row < side and 0 <= place.column < side)
 show.draw_boxes(
     image,
     both,
-    [int(answer["labels"][0]), 0],
+    [int(answer["labels"][1]), 0],
     class_names=("prior", *names[1:]),
     alt="One object of the scene, the detector's box around it, and the "
-    "prior that it was made from, of roughly its place and size.",
+    "prior that it was made from, of about the same place and size.",
 )
+
+# %% [markdown] id="move-detections" slide="subslide"
+# ### Predict, then move
+#
+# One box is explained; here are all of them. On the left is the whole answer, on the right one box of it, enlarged, with the prior that it was made from (orange, dashed); the table says which level and which cell each box came from. Write three guesses down **before** you move anything; the cell after the explorer checks what you then read off.
+#
+# 1. Push *IoU at most* up to 1.00: now no overlap is too much, and nothing is suppressed. How many boxes do you get, twice as many, or ten times?
+# 2. Back to 0.45. Which level made the **largest** box, and which the **smallest**? *Look at box* steps through them.
+# 3. Raise *score over* to 0.90. How many objects are still found, and what have the lost ones in common?
+
+# %% id="explorer-detections" slide="-" tags=["explorer"]
+show.DetectionExplorer(model, image, target)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# boxes, level of the largest, level of the smallest, objects found:
+# four numbers, such as (30, 3, 1, 6), made up here
+moves = ...
+
+nb00.moves.check(moves)
 
 # %% [markdown] id="training-branch" slide="slide"
 # ## 4 · The other branch: training
@@ -314,16 +334,16 @@ print("priors that answer for an object:", int(positive.sum()))
 print("priors that answer for nothing:  ", int((~positive).sum()))
 
 # %% [markdown] id="loss-by-hand" slide="subslide"
-# Almost everything is background, and that is why the loss takes only the three hardest negatives for each positive (chapter 03).
+# A prior that answers for an object is a **positive**, any other a **negative**. Almost all are negatives, and that is why the loss takes only the three hardest of them for each positive (chapter 03).
 #
-# **Predict.** An untrained network knows nothing, so every one of 9 classes gets about 1/9, and each prior that counts costs log 9 = 2.2. Four count for each positive: the loss is divided by the positives, so expect about 4 · 2.2 = 8.8.
+# **Predict.** An untrained network knows nothing, so every one of 9 classes gets about 1/9, and each prior that counts costs log 9 = 2.2. For each positive four count, itself and three negatives; the sum is divided by the positives alone, so expect about 4 · 2.2 = 8.8.
 
 # %% id="loss-at-step-0" slide="fragment"
 torch.manual_seed(0)
 fresh = create_model("ssd_tiny").eval()
 with torch.inference_mode():
     losses = fresh.loss(fresh(images), [target])
-print(*losses)
+print("two losses:", *losses)
 assert 8 < losses["classification"] < 11
 print("near 8.8: random weights have weak opinions already")
 
@@ -347,7 +367,7 @@ print("half of the loss is gone:", last < 0.5 * first)
 # %% [markdown] id="shapes" slide="subslide"
 # ### The data set that draws itself
 #
-# COCO is 20 GB and a night of training. *Shapes* is a function: a number in, a scene out, the same on every machine. Four classes are **simple** (disc, square, triangle, cross), four are **complex**, made of parts (face, house, tree, person), in equal sizes from 6 to 75 % of the side. M2Det's claim is about exactly that difference, so it can be tested here (chapter 09). The person has 17 joints, for HRNet.
+# COCO, the photographs that detectors are measured on, is 20 GB and a night of training. *Shapes* is a function: a number in, a scene out, the same on every machine. Four classes are **simple** (disc, square, triangle, cross), four are **complex**, made of parts (face, house, tree, person), in equal sizes from 6 to 75 % of the side. M2Det's claim is about exactly that difference, so it can be tested here (chapter 09). The person has 17 joints, for HRNet.
 
 # %% id="some-scenes" slide="-"
 show.draw_scenes(
@@ -442,7 +462,7 @@ print("trains:", model.training)
 # %% id="clinic-xywh" slide="-" tags=["clinic"]
 coco_style = boxes.xyxy_to_xywh(target["boxes"])
 try:
-    boxes.check_boxes(coco_style, size=(128, 128), name="scene 24")
+    boxes.check_boxes(coco_style, size=(128, 128), name="scene 109")
     print("slipped through")
 except ValueError as error:
     print("caught:", "x1 < x2" in str(error))

@@ -116,7 +116,7 @@ print("published:", list(boxes.SSD300_VOC_PRIORS.min_sizes[1:]))
 # %% [markdown] id="the-step-is-rounded-down" slide="subslide"
 # Close, not equal. The answer is in no paper, but in the script that wrote the authors' network: it counts in **whole per cents and rounds the step down**. (90 − 20) / 4 = 17.5 becomes 17, so the scales are 20, 37, 54, 71, 88 %. One step further, 105 %, is the last `max_size`: the 315.
 #
-# The same rule with three other numbers gives six more published tables:
+# As a function, first for SSD300. In the cell after it, the same rule with three other numbers gives six more published tables:
 
 # %% id="ssd-sizes" slide="-" tags=["teaches:detlearn.boxes.priors:ssd_sizes"]
 def ssd_sizes(image_size, num_levels, *, first, low, high):
@@ -460,7 +460,7 @@ tiny = boxes.SSD_TINY_PRIORS
 show.draw_size_chart(tiny, sizes_px)
 
 # %% [markdown] id="recall" slide="subslide"
-# The bars reach over all objects. The **recall** of a layout is the share of objects with a prior of IoU ≥ 0.5. Compare `ssd_tiny`, the same with every level one size larger, and SSD's VOC rule in per cent:
+# The bars reach over nearly all objects. (A bar holds for squares in the best place, so it is a hope; now measure.) The **recall** of a layout is the share of objects with a prior of IoU ≥ 0.5. Compare `ssd_tiny`, the same with every level one size larger, and SSD's VOC rule in per cent:
 
 # %% id="recall-by-size" slide="-"
 edges = [5, 8, 11, 16, 23, 32, 45, 64, 96]
@@ -508,7 +508,7 @@ show.draw_coverage(edges, curves, alt="Recall of Shapes objects by size. A "
     "between 11 and 16 px, and 14 px misses most objects below 11 px.")
 
 # %% [markdown] id="your-own-data" slide="subslide"
-# Smaller is not better: priors of 5 px on a step of 4 stand too far apart, and a hole opens below 20 px. And ratio 3 buys nothing here for half as many priors again.
+# Smaller is not better: priors of 5 px on a step of 4 stand too far apart, and a hole opens below 20 px. And ratio 3 buys nothing here for half as many priors again; ratio 2 buys little, as most of these objects are about as wide as tall. Letters or lamp posts would need both.
 #
 # **For your own data:** (1) resize the ground truth as the network resizes its input; (2) draw `draw_size_chart`: which objects have no bar? (3) measure `coverage`, move `min_sizes`; (4) leave `steps` and `map_sizes` alone. Objects too small for every map need a finer map or a larger input.
 #

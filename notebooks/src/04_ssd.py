@@ -556,6 +556,18 @@ show.draw_boxes(
     tiny.class_names, alt="A scene of paper shapes; the small detector's "
     "boxes, with class and score, lie around most of the objects.")
 
+# %% [markdown] id="move-maps" slide="subslide"
+# ### Predict, then move
+#
+# All maps of the small network for this scene. Left, one channel over the picture, a cell, and (dashed) its receptive field. Right, the channels, those with the largest numbers first. Guess, then move; `moves`, at the end, checks all five answers.
+#
+# 1. `backbone` hands out tensors [0] to [3]. Which is the first whose field is larger than the picture, 128 px?
+# 2. A head is one more 3 × 3 convolution. By how many px does `head.logits.0` widen the field of [0]? And `head.logits.3` that of [3]?
+# 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Move through the ranks until it is chosen: where is it bright? Which channel says the same for prior 3?
+
+# %% id="explorer-maps" slide="-" tags=["explorer"]
+show.FeatureMapExplorer(tiny, image, "backbone")
+
 # %% [markdown] id="resnet" slide="slide"
 # ## 4 · Other backbones
 #
@@ -683,6 +695,18 @@ show.draw_parts(tables)
 
 # %% [markdown] id="cost-read" slide="fragment"
 # SSDLite multiplies 44 times less than VGG's SSD, and has 2.9 times fewer priors: the small priors of the 38 × 38 map are what it gave up. Separable heads alone save nearly nine tenths of the heads' work.
+
+# %% [markdown] id="move-shapes" slide="subslide"
+# ### Predict, then move
+#
+# Every tensor that every module of these three hands out.
+#
+# 4. In which network do the heads have more parameters than the backbone?
+# 5. `ssd300_vgg16`, part `backbone.layers`: conv4_3 has 64 times the weights of conv1_2. How many times its MACs, rounded?
+
+# %% id="explorer-shapes" slide="-" tags=["explorer"]
+show.ShapeTableExplorer(
+    {name: on_meta(create_model, name) for name in tables})
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ## 5 · Your turn
@@ -851,6 +875,14 @@ def receptive_field(layers):
     return None
 
 nb04.receptive_field.check(receptive_field)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# Tasks 1 to 3 stand in §3 (maps), 4 and 5 in §4 (shapes).
+# A tuple such as (0, (5, 5), 10, "ssd300_vgg16", 30), made up here:
+# level, (px, px), channel, name, times.
+moves = ...
+
+nb04.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

@@ -542,7 +542,7 @@ prove("counted on meta = counted for real",
 # Two numbers decide how long it takes: the scenes, and how often each is visited (the epochs). They stand at the top of the next cell; the cell behind it times three steps and multiplies.
 
 # %% id="how-long" slide="-"
-SCENES, EPOCHS = 3200, 2
+SCENES, EPOCHS = 3800, 2
 config = replace(tiny, epochs=EPOCHS)
 torch.manual_seed(0)
 model = create_model("ssd_tiny")
@@ -721,6 +721,19 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
 # In the run shown here the commonest mistake at the low threshold is the *wrong class*: the object is found and gets a wrong name. A high threshold silences most of these, and then it is *missed* that dominates.
 #
 # Each kind asks for another cure. *Missed*: priors (02), or more small objects (zoom out). *Badly placed*: the box loss, finer maps, RefineDet's second step (06). *Wrong class*: a stronger backbone, M2Det's levels (08). *Duplicates*: NMS. *On background*: more negatives.
+
+# %% [markdown] id="move-detections" slide="subslide"
+# ### Predict, then move
+#
+# Your network on one scene: left, its boxes and (dashed) the objects; right, one box and the prior that it was made from. Guess, then move; `moves`, at the end, checks all three answers.
+#
+# 1. “Look at box” goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (The priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
+# 2. “IoU at most” to 1: NMS suppresses nothing. A crowd of new boxes: of which of the six kinds are nearly all of them?
+# 3. Back to 0.45, and “score over” up to 0.99, box by box. Of which of the six kinds can there be *more* now?
+
+# %% id="explorer-detections" slide="-" tags=["explorer", "nbval-ignore-output"]
+model.class_names = validation.class_names
+show.DetectionExplorer(model, *validation[25])
 
 # %% [markdown] id="stop-and-resume" slide="slide"
 # ## 4 · Stop and resume
@@ -1047,6 +1060,14 @@ def kind_of(ious, same_class, taken):
     return None
 
 nb05.kind_of.check(kind_of)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# The tasks stand at the end of §3; kinds as in ERROR_KINDS.
+# A tuple such as ((1, 1), "correct", "correct"), made up here:
+# (level, level), kind, kind.
+moves = ...
+
+nb05.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

@@ -2,15 +2,43 @@
 
 import torch
 
-from detlearn import boxes, metrics
+import detlearn
+from detlearn import boxes, load_model, metrics
+from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.losses import hard_negative_mask
 from detlearn.show import (
     AveragePrecisionExplorer,
+    DetectionExplorer,
+    FeatureMapExplorer,
     HardNegativesExplorer,
     MatchingExplorer,
     NMSExplorer,
+    ShapeTableExplorer,
 )
-from detlearn.teach.exercises import nb01, nb02, nb03
+from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05
+
+
+def test_notebook_00() -> None:
+    folder = data_path("shapes_val")
+    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[109]
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    explorer = DetectionExplorer(model, image, target)
+
+    corners, chosen = explorer.detections["boxes"], explorer.detections["priors"]
+    area = boxes.box_area(corners)
+    layout = boxes.PriorBox(model.config.priors)
+    large, small = (layout.locate(int(chosen[i])).level for i in (area.argmax(), area.argmin()))
+    at_first = len(corners)
+
+    explorer.iou.value = 1.0
+    stack = len(explorer.detections["boxes"])
+    explorer.iou.value = 0.45
+    assert len(explorer.detections["boxes"]) == at_first
+    explorer.score.value = 0.9
+    assert nb00.moves.check((stack, large, small, explorer.found))
+    assert at_first < stack < explorer.most.max  # the tasks have something to show
+    assert small < large
+    assert 0 < explorer.found < len(target["boxes"])
 
 
 def test_notebook_01() -> None:
@@ -55,3 +83,82 @@ def test_notebook_03() -> None:
     ranked_too = min(10 * int((labels > 0).sum()), labels.numel())
     answer = ((positives, 3 * positives), 0, mined(3.25) - mined(3.0), (mined(10.0), ranked_too))
     assert nb03.moves.check(answer)
+
+
+def test_notebook_04() -> None:
+    folder = data_path("shapes_val")
+    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[24]
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    maps = FeatureMapExplorer(model, image, "backbone")
+
+    def field(module: str, tensor: str = "") -> int:
+        maps.module.value = module
+        maps.tensor.value = tensor
+        assert maps.field is not None
+        return maps.field.size[1]
+
+    fields = [field("backbone", f"[{level}]") for level in range(4)]
+    first = next(level for level, px in enumerate(fields) if px > 128)
+    wider = tuple(field(f"head.logits.{level}") - fields[level] for level in (0, 3))
+
+    # channel 5 of level 1 is bright on the face, and so is that of prior 3
+    face = model.class_names.index("face")
+    maps.module.value = "head.logits.1"
+    same = 3 * model.config.num_classes + face
+    x1, y1, x2, y2 = target["boxes"][target["labels"] == face][0].tolist()
+    for channel in (face, same):
+        assert channel in maps._order
+        row, column = divmod(int(maps._maps[channel].argmax()), 16)
+        assert x1 < 8 * (column + 0.5) < x2 and y1 < 8 * (row + 0.5) < y2
+
+    networks = ("ssd300_vgg16", "ssd300_resnet50", "ssdlite300_mobilenet_v2")
+    with torch.device("meta"):
+        shapes = ShapeTableExplorer({name: detlearn.create_model(name) for name in networks})
+    heavy = []
+    for name in networks:
+        shapes.model.value = name
+        parts = {module.name: module.parameters for module in shapes.table.modules}
+        heavy += [name] * (parts["head"] > parts["backbone"])
+    shapes.model.value = "ssd300_vgg16"
+    shapes.part.value = "backbone.layers"
+    layers = {module.name.rpartition(".")[2]: module for module in shapes.table.modules}
+    times = round(layers["conv4_3"].macs / layers["conv1_2"].macs)
+    assert nb04.moves.check((first, wider, same, *heavy, times))
+
+
+def test_notebook_05() -> None:
+    folder = data_path("shapes_val")
+    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[25]
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    explorer = DetectionExplorer(model, image, target)
+    names = [model.class_names[label] for label in target["labels"].tolist()]
+    area = boxes.box_area(target["boxes"])
+    small, cross = int(area.argmin()), names.index("cross")
+    assert names[small] == "house" and names.count("house") > 1 and names.count("cross") == 1
+
+    # any trained network answers as this one: the objects have teachers on one level only
+    config = model.config
+    overlaps = boxes.box_iou(
+        target["boxes"] / config.image_size, boxes.cxcywh_to_xyxy(model.priors)
+    )
+    layout = boxes.PriorBox(config.priors)
+    levels = []
+    for wanted in (small, cross):
+        teachers = (overlaps[wanted] >= config.match_threshold).nonzero()[:, 0].tolist()
+        of_level = {layout.locate(index).level for index in teachers}
+        found = int(explorer._hits[:, wanted].argmax())
+        assert of_level == {explorer._places[found].level}
+        levels += of_level
+
+    def kinds() -> dict[str, int]:
+        return metrics.detection_errors([explorer.detections], [target])
+
+    before = kinds()
+    explorer.iou.value = 1.0
+    more = {kind: number - before[kind] for kind, number in kinds().items()}
+    surplus = max(more, key=lambda kind: more[kind])
+    assert more[surplus] >= 0.9 * sum(more.values()) > 10
+    explorer.iou.value = 0.45
+    explorer.score.value = 0.99
+    grown = [kind for kind, number in kinds().items() if number > before[kind]]
+    assert nb05.moves.check((tuple(levels), surplus, *grown))

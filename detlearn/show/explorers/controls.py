@@ -21,7 +21,7 @@ __all__ = ["WIDGET_VIEW", "ModelExplorer", "facts_table"]
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LABEL = {"description_width": "9.5em"}
-WIDTH = "27em"
+WIDTH = "31em"
 
 
 class ModelExplorer:

@@ -34,7 +34,7 @@ def exercises_of(notebook: str) -> list[Exercise]:
         ValueError: there is no such module.
 
     >>> [exercise.key for exercise in exercises_of("nb00")]
-    ['count_detections', 'to_fractions']
+    ['count_detections', 'moves', 'to_fractions']
     """
     if notebook not in _modules():
         raise ValueError(f"notebook: expected one of {', '.join(_modules())}, got {notebook!r}")

@@ -1,6 +1,6 @@
 """Exercises of notebook 00, Start here.
 
-Keys: `count_detections`, `to_fractions`.
+Keys: `count_detections`, `moves`, `to_fractions`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 from .framework import Exercise, WrongAnswer
 
-__all__ = ["count_detections", "to_fractions"]
+__all__ = ["count_detections", "moves", "to_fractions"]
 
 
 def _detection_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
@@ -107,6 +107,83 @@ count_detections = Exercise(
     ),
     cases=_detection_cases,
     praise="The same three keys come out of every detector of the course.",
+)
+
+
+# What the explorer is asked is looked up in the weights that are there, whenever it is checked.
+_LOOKED_UP = """
+    from detlearn import boxes, load_model
+    from detlearn.data import CocoDetectionDataset, data_path
+
+    folder = data_path("shapes_val")
+    scenes = CocoDetectionDataset(
+        folder / "images", folder / "annotations.json"
+    )
+    image, target = scenes[109]
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    (stack,) = model.detect([image], 0.5, iou_threshold=1.0)
+    (found,) = model.detect([image], 0.5)
+    (sure,) = model.detect([image], 0.9)
+
+    area = boxes.box_area(found["boxes"])  # (D,)
+    levels = [
+        boxes.PriorBox(model.config.priors)
+        .locate(int(found["priors"][which])).level
+        for which in (area.argmax(), area.argmin())
+    ]
+    hits = boxes.box_iou(sure["boxes"], target["boxes"]) >= 0.5
+    hits = hits & (sure["labels"][:, None] == target["labels"])
+    objects = int(hits.any(dim=0).sum())
+    moves = {moves}
+"""
+_ALL_THREE = '(len(stack["boxes"]), *levels, objects)'
+
+moves = Exercise(
+    notebook="nb00",
+    key="moves",
+    prompt=(
+        "Write down `moves`, the four whole numbers that the explorer of detections showed you: "
+        "boxes when nothing is suppressed, level of the largest box, level of the smallest, "
+        "objects found at a score over 0.90. A tuple, such as (30, 3, 1, 6), made up."
+    ),
+    stub="moves = ...",
+    solution_source=_LOOKED_UP.format(moves=_ALL_THREE),
+    hints=(
+        "The headline above the left picture counts boxes and objects; the table below has the "
+        "level and the size in pixels of every box.",
+        "One slider at a time: 'IoU at most' up to 1.00 and back to 0.45, then 'score over' from "
+        "0.50 up to 0.90.",
+        "Level 0 is the finest map, with the smallest priors. A prior is moved and stretched, "
+        "but not much: a box is about as large as the prior that it came from.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _LOOKED_UP.format(moves='(len(found["boxes"]), *levels, objects)'),
+            "The first number is what stays while suppression is at work. Push 'IoU at most' up "
+            "to 1.00 and read the headline again.",
+        ),
+        WrongAnswer(
+            _LOOKED_UP.format(
+                moves='(len(stack["boxes"]), levels[1], levels[0], objects)',
+            ),
+            "The two levels are swapped: first that of the largest box, then that of the smallest.",
+        ),
+        WrongAnswer(
+            _LOOKED_UP.format(moves='(len(stack["boxes"]), levels[0] + 1, levels[1] + 1, objects)'),
+            "Your levels are one too large. They count from 0, the finest map.",
+        ),
+        WrongAnswer(
+            _LOOKED_UP.format(
+                moves='(len(stack["boxes"]), *levels, len(target["boxes"]))',
+            ),
+            "The last number counts all the objects of the scene. How many are found once 'score "
+            "over' stands at 0.90?",
+        ),
+    ),
+    praise=(
+        "Small boxes come from fine maps and large ones from coarse maps; what you see of them, "
+        "two thresholds decide."
+    ),
 )
 
 

@@ -1,6 +1,7 @@
 """Exercises of notebook 04, SSD.
 
-Keys: `output_side`, `flatten_head`, `l2_normalize`, `convolve_fc`, `receptive_field`.
+Keys: `output_side`, `flatten_head`, `l2_normalize`, `convolve_fc`, `receptive_field`,
+`moves`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import torch
 
 from .framework import Exercise, WrongAnswer
 
-__all__ = ["convolve_fc", "flatten_head", "l2_normalize", "output_side", "receptive_field"]
+__all__ = [
+    "convolve_fc", "flatten_head", "l2_normalize", "moves", "output_side", "receptive_field",
+]  # fmt: skip
 
 
 def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
@@ -471,4 +474,58 @@ receptive_field = Exercise(
     ),
     cases=_field_cases,
     praise="For VGG-16 up to SSD's fc7 it gives 420 px: more than the picture has.",
+)
+
+
+# ---------------------------------------------------------------------------- moves
+
+
+moves = Exercise(
+    notebook="nb04",
+    key="moves",
+    prompt=(
+        "Write down `moves`, what the explorers showed you in the five tasks: the first level "
+        "whose field is larger than the picture; (px, px) that a head adds to the field on levels "
+        "0 and 3; the channel; the network; how many times the MACs. A tuple, such as "
+        "(0, (5, 5), 10, 'ssd300_vgg16', 30), made up."
+    ),
+    stub="moves = ...",
+    solution_source="moves = (3, (8, 64), 32, 'ssd300_resnet50', 1)",
+    hints=(
+        "The field stands below the picture: what a cell sees *of its field*. The field is the "
+        "second of the two numbers where the picture is too small for it.",
+        "Two more cells, each as wide as the stride: 4 px on level 0, 32 px on level 3. Channel "
+        "a · K + k is number k of prior a.",
+        "Compare the rows `backbone` and `head`, model by model; and 3,406.8 with 3,317.8.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "moves = (2, (8, 64), 32, 'ssd300_resnet50', 1)",
+            "119 px are not yet the whole picture: the first field above 128 px is that of "
+            "another level.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 8), 32, 'ssd300_resnet50', 1)",
+            "A cell of level 3 is as wide as its stride, 32 px, and a 3 × 3 filter adds two cells.",
+        ),
+        WrongAnswer(
+            "moves = (3, (2, 2), 32, 'ssd300_resnet50', 1)",
+            "Two cells, not two pixels: multiply by the level's stride.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 23, 'ssd300_resnet50', 1)",
+            "Channel 23 is number 5 of prior 2. Priors count from 0: prior 3 begins at 3 · 9 = 27.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 32, 'ssd300_vgg16', 1)",
+            "VGG's heads are large, but its backbone is larger: look at the parameters, not at "
+            "the MACs, of the other two as well.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 32, 'ssd300_resnet50', 64)",
+            "64 times the parameters, but each is used in 62 times fewer cells, 38² instead of "
+            "300².",
+        ),
+    ),
+    praise="Half the side, twice the channels: four times the weights, and the same work.",
 )

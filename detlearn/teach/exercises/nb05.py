@@ -1,6 +1,6 @@
 """Exercises of notebook 05, Training SSD.
 
-Keys: `rotate_boxes`, `place_on_canvas`, `rate_at`, `resume_at`, `kind_of`.
+Keys: `rotate_boxes`, `place_on_canvas`, `rate_at`, `resume_at`, `kind_of`, `moves`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .framework import Exercise, WrongAnswer
 
-__all__ = ["kind_of", "place_on_canvas", "rate_at", "resume_at", "rotate_boxes"]
+__all__ = ["kind_of", "moves", "place_on_canvas", "rate_at", "resume_at", "rotate_boxes"]
 
 
 def _integer(generator: torch.Generator, low: int, high: int) -> int:
@@ -475,4 +475,56 @@ kind_of = Exercise(
     ),
     cases=_kind_cases,
     praise="Call it best score first, and you have `error_kinds`.",
+)
+
+
+# ---------------------------------------------------------------------------- moves
+
+
+moves = Exercise(
+    notebook="nb05",
+    key="moves",
+    prompt=(
+        "Write down `moves`, what the explorer showed you in the three tasks: (level, level) of "
+        "the boxes around the smallest house and the cross; the kind of the new boxes without "
+        "NMS; the kind of which a higher score threshold can make more. Kinds as in ERROR_KINDS. "
+        "A tuple, such as ((1, 1), 'correct', 'correct'), made up."
+    ),
+    stub="moves = ...",
+    solution_source="moves = ((0, 3), 'duplicate', 'missed')",
+    hints=(
+        "The list below the picture has a column `level`; the chosen box is the bold row.",
+        "The smallest house is 11 px wide, the cross 85: which level's priors overlap them by "
+        "half? And the first box on an object is correct: what is the second?",
+        "A higher threshold only takes boxes away. What becomes of an object that has lost its "
+        "only box?",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "moves = ((3, 0), 'duplicate', 'missed')",
+            "Levels go from fine to coarse: level 0 has the small cells and the small priors.",
+        ),
+        WrongAnswer(
+            "moves = ((1, 3), 'duplicate', 'missed')",
+            "There are three houses; the smallest, of 11 px, lies below the cross's left arm.",
+        ),
+        WrongAnswer(
+            "moves = ((0, 3), 'wrong class', 'missed')",
+            "They have the right name and the right place, on an object that is taken: what did "
+            "the list of kinds call that?",
+        ),
+        WrongAnswer(
+            "moves = ((0, 3), 'on background', 'missed')",
+            "They do not lie on background: each shares an object with a better one.",
+        ),
+        WrongAnswer(
+            "moves = ((0, 3), 'duplicate', 'correct')",
+            "A threshold takes boxes away and gives none, so correct ones become fewer, too.",
+        ),
+        WrongAnswer(
+            "moves = ((0, 3), 'duplicate', 'on background')",
+            "False alarms are boxes, and a higher threshold only takes boxes away.",
+        ),
+    ),
+    praise="A level finds what its priors resemble; thresholds trade false alarms for misses.",
 )
