@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,9 @@ class TransferConnectionBlock(nn.Module):
     torch.Size([1, 4, 10, 10])
     """
 
+    upsample: nn.Module | None
+    smooth: nn.Module
+
     def __init__(self, in_channels: int, out_channels: int, coarsest: bool = False) -> None:
         super().__init__()
         self.translate = nn.Sequential(
@@ -144,6 +147,25 @@ class TransferConnectionBlock(nn.Module):
         if self.upsample is not None:
             transferred = transferred + self.upsample(coarser)  # (B, C, H, W)
         return F.relu(self.smooth(F.relu(transferred)))
+
+
+def add_batch_norm(block: TransferConnectionBlock) -> None:
+    """Let BatchNorm follow each convolution of a TCB, in place.
+
+    **Deviation:** the paper's blocks have none; their backbone has learned from ImageNet before.
+
+    >>> block = TransferConnectionBlock(8, 4)
+    >>> add_batch_norm(block)
+    >>> [type(layer).__name__ for layer in block.translate]
+    ['Conv2d', 'BatchNorm2d', 'ReLU', 'Conv2d', 'BatchNorm2d']
+    """
+    channels = cast(nn.Conv2d, block.smooth).out_channels
+    norms = [nn.BatchNorm2d(channels) for _ in range(4)]
+    block.translate.insert(1, norms[0])
+    block.translate.append(norms[1])
+    block.smooth = nn.Sequential(block.smooth, norms[2])
+    if block.upsample is not None:
+        block.upsample = nn.Sequential(block.upsample, norms[3])
 
 
 class ObjectDetectionModule(MultiBoxHead):
@@ -207,6 +229,8 @@ class RefineDetConfig(DetectorConfig):
             conv4_3 and 8 on conv5_3.
         tcb_channels: channels of the TCB's maps; None for no TCB, then the ODM looks at the
             maps of the ARM.
+        tcb_batch_norm: whether the TCB's convolutions are followed by BatchNorm; the paper's are
+            not, and start from a backbone that was trained before.
         two_step: whether the ODM starts from the anchors of the ARM, or else from the priors.
         negative_filter: what becomes of the priors that the ARM is sure are background.
             ``"paper"``: the ODM neither learns from them nor detects with them.  ``"released"``:
@@ -229,6 +253,7 @@ class RefineDetConfig(DetectorConfig):
     extras: tuple[ExtraLayer, ...] = ()
     l2norm_scales: tuple[float, ...] = ()
     tcb_channels: int | None = 256
+    tcb_batch_norm: bool = False
     two_step: bool = True
     negative_filter: Literal["paper", "released", "off"] = "paper"
     objectness_threshold: float = 0.01
@@ -239,6 +264,7 @@ class RefineDetConfig(DetectorConfig):
     def __post_init__(self) -> None:
         DetectorConfig.__post_init__(self)
         self._check_choice("backbone", tuple(BACKBONES))
+        self._check_choice("tcb_batch_norm", (True, False))
         self._check_choice("two_step", (True, False))
         self._check_choice("negative_filter", ("paper", "released", "off"))
         self._check_number("objectness_threshold", 0, 1)
@@ -326,7 +352,10 @@ class RefineDet(Detector):
         if config.tcb_channels is not None:
             for level, c in enumerate(channels):
                 coarsest = level == levels - 1
-                self.tcbs.append(TransferConnectionBlock(c, config.tcb_channels, coarsest))
+                tcb = TransferConnectionBlock(c, config.tcb_channels, coarsest)
+                if config.tcb_batch_norm:
+                    add_batch_norm(tcb)
+                self.tcbs.append(tcb)
             channels = [config.tcb_channels] * levels
         self.odm = ObjectDetectionModule(channels, priors_per_cell, config.num_classes)
 
@@ -579,6 +608,7 @@ REFINEDET_TINY = RefineDetConfig(
     image_std=SSD_TINY.image_std,
     match_threshold=SSD_TINY.match_threshold,
     max_detections=SSD_TINY.max_detections,
-    tcb_channels=32,
+    tcb_channels=64,
+    tcb_batch_norm=True,  # it starts from nothing, as its backbone does
 )
 """`ssd_tiny` asked twice: its backbone and its priors, for the embedded data set."""
