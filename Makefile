@@ -41,7 +41,7 @@ test: env ## unit tests, doctests and every notebook (strict nbval)
 	@status=0; \
 	$(SERIAL) $(RUN) pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=95 || status=1; \
 	$(SERIAL) $(RUN) pytest -n $(JOBS) --dist=loadfile --nbval --nbval-current-env \
-	  --nbval-cell-timeout=300 --nbval-sanitize-with=sanitize.cfg notebooks/*.ipynb || status=1; \
+	  --nbval-cell-timeout=600 --nbval-sanitize-with=sanitize.cfg notebooks/*.ipynb || status=1; \
 	exit $$status
 
 .PHONY: lint

@@ -60,7 +60,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLIDE_TYPES = ("slide", "subslide", "fragment", "notes", "skip", "-")
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 REF = "main"  # the branch that badges open, and that the setup cell clones
-SECONDS_FOR_A_CELL = 300
+SECONDS_FOR_A_CELL = 600
 METADATA: dict[str, Any] = {
     "accelerator": "GPU",
     "colab": {"provenance": []},
