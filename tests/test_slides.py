@@ -1,0 +1,353 @@
+"""Cells become slides, notebooks become pages: what needs no browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+import sys
+import tarfile
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from detlearn.show import NMSExplorer
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+NUMBERS = count()
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def tool(name: str) -> ModuleType:
+    """A script of tools/ as a module; those that it imports lie beside it."""
+    if str(ROOT / "tools") not in sys.path:
+        sys.path.append(str(ROOT / "tools"))
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+vendor = tool("vendor")
+make_slides = tool("make_slides")
+make_site = tool("make_site")
+docs_env = tool("docs_env")
+chromium = tool("chromium")
+
+
+def cell(source, slide="-", tags=(), outputs=(), name=None):
+    metadata = {"slideshow": {"slide_type": slide}, "tags": list(tags)}
+    name = name or f"cell-{next(NUMBERS)}"
+    if outputs or source.startswith("x"):
+        return new_code_cell(source, metadata=metadata, outputs=list(outputs), id=name)
+    return new_markdown_cell(source, metadata=metadata, id=name)
+
+
+TITLE = cell(
+    "# 07 · Boxes\n\n[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/x)\n\n**One question: why?**\n\nAfterwards:\n\n- you can",
+    "slide",
+    name="title",
+)
+
+
+def slides(*cells):
+    return make_slides.slides_of(new_notebook(cells=[TITLE, *cells]), ROOT)
+
+
+# ------------------------------------------------------------------ cells -> slides
+
+
+def test_nothing_to_show_is_refused():
+    with pytest.raises(ValueError, match="expected a notebook with slides"):
+        make_slides.slides_of(new_notebook(cells=[cell("hidden", "skip")]), ROOT)
+
+
+def test_title_and_goals_are_two_slides_and_the_badge_is_none():
+    title, goals = slides()
+    assert (title.kind, title.title, title.starts) == ("title", "07 · Boxes", True)
+    assert "<strong>One question: why?</strong>" in title.blocks[0].html
+    assert (goals.name, goals.starts) == ("title-goals", False)
+    assert "you can" in goals.blocks[0].html
+    assert "badge" not in make_slides.stacks([title, goals], "07")
+
+
+@pytest.mark.parametrize(
+    ("types", "starts"),
+    [
+        ([], []),
+        (["slide"], [True]),
+        (["slide", "subslide"], [True, False]),
+        (["slide", "-", "fragment"], [True]),
+        (["slide", "skip", "-"], [True]),
+        (["subslide", "slide"], [False, True]),
+    ],
+    ids=["no more cells", "one", "one below", "continued", "skipped", "a new column"],
+)
+def test_slide_types_make_slides(types, starts):
+    made = slides(*[cell(f"words {i}", kind, name=f"c{i}") for i, kind in enumerate(types)])
+    assert [slide.starts for slide in made[2:]] == starts
+
+
+def test_a_fragment_appears_later_and_a_skipped_cell_never():
+    made = slides(cell("one", "slide"), cell("two", "fragment"), cell("three", "skip"))
+    assert [block.fragment for block in made[-1].blocks] == [False, True]
+    assert "three" not in make_slides.stacks(made, "07")
+
+
+def test_a_slide_without_a_heading_shows_the_last_one_small():
+    made = slides(cell("## One *cell*\n\nWords.", "slide"), cell("More.", "subslide"))
+    assert made[-1].section == "One cell"
+    assert '<header class="head on"><h2>One cell</h2>' in make_slides.slide_html(made[-1], "07")
+
+
+def test_notes_are_for_the_speaker_only():
+    made = slides(cell("Shown.", "slide"), cell("> *For the speaker.* Draw.", "notes"))
+    assert made[-1].notes == ["<p>Draw.</p>"]
+    assert '<aside class="notes"><p>Draw.</p></aside>' in make_slides.slide_html(made[-1], "07")
+
+
+def test_tags_become_labels():
+    made = slides(cell("Symptom.", "slide", tags=["clinic"]))
+    assert made[-1].label == "Bug clinic"
+
+
+def test_columns_are_closed():
+    text = make_slides.stacks(slides(cell("a", "slide"), cell("b", "subslide")), "07")
+    assert text.count("<section") == text.count("</section>") == 2 + 4
+
+
+# ------------------------------------------------------------------ outputs
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "holds"),
+    [
+        (new_output("stream", name="stdout", text=""), "text", ""),
+        (new_output("stream", name="stdout", text="a < b\n"), "text", "a &lt; b"),
+        (new_output("stream", name="stderr", text="hm"), "text", 'class="stderr"'),
+        (
+            new_output("error", ename="ValueError", evalue="no", traceback=[]),
+            "error",
+            "ValueError: no",
+        ),
+        (new_output("display_data", {"text/plain": "7"}), "text", "7"),
+        (new_output("display_data", {"text/html": "<table></table>"}), "table", "<table>"),
+        (new_output("display_data", {"text/html": "<iframe></iframe>"}), "explorer", "<iframe>"),
+        (
+            new_output("display_data", {"image/png": PIXEL, "text/plain": "Figure: A dot."}),
+            "figure",
+            'alt="A dot."',
+        ),
+        (
+            new_output(
+                "display_data", {"image/png": PIXEL}, metadata={"image/png": {"alt": "A <dot>"}}
+            ),
+            "figure",
+            'alt="A &lt;dot&gt;"',
+        ),
+    ],
+    ids=["nothing", "print", "stderr", "error", "value", "table", "explorer", "figure", "alt text"],
+)
+def test_outputs_in_their_richest_form(output, kind, holds):
+    block = make_slides.output_block(output)
+    assert block.kind == kind
+    assert holds in block.html
+
+
+def test_code_of_an_explorer_stays_in_the_notebook():
+    output = new_output("display_data", {"text/html": "<iframe></iframe>"})
+    assert [b.kind for b in make_slides.blocks_of(cell("x", outputs=[output]), ROOT)] == [
+        "explorer"
+    ]
+
+
+def test_details_hold_what_they_hide():
+    text = make_slides.markdown("<details><summary>Answers</summary>\n\n1. one\n\n</details>", ROOT)
+    assert text.index("<details>") < text.index("<li>one") < text.index("</details>")
+
+
+@pytest.mark.parametrize(
+    ("target", "leads_to"),
+    [
+        ("#here", "#here"),
+        ("02_prior_box.ipynb", "02_prior_box.html"),
+        ("../README.md", "/blob/main/README.md"),
+        ("src/02_prior_box.py", "/blob/main/notebooks/src/02_prior_box.py"),
+    ],
+    ids=["this deck", "another deck", "the repository", "a folder"],
+)
+def test_links(target, leads_to):
+    assert make_slides.link(target).endswith(leads_to)
+
+
+# ------------------------------------------------------------------ whole decks
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_decks_ask_for_nothing(path):
+    text = make_slides.page(nbformat.read(path, as_version=4), path.stem, path.parent)
+    assert len(text.encode()) < make_slides.MAX_BYTES
+    markup = text.replace("&lt;", "<").split("<body", 1)[1]
+    for asks in ('src="http', "src='http", '<link rel="stylesheet"', "@import"):
+        assert asks not in markup
+
+
+def test_index_lists_decks_and_pdfs():
+    text = make_slides.index([("00_a", "00 · A & B", True), ("01_b", "01 · C", False)])
+    assert 'href="00_a.html"' in text
+    assert "A &amp; B" in text
+    assert text.count(".pdf") == 1 + text.count("a.pdf {") + text.count(".pdf {")
+
+
+def test_unknown_chapters_are_named():
+    with pytest.raises(ValueError, match="no notebook of chapter 77; there are 00"):
+        make_slides.notebooks(["77"])
+    assert [path.name[:2] for path in make_slides.notebooks(["2"])] == ["02"]
+
+
+# ------------------------------------------------------------------ pages of the site
+
+
+def page(*cells):
+    return make_site.for_the_site(new_notebook(cells=[TITLE.copy(), *cells]), "02_prior_box")
+
+
+def test_pages_have_doors_and_no_picture_of_another_machine():
+    first = page().cells[0].source
+    assert first.startswith('# 07 · Boxes\n\n<p class="doors"><a href="https://colab.research')
+    assert "badge" not in first
+    assert "One question" in first
+    assert "slides/" not in first
+    doors = make_site.doors("02_x", ["02_x.html", "02_x.pdf", "03_y.html"])
+    assert doors.count("<a ") == 3
+    assert "../slides/02_x.pdf" in doors
+
+
+def test_pages_keep_alt_texts_and_lose_notes():
+    figure = new_output("display_data", {"image/png": PIXEL, "text/plain": "Figure: A dot."})
+    made = page(cell("x", outputs=[figure]), cell("> psst", "notes"), cell("x = 1", tags=["setup"]))
+    assert [c.cell_type for c in made.cells] == ["markdown", "code", "code"]
+    assert made.cells[1].metadata["mystnb"] == {"image": {"alt": "A dot."}}
+    assert "hide-cell" in made.cells[2].metadata["tags"]
+
+
+def test_explorers_take_the_colours_of_their_place():
+    """Both rewrite what the explorers say; when these change their words, this turns red."""
+    text = NMSExplorer().to_html()
+    assert "prefers-color-scheme" in text
+    assert "prefers-color-scheme" not in make_slides.always_light(text)
+    followed = make_site.following(text)
+    assert ":root.dark {" in followed
+    assert followed.index("hear.forEach") < followed.index('script type="module"')
+    assert not set(make_site.PRELUDE) & set("\"'<&")
+
+
+def test_chapters_without_a_notebook_are_not_listed():
+    rows = [
+        {"number": "00", "title": "A & B", "minutes": 45, "builds": "this"},
+        {"number": "01", "title": "C"},
+    ]
+    text = make_site.chapter_list(rows, ["00_a"], ["00_a.pdf"])
+    assert text.count("<li>") == 1
+    assert "A &amp; B" in text
+    assert "45 min" in text
+    assert "slides/00_a.pdf" in text
+    assert "slides/00_a.html" not in text
+
+
+def test_every_room_has_a_page():
+    rooms = {p.stem if p.suffix else p.name for p in (ROOT / "detlearn").iterdir()}
+    rooms = {room for room in rooms if not room.startswith(("_", ".")) and room != "py"}
+    assert set(make_site.ROOMS) == rooms
+
+
+# ------------------------------------------------------------------ third-party files
+
+
+def test_vendored_files_are_those_of_the_table():
+    assert vendor.problems() == []
+    for package in vendor.PACKAGES:
+        assert "LICENSE" in {name for name, _ in package.files.values()}
+
+
+def test_a_changed_or_a_strange_file_is_named(tmp_path):
+    assert len(vendor.problems(tmp_path)) == sum(len(p.files) for p in vendor.PACKAGES)
+    package = vendor.PACKAGES[0]
+    (tmp_path / package.folder).mkdir()
+    (tmp_path / package.folder / "LICENSE").write_text("mine")
+    (tmp_path / "extra.js").write_text("1")
+    found = "\n".join(vendor.problems(tmp_path))
+    assert f"{package.folder}/LICENSE is not the file of {package.name}" in found
+    assert "extra.js is in no package of the table" in found
+
+
+def test_an_archive_is_compared_before_it_is_opened():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo("package/a.js")
+        info.size = 2
+        tar.addfile(info, io.BytesIO(b"1;"))
+    archive = buffer.getvalue()
+    digest = hashlib.sha512(archive).digest()
+    package = vendor.Package(
+        "a",
+        "1",
+        "MIT",
+        base64.b64encode(digest).decode(),
+        {"a.js": ("b.js", hashlib.sha256(b"1;").hexdigest())},
+    )
+    assert vendor.kept_of(package, archive) == {"b.js": b"1;"}
+    with pytest.raises(ValueError, match="expected sha512-"):
+        vendor.kept_of(replace(package, integrity="x"), archive)
+    with pytest.raises(ValueError, match=r"a\.js has another checksum"):
+        vendor.kept_of(replace(package, files={"a.js": ("b.js", "0")}), archive)
+
+
+def test_unknown_vendored_files_are_refused():
+    with pytest.raises(ValueError, match="no vendored file"):
+        vendor.file_of("reveal.js", "nothing.js")
+
+
+# ------------------------------------------------------------------ environment and browser
+
+
+@pytest.mark.parametrize(
+    ("lines", "lacks"),
+    [
+        ([], []),
+        (["# words", ""], []),
+        (["nbformat>=5  # words"], []),
+        (["nbformat>=9999"], ["nbformat>=9999"]),
+        (["no-such-package-at-all"], ["no-such-package-at-all"]),
+    ],
+    ids=["nothing", "comments", "there", "too old", "not there"],
+)
+def test_what_the_environment_lacks(lines, lacks):
+    assert docs_env.missing(lines) == lacks
+
+
+def test_a_browser_is_named_or_found(tmp_path):
+    assert chromium.on_path({"PATH": str(tmp_path)}) is None
+    mine = tmp_path / "chrome"
+    mine.write_text("#!/bin/sh\n")
+    mine.chmod(0o755)
+    assert chromium.on_path({"PATH": "", "DETLEARN_CHROMIUM": str(mine)}) == str(mine)
+    with pytest.raises(ValueError, match="expected the path of a browser, got 'nowhere'"):
+        chromium.on_path({"DETLEARN_CHROMIUM": "nowhere"})
+
+
+def test_a_page_without_mathematics_carries_no_mathjax():
+    notebook = new_notebook(cells=[TITLE.copy()])
+    assert 'id="MathJax-script"' not in make_slides.page(notebook, "07_x", ROOT)
+    notebook.cells.append(cell("Eq. 4: $s_k$", "slide"))
+    assert 'id="MathJax-script"' in make_slides.page(notebook, "07_x", ROOT)
