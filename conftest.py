@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not option.nbval_kernel_name:
         option.nbval_current_env = True
     if option.nbval_cell_timeout == 2000:  # nbval's own default: half an hour for a dead kernel
-        option.nbval_cell_timeout = 120.0
+        option.nbval_cell_timeout = 600.0
     if getattr(option, "dist", "no") == "load":  # would tear a notebook into single cells
         option.dist = "loadfile"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the kernels inherit it
