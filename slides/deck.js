@@ -259,6 +259,11 @@
     }
     for (let one = section; ; one = one.nextElementSibling) {
       one.classList.remove("measured");
+      // No slide begins empty: where every block waits for a key, the first does not.
+      const blocks = [...one.querySelectorAll(".block")];
+      if (blocks.every((block) => block.classList.contains("fragment"))) {
+        blocks[0]?.classList.remove("fragment");
+      }
       if (one === last) break;
     }
     section.parentElement.classList.remove("measured");

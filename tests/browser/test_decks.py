@@ -60,11 +60,15 @@ def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
 
 
 @pytest.mark.slow
-def test_figures_keep_their_words(running, decks):
+@pytest.mark.parametrize("name", NAMES)
+def test_no_slide_begins_empty_and_figures_have_words(running, decks, name):
     watch = Watch(running)
-    for deck in decks:
-        open_deck(watch.page, deck)
-        assert (
-            watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length") == 0
-        )
+    open_deck(watch.page, ROOT / "build/slides" / f"{name}.html")
+    empty = watch.page.evaluate(
+        "Reveal.getSlides().filter((slide) => slide.querySelector('.block')"
+        " && !slide.querySelector('.block:not(.fragment)')).map((slide) => slide.id)"
+    )
+    silent = watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length")
     watch.close()
+    assert empty == []
+    assert silent == 0
