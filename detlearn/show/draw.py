@@ -8,6 +8,13 @@ function returns a `Figure` with alternative text and leaves nothing behind.
 from detlearn.show.box_figures import draw_boxes, draw_scenes, save_detections
 from detlearn.show.canvas import PALETTE, class_colour, image_array
 from detlearn.show.chart_figures import draw_coverage, draw_size_chart
+from detlearn.show.experiment_figures import draw_seeds
+from detlearn.show.hrnet_figures import (
+    draw_branch_costs,
+    draw_fuse_matrix,
+    draw_hrnet,
+    draw_listeners,
+)
 from detlearn.show.m2det_figures import (
     draw_attention,
     draw_level_grid,
@@ -38,14 +45,18 @@ __all__ = [
     "draw_addition",
     "draw_attention",
     "draw_boxes",
+    "draw_branch_costs",
     "draw_coverage",
     "draw_curves",
     "draw_error_kinds",
     "draw_filter",
+    "draw_fuse_matrix",
     "draw_head_rows",
+    "draw_hrnet",
     "draw_iou_shift",
     "draw_level_grid",
     "draw_levels",
+    "draw_listeners",
     "draw_matches",
     "draw_mining",
     "draw_overlaps",
@@ -55,6 +66,7 @@ __all__ = [
     "draw_pyramid",
     "draw_refinedet",
     "draw_scenes",
+    "draw_seeds",
     "draw_size_chart",
     "draw_small_maps",
     "draw_steps",

@@ -12,14 +12,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from detlearn import create_model
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS, PriorConfig
+from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
+    FuseMatrixExplorer,
     HardNegativesExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
+    RefinementExplorer,
+    TransferExplorer,
 )
 from detlearn.show.explorers import frame
 from detlearn.show.explorers.frame import framed, module_source
@@ -41,7 +47,31 @@ EXPLORERS = {
     "nms": NMSExplorer,
     "nms, no box": lambda: NMSExplorer(torch.zeros(0, 4), torch.zeros(0)),
     "average precision": AveragePrecisionExplorer,
+    "fuse matrix": FuseMatrixExplorer,
+    "fuse matrix, two branches": lambda: FuseMatrixExplorer((8, 16), (8, 8)),
+    "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), BOX, image=JPEG),
+    "refinement, no object": lambda: RefinementExplorer(
+        SSD_TINY_PRIORS, random_answers(), torch.zeros(0, 4), picks=0
+    ),
+    "transfer": lambda: TransferExplorer(
+        seeded("refinedet_tiny"), torch.full((3, 128, 128), 0.5), 128 * BOX, torch.tensor([3])
+    ),
 }
+
+
+def random_answers() -> RefineDetPredictions:
+    """What an untrained RefineDet could say about one picture."""
+    generator = torch.Generator().manual_seed(0)
+    P = SSD_TINY_PRIORS.num_priors
+    return RefineDetPredictions(
+        *(3 * torch.randn(1, P, n, generator=generator) for n in (2, 4, 9, 4))
+    )
+
+
+def seeded(name: str) -> nn.Module:
+    """The same random model every time."""
+    torch.manual_seed(0)
+    return create_model(name).eval()
 
 
 def document_of(page: str) -> str:

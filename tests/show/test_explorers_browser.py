@@ -12,13 +12,18 @@ from typing import Any
 import pytest
 import torch
 
-from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS
+from detlearn import create_model
+from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
+from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
+    FuseMatrixExplorer,
     HardNegativesExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
+    RefinementExplorer,
+    TransferExplorer,
 )
 
 pytestmark = pytest.mark.slow
@@ -30,7 +35,27 @@ EXPLORERS = {
     "hard negatives": HardNegativesExplorer,
     "nms": NMSExplorer,
     "average precision": AveragePrecisionExplorer,
+    "fuse matrix": FuseMatrixExplorer,
+    "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
+    "transfer": lambda: TransferExplorer(
+        random_refinedet(), torch.full((3, 128, 128), 0.4), 128 * OBJECTS, torch.tensor([1, 2, 3])
+    ),
 }
+
+
+def random_answers() -> RefineDetPredictions:
+    """What an untrained RefineDet could say about one picture."""
+    generator = torch.Generator().manual_seed(0)
+    P = SSD_TINY_PRIORS.num_priors
+    return RefineDetPredictions(
+        *(3 * torch.randn(1, P, n, generator=generator) for n in (2, 4, 9, 4))
+    )
+
+
+def random_refinedet() -> Any:
+    """The same random model every time."""
+    torch.manual_seed(0)
+    return create_model("refinedet_tiny").eval()
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +314,89 @@ def test_average_precision(read):
     reader.changed("1 of 12 detections, 1 right")
     reader.press("#score", "Home")
     reader.changed("No detection admitted")
+
+
+def test_fuse_matrix(read):
+    reader = read(FuseMatrixExplorer(receiver=2, giver=0), width=360)
+    assert reader.facts() == (
+        "Branch 2 hears branch 0: down, the side halved 2 times, 32 → 128 channels, 46,400 of the "
+        "matrix's 784,512 parameters."
+    )
+    assert "3×3, stride 2, BN\t128 × 16 × 12\t37,120\t7.1 M" in reader.frame.inner_text("#steps")
+    reader.press("#picture", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight")
+    reader.changed(
+        "Branch 0 hears branch 3: up, the side doubled 3 times, 256 → 32 channels, 8,256"
+    )
+    reader.frame.select_option("#light", "3")
+    reader.changed()
+    assert "0\t16 × 16\t64 of 256\t1" in reader.frame.inner_text("#outputs")
+    reader.press("#picture", " ")
+    reader.changed("It is off. 1 cell of 16 off.")
+    assert "0\t16 × 16\t0 of 256\t0" in reader.frame.inner_text("#outputs")
+    reader.frame.click("#all")
+    reader.changed("8,256 of the matrix's")
+    reader.press("#weight", "Home")  # a giver may say no
+    reader.changed()
+    assert "0\t16 × 16\t0 of 256\t0" in reader.frame.inner_text("#outputs")
+    reader.frame.select_option("#light", "0")
+    reader.changed()
+    heard = reader.frame.inner_text("#outputs")
+    assert "1\t8 × 8\t4 of 64" in heard and "2\t4 × 4\t4 of 16" in heard
+    for control in ("row", "column"):
+        reader.press(f"#{control}", "ArrowRight")
+    reader.changed()
+    heard = reader.frame.inner_text("#outputs")
+    assert "1\t8 × 8\t1 of 64" in heard and "2\t4 × 4\t1 of 16" in heard
+    reader.frame.click("#own")
+    reader.changed("12 cells of 16 off.")
+    reader.frame.click("#only")
+    reader.changed("15 cells of 16 off.")
+    reader.page.mouse.click(*reader.point(0.16, 0.16))  # the map of giver 0
+    reader.changed("hears itself")
+    reader.page.mouse.click(*reader.point(0.33, 0.9))  # 3 <- 1
+    reader.changed("Branch 3 hears branch 1")
+    reader.page.touchscreen.tap(*reader.point(0.33, 0.9))
+    reader.changed("Branch 3 hears branch 1")
+    assert "It is off" not in reader.facts()
+    reader.frame.click("#branches-2")
+    reader.changed("Branch 1 hears itself")
+    assert reader.frame.locator("#outputs tbody tr").count() == 2
+
+
+def test_refinement_in_the_browser(read):
+    reader = read(EXPLORERS["refinement"]())
+    assert "θ = 0.01: " in reader.facts() and "survives" in reader.facts()
+    reader.press("#theta", "Home")
+    reader.changed("θ = 0: 3,392 of 3,392 priors survive.")
+    reader.press("#theta", "End")
+    reader.changed("θ = 1: 0 of 3,392 priors survive.")
+    assert "is dropped" in reader.facts()
+    reader.press("#picture", "PageDown", "ArrowRight")
+    reader.changed("θ = 0.9")
+    assert "2 of 160" in reader.frame.inner_text("output[for=prior]")
+    reader.press("#dx", *["ArrowRight"] * 10)
+    reader.changed("moves the final box by 0.50 of the prior's width")
+    reader.press("#dx", *["ArrowLeft"] * 10)
+    reader.press("#dw", *["ArrowRight"] * 10)
+    reader.changed("makes it 2.72 times as wide")
+    reader.frame.click("#first")
+    reader.changed("makes it 1.00 times as wide")
+    assert "anchor (= prior)" in reader.frame.inner_text("#list")
+    reader.page.mouse.click(*reader.point(0.5, 0.5))
+    reader.changed()
+
+
+def test_transfer_in_the_browser(read):
+    reader = read(EXPLORERS["transfer"]())
+    assert "1 of 4 maps change (0)" in reader.facts()
+    reader.press("#picture", "3")
+    reader.changed("3 of 4 maps change (0, 1, 2)")
+    reader.press("#level", "End")
+    reader.changed("Map 3 stays as it is")
+    reader.press("#picture", "ArrowLeft")
+    reader.changed("Map 2 changes by")
+    reader.frame.select_option("#channel", "1")
+    reader.changed()
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

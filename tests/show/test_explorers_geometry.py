@@ -15,10 +15,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from detlearn import boxes, losses, metrics
-from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, PriorBox, PriorConfig
+from detlearn import boxes, create_model, losses, metrics
+from detlearn.boxes import (
+    PRIOR_LAYOUTS,
+    SSD300_VOC_PRIORS,
+    SSD_TINY_PRIORS,
+    PriorBox,
+    PriorConfig,
+    box_iou,
+    decode,
+    make_priors,
+)
+from detlearn.models import RefineDetPredictions, refinedet
+from detlearn.show import RefinementExplorer, TransferExplorer
 from detlearn.show.explorers.frame import module_source
 from detlearn.show.explorers.matching import MatchingExplorer
+from detlearn.show.explorers.refinement import THETAS
+from detlearn.show.explorers.transfer import transfer_with_cut
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(
@@ -353,7 +366,143 @@ def test_objects_sampled_for_coverage_lie_in_the_image():
 
 @pytest.mark.parametrize(
     "name",
-    ["prior_box.js", "matching.js", "hard_negatives.js", "nms.js", "average_precision.js"],
+    [
+        "prior_box.js",
+        "matching.js",
+        "hard_negatives.js",
+        "nms.js",
+        "average_precision.js",
+        "fuse_matrix.js",
+    ],
 )
 def test_a_module_and_what_it_imports_are_one_valid_module(name):
     assert in_node("typeof mount", module=name, browser=BROWSER) == "function"
+
+
+# ---- two steps, the filter, the links of the TCBs
+
+
+OBJECT = torch.tensor([[0.1, 0.1, 0.4, 0.5]])
+
+
+def random_refinedet() -> Any:
+    """The same random model every time."""
+    torch.manual_seed(0)
+    return create_model("refinedet_tiny").eval()
+
+
+def random_answers() -> RefineDetPredictions:
+    """What an untrained RefineDet could say about one picture."""
+    generator = torch.Generator().manual_seed(0)
+    return RefineDetPredictions(
+        *(
+            3 * torch.randn(1, SSD_TINY_PRIORS.num_priors, n, generator=generator)
+            for n in (2, 4, 9, 4)
+        )
+    )
+
+
+def test_the_browser_moves_boxes_as_the_package_does():
+    """Prior, anchor, box, and IoU, to 1e-5; an anchor may become small, but never nothing."""
+    generator = torch.Generator().manual_seed(2)
+    priors = make_priors(SSD_TINY_PRIORS)[::40].double()
+    deltas = 2 * torch.randn(2, len(priors), 4, generator=generator, dtype=torch.float64)
+    deltas[0, 0] = -400.0
+    arm, odm = deltas
+    anchors = refinedet.refine_anchors(arm, priors)
+    cases = [priors.tolist(), arm.tolist(), odm.tolist()]
+    both = in_node(
+        "cases[0].map((p, i) => twoSteps(p, cases[1][i], cases[2][i]).slice(1))",
+        cases=cases, module="refinement.js", browser=BROWSER,
+    )  # fmt: skip
+    ours = torch.stack([decode(arm, priors), decode(odm, anchors)], dim=1)
+    same(both, ours)
+    alone = in_node(
+        "cases[0].map((p, i) => twoSteps(p, cases[1][i], cases[2][i], false)[2])",
+        cases=cases, module="refinement.js", browser=BROWSER,
+    )  # fmt: skip
+    same(alone, decode(odm, priors))
+    objects = torch.tensor([[0.1, 0.1, 0.4, 0.5], [0.3, 0.2, 0.9, 0.9]]).double()
+    near = in_node(
+        "cases[0].map((b) => nearest(b, cases[1]))",
+        cases=[ours[1:, 1].tolist(), objects.tolist()], module="refinement.js", browser=BROWSER,
+    )  # fmt: skip
+    best = box_iou(ours[1:, 1], objects).max(dim=1)
+    same([iou for _, iou in near], best.values)
+    assert [i for i, iou in near if iou] == best.indices[best.values > 0].tolist()
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_the_browser_counts_the_survivors(theta):
+    said = random_answers()
+    explorer = RefinementExplorer(SSD_TINY_PRIORS, said, OBJECT)
+    theirs = in_node(
+        f"survivors(unpackGaps(cases), layouts.one, {theta})",
+        {"one": SSD_TINY_PRIORS}, explorer.options()["gaps"], module="refinement.js", browser=BROWSER,
+    )  # fmt: skip
+    objectness = (explorer._gaps.double() / 1024).sigmoid()
+    levels = (objectness > theta).split(list(SSD_TINY_PRIORS.priors_per_level))
+    assert theirs == [int(level.sum()) for level in levels]
+    if theta in (0, 1):
+        assert sum(theirs) == (SSD_TINY_PRIORS.num_priors if theta == 0 else 0)
+
+
+def test_the_browser_reads_what_python_packs():
+    said = random_answers()
+    explorer = RefinementExplorer(SSD_TINY_PRIORS, said, OBJECT, picks=3)
+    told = explorer.options()
+    picks = in_node(
+        "unpackPicks(cases)", cases=told["picks"], module="refinement.js", browser=BROWSER
+    )
+    assert [pick["index"] for pick in picks] == [pick[0] for pick in explorer._picks]
+    for pick in picks:
+        rows = torch.cat([said.arm_deltas[0, pick["index"]], said.odm_deltas[0, pick["index"]]])
+        given = torch.tensor(pick["arm"] + pick["odm"])
+        torch.testing.assert_close(given, rows, rtol=0, atol=0.0006)
+    thetas = in_node("THETAS", module="refinement.js", browser=BROWSER)
+    assert tuple(thetas) == THETAS
+
+
+def test_the_browser_reads_the_maps_that_python_packs():
+    """Map 0 in four versions, map 3 in one; two channels each."""
+    model = random_refinedet()
+    explorer = TransferExplorer(
+        model, torch.full((3, 128, 128), 0.4), 128 * OBJECT, torch.tensor([3])
+    )
+    told = explorer.options()
+    theirs = in_node(
+        "unpackMaps(cases[0], cases[1], cases[2]).map((versions) => Object.fromEntries("
+        "Object.entries(versions).map(([cut, maps]) => [cut, maps.map((m) => Array.from(m))])))",
+        cases=[told["maps"], told["sides"], told["channels"]], module="transfer.js", browser=BROWSER,
+    )  # fmt: skip
+    assert [sorted(map(int, versions)) for versions in theirs] == [
+        [0, 1, 2, 3],
+        [0, 2, 3],
+        [0, 3],
+        [0],
+    ]
+    with torch.inference_mode():
+        pyramid = model.features(model.normalize(torch.full((3, 128, 128), 0.4)[None]))
+        for level, versions in enumerate(theirs):
+            means = {
+                int(cut): transfer_with_cut(model, pyramid, int(cut))[level][0].mean(dim=0)
+                for cut in versions
+            }
+            top = max(float(mean.max()) for mean in means.values())
+            for cut, mean in means.items():
+                given = torch.tensor(versions[str(cut)][0]) / 255
+                torch.testing.assert_close(given, mean.flatten() / top, rtol=0, atol=0.003)
+
+
+def test_gain_inside_and_outside_by_hand():
+    """A 2 x 2 map; the object covers the upper left cell."""
+    box = [[0.0, 0.0, 0.5, 0.5]]
+    assert in_node(
+        "gain([9, 4, 4, 4], [5, 4, 1, 4], 2, cases)",
+        cases=box,
+        module="transfer.js",
+        browser=BROWSER,
+    ) == [4, 1]
+    assert in_node(
+        "gain([9, 4, 4, 4], [5, 4, 2, 4], 2, [])", module="transfer.js", browser=BROWSER
+    ) == [0, 1.5]

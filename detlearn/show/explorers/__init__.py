@@ -3,19 +3,25 @@
 from detlearn.show.explorers.average_precision import AveragePrecisionExplorer
 from detlearn.show.explorers.detections import DetectionExplorer
 from detlearn.show.explorers.feature_maps import FeatureMapExplorer
+from detlearn.show.explorers.fuse_matrix import FuseMatrixExplorer
 from detlearn.show.explorers.hard_negatives import HardNegativesExplorer
 from detlearn.show.explorers.matching import MatchingExplorer
 from detlearn.show.explorers.nms import NMSExplorer
 from detlearn.show.explorers.prior_box import PriorBoxExplorer
+from detlearn.show.explorers.refinement import RefinementExplorer
 from detlearn.show.explorers.shape_tables import ShapeTableExplorer
+from detlearn.show.explorers.transfer import TransferExplorer
 
 __all__ = [
     "AveragePrecisionExplorer",
     "DetectionExplorer",
     "FeatureMapExplorer",
+    "FuseMatrixExplorer",
     "HardNegativesExplorer",
     "MatchingExplorer",
     "NMSExplorer",
     "PriorBoxExplorer",
+    "RefinementExplorer",
     "ShapeTableExplorer",
+    "TransferExplorer",
 ]

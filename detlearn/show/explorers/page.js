@@ -343,6 +343,13 @@ export function plate(g, text, x, y, { colour, paper, align = "left" }) {
   g.fillText(text, left + 4, y + 0.5);
 }
 
+// The number of an object: in its lower left corner, beside it if it is small.
+export function numberPlate(g, number, [x1, , x2, y2], side, colours) {
+  const small = x2 - x1 < 30, right = x2 + 18 < side ? x2 + 2 : x1 - 18;
+  plate(g, String(number), small ? right : Math.max(0, x1), between(y2 - 9, 9, side - 9),
+    { colour: colours.halo, paper: colours.ink });
+}
+
 export function loadImage(source, update) {
   const holder = { image: null };
   if (source) {

@@ -1,0 +1,111 @@
+"""Pictures of an experiment: what each variant scored, seed by seed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from detlearn.show.canvas import (
+    BLUE,
+    INK,
+    MUTED,
+    RULE,
+    VERMILION,
+    finish,
+    house_style,
+    new_figure,
+)
+from detlearn.show.figure import Figure
+
+__all__ = ["draw_seeds"]
+
+WIDTH = 7.4
+MARKERS = "osD^v"
+
+
+def draw_seeds(
+    scores: Mapping[str, Sequence[float]],
+    *,
+    x: str = "mAP",
+    reference: str | None = None,
+    alt: str | None = None,
+) -> Figure:
+    """What every variant scored with every seed, one line a variant, one mark a seed.
+
+    Args:
+        scores: variant -> its scores, the same seed at the same place; one to five of them.
+        x: what the scores are.
+        reference: the variant whose mean is drawn as a line through all others.
+        alt: what the picture shows; means and spreads when omitted.
+
+    Returns:
+        The figure; a bar marks each mean, its width the spread (one standard deviation to
+        either side).
+
+    Raises:
+        ValueError: no variant, a variant with no score or more than five, a score that is no
+            number, or a reference that is none of the variants.
+
+    >>> draw_seeds({"a": [0.5, 0.7], "b": [0.4]}).alt
+    'mAP of each variant, one mark a seed: a 0.600 ± 0.141, b 0.400.'
+    """
+    if not scores:
+        raise ValueError("scores: expected at least one variant, got none")
+    for name, values in scores.items():
+        if not 1 <= len(values) <= len(MARKERS):
+            raise ValueError(f"scores[{name!r}]: expected 1 to 5 scores, got {len(values)}")
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"scores[{name!r}]: expected finite numbers, got {list(values)}")
+    if reference is not None and reference not in scores:
+        raise ValueError(f"reference: expected one of {list(scores)}, got {reference!r}")
+    means = {name: statistics.fmean(values) for name, values in scores.items()}
+    spreads = {
+        name: statistics.stdev(values) if len(values) > 1 else 0.0
+        for name, values in scores.items()
+    }
+    told = ", ".join(
+        f"{name} {means[name]:.3f}" + (f" ± {spreads[name]:.3f}" if len(values) > 1 else "")
+        for name, values in scores.items()
+    )
+    alt = alt or f"{x} of each variant, one mark a seed: {told}."
+    row, left = 0.42, 1.95
+    height = row * len(scores) + 0.72
+    everything = [value for values in scores.values() for value in values]
+    low, high = min(everything), max(everything)
+    margin = max(0.06 * (high - low), 0.002)
+    with house_style():
+        drawing = new_figure(WIDTH, height)
+        axes = drawing.add_axes(
+            (left / WIDTH, 0.56 / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
+        )
+        axes.set_xlim(low - margin, high + margin)
+        axes.set_ylim(len(scores) - 0.5, -0.5)
+        for y, (name, values) in enumerate(scores.items()):
+            axes.axhline(y, color=RULE, lw=0.8, zorder=0)
+            axes.barh(
+                y, max(2 * spreads[name], 0.001 * (high - low)), left=means[name] - spreads[name],
+                height=0.5, color=BLUE, alpha=0.22, zorder=1,
+            )  # fmt: skip
+            axes.plot([means[name]] * 2, [y - 0.33, y + 0.33], color=BLUE, lw=2.4, zorder=3)
+            for value, marker in zip(values, MARKERS, strict=False):
+                axes.plot(
+                    value, y, marker, color=INK, markersize=6, markeredgecolor="white",
+                    markeredgewidth=0.8, zorder=4,
+                )  # fmt: skip
+            axes.text(
+                1.02, y, told.split(", ")[y].removeprefix(f"{name} "), ha="left", va="center",
+                fontsize=10.5, transform=axes.get_yaxis_transform(),
+            )  # fmt: skip
+        if reference is not None:
+            axes.axvline(means[reference], color=VERMILION, lw=1.4, linestyle=(0, (4, 2)), zorder=2)
+        axes.set_yticks(range(len(scores)), list(scores))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(x, loc="left")
+        if reference is not None:
+            drawing.text(
+                1 - 0.02, 0.05 / height, f"dashed: mean of {reference}; a mark a seed",
+                ha="right", va="bottom", fontsize=9.5, color=MUTED,
+            )  # fmt: skip
+        return finish(drawing, alt)
