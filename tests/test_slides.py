@@ -107,6 +107,16 @@ def test_a_fragment_appears_later_and_a_skipped_cell_never():
 def test_a_slide_without_a_heading_shows_the_last_one_small():
     made = slides(cell("## One *cell*\n\nWords.", "slide"), cell("More.", "subslide"))
     assert made[-1].section == "One cell"
+
+
+def test_an_explorers_heading_ends_with_its_slide():
+    made = slides(
+        cell("## One cell\n\nA picture.", "slide"),
+        cell("### Predict, then move\n\n1. How many?", "subslide"),
+        cell("x", "-", ["explorer"]),
+        cell("The rule.", "subslide"),
+    )
+    assert [one.section for one in made[2:]] == ["One cell", "Predict, then move", "One cell"]
     assert '<header class="head on"><h2>One cell</h2>' in make_slides.slide_html(made[-1], "07")
 
 

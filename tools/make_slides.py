@@ -109,7 +109,7 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
         ValueError: a notebook without a cell to show.
     """
     slides: list[Slide] = []
-    section = ""
+    section = before = ""
     for cell in notebook.cells:
         kind = slide_type(cell)
         if kind == "skip" or not cell.source.strip():
@@ -126,7 +126,10 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
         if not slide.blocks and not slide.title and blocks and blocks[0].kind == "prose":
             slide.title, blocks[0].html = split_heading(blocks[0].html)
             if slide.title:
-                section = slide.section = plain(slide.title)
+                before, section = section, plain(slide.title)
+                slide.section = section
+        if slide.label == LABELS["explorer"]:
+            section = before  # its heading is its own: what follows goes on with the chapter
         for block in blocks:
             block.fragment = kind == "fragment"
         slide.blocks += [block for block in blocks if block.html.strip()]
