@@ -127,7 +127,7 @@ def read_runs(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
 def main() -> None:
     """Run what is missing, and write down what there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenes", type=int, default=4000, help="drawn scenes to train on")
+    parser.add_argument("--scenes", type=int, default=6000, help="drawn scenes to train on")
     parser.add_argument("--epochs", type=int, default=3, help="passes over them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))

@@ -608,7 +608,7 @@ REFINEDET_TINY = RefineDetConfig(
     image_std=SSD_TINY.image_std,
     match_threshold=SSD_TINY.match_threshold,
     max_detections=SSD_TINY.max_detections,
-    tcb_channels=64,
+    tcb_channels=48,
     tcb_batch_norm=True,  # it starts from nothing, as its backbone does
 )
 """`ssd_tiny` asked twice: its backbone and its priors, for the embedded data set."""

@@ -25,13 +25,20 @@ def test_every_slide_fits_and_nothing_leaves(running, decks, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_pdf_has_a_page_a_slide(running, decks, name):
-    pdf = (ROOT / "build/slides" / f"{name}.pdf").read_bytes()
-    assert len(pdf) < 5_000_000
+def test_slides_begin_with_something_figures_have_words_and_each_has_its_page(running, decks, name):
     watch = Watch(running)
     open_deck(watch.page, ROOT / "build/slides" / f"{name}.html")
+    empty = watch.page.evaluate(
+        "Reveal.getSlides().filter((slide) => slide.querySelector('.block')"
+        " && !slide.querySelector('.block:not(.fragment)')).map((slide) => slide.id)"
+    )
+    silent = watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length")
     slides = watch.page.evaluate("Reveal.getTotalSlides()")
     watch.close()
+    assert empty == []
+    assert silent == 0
+    pdf = (ROOT / "build/slides" / f"{name}.pdf").read_bytes()
+    assert len(pdf) < 5_000_000
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == slides
 
 
@@ -57,18 +64,3 @@ def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
     )
     watch.close()
     assert watch.faults == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_no_slide_begins_empty_and_figures_have_words(running, decks, name):
-    watch = Watch(running)
-    open_deck(watch.page, ROOT / "build/slides" / f"{name}.html")
-    empty = watch.page.evaluate(
-        "Reveal.getSlides().filter((slide) => slide.querySelector('.block')"
-        " && !slide.querySelector('.block:not(.fragment)')).map((slide) => slide.id)"
-    )
-    silent = watch.page.evaluate("[...document.images].filter((i) => i.alt.length < 10).length")
-    watch.close()
-    assert empty == []
-    assert silent == 0
