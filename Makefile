@@ -74,7 +74,7 @@ test-browser: docs-env ## decks, site and explorers in a real browser, without a
 	@$(TOOL) tools/chromium.py --install
 	$(TOOL) tools/make_slides.py
 	$(TOOL) tools/make_site.py
-	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser tests/show/test_explorers_browser.py
+	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser
 
 .PHONY: docs-env
 docs-env: env ## what slides and site need beyond the course itself

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import importlib.util
 import io
+import subprocess
 import sys
 import tarfile
 from dataclasses import replace
@@ -361,3 +362,31 @@ def test_a_page_without_mathematics_carries_no_mathjax():
     assert 'id="MathJax-script"' not in make_slides.page(notebook, "07_x", ROOT)
     notebook.cells.append(cell("Eq. 4: $s_k$", "slide"))
     assert 'id="MathJax-script"' in make_slides.page(notebook, "07_x", ROOT)
+
+
+def test_a_browser_is_installed_where_there_is_none(monkeypatch):
+    """Debian's first, then Playwright's; where neither can be had, the advice."""
+    asked: list[list[str]] = []
+    refused = {"apt-get"}
+
+    def pretend(command, check):
+        asked.append(command)
+        return subprocess.CompletedProcess(command, int(bool(refused & set(command))))
+
+    monkeypatch.setattr(chromium.subprocess, "run", pretend)
+    monkeypatch.setattr(chromium, "on_path", lambda: "/usr/bin/chromium")
+    chromium.install()
+    assert asked == []
+    monkeypatch.setattr(chromium, "on_path", lambda: None)
+    monkeypatch.setattr(chromium.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(chromium.os, "geteuid", lambda: 1000, raising=False)
+    chromium.install()
+    assert [command[:3] for command in asked] == [
+        ["sudo", "-n", "apt-get"],
+        [chromium.sys.executable, "-m", "playwright"],
+    ]
+    refused.add("playwright")
+    with pytest.raises(RuntimeError, match="no Chromium was found"):
+        chromium.install()
+    monkeypatch.setattr(chromium.shutil, "which", lambda name: None)
+    assert len(chromium.ways_to_install()) == 1

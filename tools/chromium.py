@@ -4,7 +4,7 @@ DETLEARN_CHROMIUM=/path/to/chromium names one; otherwise the one of Debian, Chro
 PATH is taken, otherwise Playwright's own.
 
     python tools/chromium.py          say which it is
-    python tools/chromium.py --install   install Playwright's if there is none
+    python tools/chromium.py --install   if there is none, install Debian's, else Playwright's
 """
 
 from __future__ import annotations
@@ -112,14 +112,38 @@ def print_pdfs(decks: Sequence[Path]) -> list[Path]:
     return written
 
 
+def ways_to_install() -> list[list[list[str]]]:
+    """Commands that bring a browser, the best way first; each way is a few commands."""
+    ways = []
+    rights: list[str] | None = []
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        rights = ["sudo", "-n"] if shutil.which("sudo") else None
+    if shutil.which("apt-get") and rights is not None:
+        apt = [*rights, "apt-get", "-q", "-y"]
+        ways.append([[*apt, "update"], [*apt, "install", "--no-install-recommends", "chromium"]])
+    ways.append([[sys.executable, "-m", "playwright", "install", "chromium"]])
+    return ways
+
+
+def install() -> None:
+    """Install a browser if there is none.
+
+    Raises:
+        RuntimeError: no way of installing one led to one; the message says what to do.
+    """
+    if on_path() is not None:
+        return
+    for way in ways_to_install():
+        if all(subprocess.run(one, check=False).returncode == 0 for one in way):
+            return
+    raise RuntimeError(ADVICE)
+
+
 def main(arguments: list[str]) -> int:
     """The command line; 1 if there is no browser."""
     try:
         if arguments == ["--install"]:
-            if on_path() is None:
-                install = [sys.executable, "-m", "playwright", "install", "chromium"]
-                if subprocess.run(install, check=False).returncode:
-                    raise RuntimeError(ADVICE)
+            install()
             return 0
         with browser() as running:
             print(f"Chromium {running.version}: {on_path() or 'of Playwright'}")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from check_decks import Watch, broken_links, check_page
+from make_site import ROOMS
 from vendor import file_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-PAGES = ["index", "search", "api/index", "api/boxes", "api/models"]
+PAGES = ["index", "search", "api/index", *(f"api/{room}" for room in ROOMS)]
 PAGES += [f"notebooks/{name}" for name in NAMES]
 GRAVE = ("serious", "critical")
 

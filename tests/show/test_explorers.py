@@ -1,6 +1,6 @@
 """The explorers' Python side: the frame, what nbval compares, what is refused.
 
-Their arithmetic is tested in test_explorers_geometry.py, their pages in test_explorers_browser.py.
+Their arithmetic is tested in test_explorers_geometry.py, their pages in tests/browser.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Explorers of refinement and transfer: what the browser is told, and what is refused.
 
 What all explorers have in common is tested in test_explorers.py, their arithmetic in
-test_explorers_geometry.py, their pages in test_explorers_browser.py.
+test_explorers_geometry.py, their pages in tests/browser.
 """
 
 from __future__ import annotations

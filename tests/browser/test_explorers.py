@@ -1,11 +1,7 @@
-"""The explorers in a real browser: keys, pointer, touch, words, narrow screens, speed.
-
-Skipped where Playwright or Chromium is missing.
-"""
+"""The explorers in a real browser: keys, pointer, touch, words, narrow screens, speed."""
 
 from __future__ import annotations
 
-import shutil
 import statistics
 from typing import Any
 
@@ -56,23 +52,6 @@ def random_refinedet() -> Any:
     """The same random model every time."""
     torch.manual_seed(0)
     return create_model("refinedet_tiny").eval()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright drives the explorers, and it is not installed"
-    )
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on the PATH to show the explorers in")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 class Reader:
@@ -140,11 +119,11 @@ class Reader:
 
 
 @pytest.fixture
-def read(browser, tmp_path):
+def read(running, tmp_path):
     readers: list[Reader] = []
 
     def start(explorer: Any, width: int = 1000, scheme: str = "light") -> Reader:
-        readers.append(Reader(browser, tmp_path, explorer, width, scheme))
+        readers.append(Reader(running, tmp_path, explorer, width, scheme))
         return readers[-1]
 
     yield start
