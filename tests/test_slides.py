@@ -152,6 +152,8 @@ def test_columns_are_closed():
             "ValueError: no",
         ),
         (new_output("display_data", {"text/plain": "7"}), "text", "7"),
+        (new_output("display_data", {"text/plain": "7, " * 40}), "text", 'class="long"'),
+        (new_output("stream", name="stdout", text=("-" * 90 + "\n") * 4), "text", 'class=""'),
         (new_output("display_data", {"text/html": "<table></table>"}), "table", "<table>"),
         (new_output("display_data", {"text/html": "<iframe></iframe>"}), "explorer", "<iframe>"),
         (
@@ -167,7 +169,19 @@ def test_columns_are_closed():
             'alt="A &lt;dot&gt;"',
         ),
     ],
-    ids=["nothing", "print", "stderr", "error", "value", "table", "explorer", "figure", "alt text"],
+    ids=[
+        "nothing",
+        "print",
+        "stderr",
+        "error",
+        "value",
+        "a line too long",
+        "a wide table",
+        "table",
+        "explorer",
+        "figure",
+        "alt text",
+    ],
 )
 def test_outputs_in_their_richest_form(output, kind, holds):
     block = make_slides.output_block(output)

@@ -36,6 +36,7 @@ from detlearn.teach.notebooks import REF, colab_link, repository_url  # noqa: E4
 THEME = ROOT / "slides"
 OUT = ROOT / "build" / "slides"
 MAX_BYTES = 5_000_000
+LONG = 88  # characters of a line, at the size that most slides have
 LABELS = {
     "explorer": "Explorer",
     "clinic": "Bug clinic",
@@ -262,7 +263,7 @@ def _shape(found: re.Match[str]) -> str:
 def output_block(output: Any) -> Block:
     """One output of a cell, in the richest form that a page can show."""
     if output.output_type == "stream":
-        return Block("text", pre(output.text, "stderr" if output.name == "stderr" else ""))
+        return Block("text", printed(output.text, "stderr" if output.name == "stderr" else ""))
     if output.output_type == "error":
         return Block("error", pre(f"{output.ename}: {output.evalue}"))
     data, metadata = output.get("data", {}), output.get("metadata", {})
@@ -277,7 +278,20 @@ def output_block(output: Any) -> Block:
             return Block("figure", picture(mime, str(data[mime]), alt))
     if "text/latex" in data:
         return Block("prose", html.escape(str(data["text/latex"]), quote=False))
-    return Block("text", pre(str(data.get("text/plain", ""))))
+    return Block("text", printed(str(data.get("text/plain", ""))))
+
+
+def printed(text: str, style: str = "") -> str:
+    """What a cell printed; a line too long for a slide goes on below, instead of making all small.
+
+    Only where few lines are that long: a wide table is a table as long as its columns stand.
+
+    >>> printed("short"), printed("long " * 20)[:18]
+    ('<pre class="">short</pre>', '<pre class="long">')
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    long = sum(len(line) > LONG for line in lines)
+    return pre(text, f"{style} long".strip() if 0 < long <= max(2, len(lines) // 4) else style)
 
 
 def always_light(text: str) -> str:
