@@ -125,13 +125,35 @@ by_uv_pip() {
     ) || { say "uv could not; pip tries."; return 1; }
 }
 
+# Many containers forbid Python to write bytecode. Then every process would compile PyTorch anew,
+# some eight seconds each, and the tests start a hundred: what all of them import is compiled here.
+compile_imported() {
+    env -u PYTHONDONTWRITEBYTECODE "$env/bin/python" - <<'PY'
+import contextlib
+import importlib
+
+import torch  # noqa: F401
+import torchvision  # noqa: F401
+
+for name in (
+    "torch._dynamo", "torch.optim", "torch.utils.data", "torch.utils.flop_counter",
+    "torchvision.models.detection", "torchvision.transforms.v2",
+    "IPython", "PIL.Image", "coverage", "hypothesis", "ipykernel.ipkernel", "ipywidgets",
+    "jupytext", "matplotlib.pyplot", "nbclient", "nbconvert", "nbval.plugin", "pycocotools.cocoeval",
+    "pytest", "safetensors.torch", "skimage.data", "skimage.io", "torchinfo", "tqdm.auto",
+    "xdist.plugin",
+):
+    with contextlib.suppress(Exception):  # what is missing or broken, the tests will say better
+        importlib.import_module(name)
+PY
+}
+
 install() { # ours, or foreign
     say "Installing the requirements (the first time some minutes and about 3 GB on Linux; less from
 CPU wheels: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make ...)"
     has_pip || refuse "$env has no pip. Add it ($env/bin/python -m ensurepip), or remove that directory."
     # What is imported compiles itself; the rest need not.
-    (cd "$root" && { { [ "$1" = ours ] && by_uv_pip; } || by_plain_pip; }) &&
-        "$env/bin/python" -c 'import torch, torchvision' ||
+    (cd "$root" && { { [ "$1" = ours ] && by_uv_pip; } || by_plain_pip; }) && compile_imported ||
         refuse "The packages could not be installed; pip says why above. Most often it is the network or a
 full disk ($env needs about 6 GB on Linux). Then run make again: what was downloaded is kept."
 }
