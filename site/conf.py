@@ -60,3 +60,14 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True  # fields of a NamedTuple are documented once
 copybutton_exclude = ".linenos, .gp, .go"
 exclude_patterns = ["_build"]
+
+
+def setup(app):
+    """Fields of a NamedTuple stand in its docstring; "Alias for field number 1" says nothing."""
+    from collections import namedtuple
+
+    field = type(namedtuple("One", "field").field)
+    app.connect(
+        "autodoc-skip-member",
+        lambda app, what, name, obj, skip, options: True if isinstance(obj, field) else None,
+    )

@@ -167,6 +167,12 @@ def chapter_list(
     return '<ol class="chapters">\n' + "\n".join(items) + "\n</ol>"
 
 
+def hero_alt() -> str:
+    """What the picture of the first page shows, as the README says it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"!\[([^\]]*)\]\(docs/hero\.png\)", readme)[0]
+
+
 def room_page(room: str) -> str:
     """The page of reference of one room, in reStructuredText."""
     name = f"detlearn.{room}"
@@ -203,7 +209,9 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
             wanted[path.relative_to(ROOT / "site").as_posix()] = path.read_bytes()
     names = [path.stem for path in paths]
     index = wanted["index.md"].decode()
-    wanted["index.md"] = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held)).encode()
+    index = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held))
+    wanted["index.md"] = index.replace("@HERO@", hero_alt()).encode()
+    wanted["_static/hero.png"] = (ROOT / "docs" / "hero.png").read_bytes()
     for path in paths:
         page = for_the_site(nbformat.read(path, as_version=4), path.stem, held)
         wanted[f"notebooks/{path.name}"] = nbformat.writes(page).encode()
