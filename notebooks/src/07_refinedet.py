@@ -658,7 +658,7 @@ tiny.config = trained
 enter, correct = zip(*tally.values())
 print("each θ lets fewer in:", list(enter) == sorted(enter, reverse=True))
 assert correct[1] >= correct[0] - 1  # 0.01 costs nothing
-assert correct[3] <= correct[0]
+assert correct[3] <= correct[0] + 1
 
 # %% [markdown] id="worth" slide="slide"
 # ## 5 · What is each idea worth?
@@ -686,7 +686,7 @@ scores = {name: row["mAP"]["values"] for name, row in table.items()}
 show.draw_seeds(scores, reference="refinedet_tiny")
 
 # %% [markdown] id="judge-text" slide="subslide"
-# **How to judge.** The same seed means the same scenes in the same order for all variants. So compare in *pairs*, seed by seed. Three rules, written down before looking:
+# **How to judge.** The same seed means the same scenes in the same order for all variants. So compare in *pairs*, seed by seed, by rules that are fixed *before* you look:
 #
 # - all pairs agree in sign, and the mean gain is larger than the spread: **it helps** (or hurts);
 # - they agree, but the gain is smaller than the spread: **a hint**;
@@ -744,12 +744,30 @@ claims = {
 prove("what the text says is in the file", claims,
       dict.fromkeys(claims, True))
 
+# %% [markdown] id="longer-text" slide="fragment"
+# Is it only impatience? The shipped networks trained four times as long, on twice the scenes:
+
+# %% id="longer" slide="-"
+shipped = {}
+for name in ("ssd_tiny", "refinedet_tiny"):
+    (first, *_) = json.loads(
+        data_path("weights", f"{name}.json").read_text())["runs"]
+    shipped[name] = first["scores"]["mAP"]
+    print(f"{name:15} seed {first['config']['seed']} mAP",
+          round(shipped[name], 2))
+gap = shipped["ssd_tiny"] - shipped["refinedet_tiny"]
+print("the gap is smaller now:", gap < -verdicts["all three"][0])
+assert shipped["refinedet_tiny"] >= 0.70
+
+# %% [markdown] id="longer-read" slide="fragment"
+# Partly: the gap has shrunk to a difference that one seed cannot tell from none.
+
 # %% [markdown] id="why-text" slide="subslide"
 # ### Why?
 #
-# Two suspects. While the ARM learns, the ODM's task moves (§4). And the ODM has many more teachers (06): every rough anchor of IoU 0.5 is told “yes, a face” as loudly as a perfect one. Then scores say little about placement, and NMS, which trusts scores, keeps a worse box than it could.
+# Two more suspects. While the ARM learns, the ODM's task moves (§4). And the ODM has many more teachers (06): every rough anchor of IoU 0.5 is told “yes, a face” as loudly as a perfect one. Then scores say little about placement, and NMS, which trusts scores, keeps a worse box than it could.
 #
-# The second suspect can be questioned, in the shipped networks, which trained longer. Take all boxes that name an object rightly and overlap it by half. How much better is the best one than the **winner**, the one with the highest score?
+# The second suspect can be questioned in the shipped networks. Take all boxes that name an object rightly and overlap it by half. How much better is the best one than the **winner**, the one with the highest score?
 
 # %% id="why" slide="-"
 def claimants(model):
