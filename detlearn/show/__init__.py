@@ -37,6 +37,7 @@ from detlearn.show.draw import (
     draw_system,
     draw_taps,
     draw_target_spread,
+    draw_transfer,
     draw_tum,
     save_detections,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "draw_system",
     "draw_taps",
     "draw_target_spread",
+    "draw_transfer",
     "draw_tum",
     "figure",
     "module_table",

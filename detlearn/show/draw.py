@@ -35,6 +35,7 @@ from detlearn.show.refinedet_figures import (
     draw_iou_shift,
     draw_refinedet,
     draw_steps,
+    draw_transfer,
 )
 from detlearn.show.system_figure import draw_system
 from detlearn.show.training_figures import draw_curves, draw_error_kinds
@@ -74,6 +75,7 @@ __all__ = [
     "draw_system",
     "draw_taps",
     "draw_target_spread",
+    "draw_transfer",
     "draw_tum",
     "image_array",
     "save_detections",

@@ -34,7 +34,10 @@ from detlearn.show.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_addition", "draw_filter", "draw_iou_shift", "draw_refinedet", "draw_steps"]
+__all__ = [
+    "draw_addition", "draw_filter", "draw_iou_shift", "draw_refinedet", "draw_steps",
+    "draw_transfer",
+]  # fmt: skip
 
 WIDTH = 7.4
 STEP_COLOURS = (ORANGE, SKY, GREEN, PURPLE)
@@ -496,3 +499,88 @@ def _grid(
             left + (column + 0.5) * cell, low + cell / 2, f"{value:g}", ha="center", va="center",
             fontsize=10.5 if cell > 0.36 else 9,
         )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- a link cut
+
+
+def draw_transfer(
+    image: Any,
+    usual: Tensor,
+    cut: Tensor,
+    *,
+    boxes: Any = (),
+    names: tuple[str, str] = ("all links", "one link cut"),
+    title: str | None = None,
+    alt: str,
+) -> Figure:
+    """A map of a TCB with all its links and with one cut, and where the two differ.
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], array (H, W, 3) or Pillow image.
+        usual: (C, S, S), the map with all links; the mean of its channels is drawn.
+        cut: (C, S, S), the same map when a link carries zeros.
+        boxes: (G, 4) xyxy, px of `image`: the objects, dashed.
+        names: what the two maps are called.
+        title: a line above the panels.
+        alt: what the picture shows (required).
+
+    Returns:
+        The figure: image, both maps on one scale, and the mean absolute difference of their
+        channels on a scale of its own; the darker the more.
+
+    Raises:
+        ValueError: maps that are no (C, S, S), or differ in shape.
+
+    >>> maps = torch.zeros(2, 4, 4)
+    >>> draw_transfer(torch.ones(3, 8, 8), maps, maps, alt="Two equal maps, and no difference.")
+    Figure: Two equal maps, and no difference.
+    """
+    if usual.ndim != 3 or usual.shape != cut.shape or 0 in usual.shape:
+        raise ValueError(
+            f"cut: expected two maps (C, S, S) of one shape, got {tuple(usual.shape)} "
+            f"and {tuple(cut.shape)}"
+        )
+    pixels = image_array(image)
+    objects: Any = _boxes_array(boxes, "boxes") if len(boxes) else []
+    first, second = (maps.detach().cpu().double() for maps in (usual, cut))
+    means = [first.mean(dim=0), second.mean(dim=0)]
+    low = min(float(mean.min()) for mean in means)
+    span = max(float(mean.max()) for mean in means) - low
+    change = (first - second).abs().mean(dim=0)
+    panels = {name: (mean - low) / (span or 1) for name, mean in zip(names, means, strict=True)}
+    panels["the difference"] = change / (float(change.max()) or 1)
+    gap = 0.1
+    side = (WIDTH - 5 * gap) / 4
+    top = 0.62 if title else 0.3
+    height = top + side + 0.36
+    height_px, width_px = pixels.shape[:2]
+    with house_style():
+        drawing = new_figure(WIDTH, height)
+        for k, (name, grid) in enumerate([("image", None), *panels.items()]):
+            axes = blank_axes(drawing, (gap + k * (side + gap), 0.36, side, side))
+            if grid is None:
+                show_image(axes, pixels)
+            else:
+                axes.imshow(
+                    _ramp(grid.numpy()), extent=(0, width_px, height_px, 0),
+                    interpolation="nearest", aspect="auto", zorder=0,
+                )  # fmt: skip
+                axes.set_xlim(0, width_px)
+                axes.set_ylim(height_px, 0)
+            for box in objects:
+                draw_rectangle(axes, box, INK, 1.4, (0, (4, 2)))
+            axes.set_title(name, pad=5, fontsize=10.5)
+        drawing.text(
+            0.5, 0.06 / height, "the darker, the more; dashed: objects",
+            ha="center", va="bottom", fontsize=10, color=MUTED,
+        )  # fmt: skip
+        if title:
+            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
+        return finish(drawing, alt)
+
+
+def _ramp(share: np.ndarray) -> np.ndarray:
+    """Shares (H, W) in [0, 1] as colours from pale to dark blue, (H, W, 3)."""
+    pale, dark = _rgb("#F3F6F9"), _rgb("#08306B")
+    return pale + share[..., None] * (dark - pale)

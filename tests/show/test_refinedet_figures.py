@@ -16,6 +16,7 @@ from detlearn.show import draw
 ALT = "A picture that a test has drawn."
 PAPER = torch.ones(3, 60, 100)
 GOAL = [35, 10, 85, 50]
+MAPS = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 NONE, ALL = (torch.full((SSD_TINY_PRIORS.num_priors,), value) for value in (0.0, 1.0))
 
 DRAWINGS = {
@@ -34,6 +35,10 @@ DRAWINGS = {
     "nothing survives": lambda: draw.draw_filter(PAPER, NONE, SSD_TINY_PRIORS, alt=ALT),
     "everything survives": lambda: draw.draw_filter(
         PAPER, ALL, SSD_TINY_PRIORS, boxes=torch.tensor([GOAL]), title="All", alt=ALT
+    ),
+    "no difference": lambda: draw.draw_transfer(PAPER, MAPS[0], MAPS[0], alt=ALT),
+    "a link cut": lambda: draw.draw_transfer(
+        PAPER, *MAPS, boxes=torch.tensor([GOAL]), names=("with", "without"), title="Cut", alt=ALT
     ),
     "one map": lambda: draw.draw_addition({"a": [[1]]}, [], alt=ALT),
     "a filter and two maps": lambda: draw.draw_addition(
@@ -88,6 +93,10 @@ REFUSED = {
     ),
     "no IoU": (lambda: draw.draw_iou_shift([], [1.0], alt=ALT), r"before: expected IoUs \(N,\)"),
     "IoU of 2": (lambda: draw.draw_iou_shift([1.0], [2.0], alt=ALT), r"after: expected IoUs"),
+    "maps of two sides": (
+        lambda: draw.draw_transfer(PAPER, MAPS[0], MAPS[1, :, :4, :4], alt=ALT),
+        r"cut: expected two maps \(C, S, S\) of one shape, got \(3, 8, 8\) and \(3, 4, 4\)",
+    ),
     "other priors": (
         lambda: draw.draw_filter(PAPER, NONE, REFINEDET320_PRIORS, alt=ALT),
         r"objectness: expected one a prior, \(6375,\)",
@@ -118,3 +127,16 @@ def test_faults_are_named(name):
     draw_it, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         draw_it()
+
+
+def test_the_difference_is_where_the_maps_differ():
+    """One cell of sixteen: the last panel is dark there, and pale elsewhere."""
+    usual = torch.zeros(2, 4, 4)
+    cut = usual.clone()
+    cut[:, 0, 0] = torch.tensor([1.0, -1.0])  # the means agree, the channels do not
+    drawn = draw.draw_transfer(PAPER, usual, cut, alt=ALT)
+    pixels = np.asarray(Image.open(io.BytesIO(drawn.png)).convert("L"))
+    last = pixels[40:, int(0.76 * pixels.shape[1]) :]
+    assert last[:30, 10:30].mean() < 80 and last[60:120, 60:120].mean() > 230
+    first = pixels[40:, int(0.26 * pixels.shape[1]) : int(0.48 * pixels.shape[1])]
+    assert first[:30, 10:30].mean() > 230

@@ -13,9 +13,11 @@ from detlearn.show import (
     HardNegativesExplorer,
     MatchingExplorer,
     NMSExplorer,
+    RefinementExplorer,
     ShapeTableExplorer,
 )
-from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05
+from detlearn.show.explorers.transfer import transfer_with_cut
+from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb07
 
 
 def test_notebook_00() -> None:
@@ -162,3 +164,42 @@ def test_notebook_05() -> None:
     explorer.score.value = 0.99
     grown = [kind for kind, number in kinds().items() if number > before[kind]]
     assert nb05.moves.check((tuple(levels), surplus, *grown))
+
+
+def test_notebook_07() -> None:
+    folder = data_path("shapes_val")
+    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[109]
+    model = load_model(data_path("weights", "refinedet_tiny.safetensors"))
+    with torch.inference_mode():
+        said = model(model.normalize(image[None]))
+        pyramid = model.features(model.normalize(image[None]))
+    explorer = RefinementExplorer(model.config.priors, said, target["boxes"] / 128)
+
+    # what the page adds to the ARM's answer reaches the final box, whatever the ODM says
+    index = explorer._picks[0][0]
+    prior, arm, odm = model.priors[index], said.arm_deltas[0, index], said.odm_deltas[0, index]
+
+    def final(change: tuple[float, ...]) -> torch.Tensor:
+        anchor = boxes.decode((arm + torch.tensor(change))[None], prior[None])
+        return boxes.xyxy_to_cxcywh(boxes.decode(odm[None], boxes.xyxy_to_cxcywh(anchor)))[0]
+
+    usual = final((0.0, 0.0, 0.0, 0.0))
+    widths = float((final((5.0, 0.0, 0.0, 0.0)) - usual)[0] / prior[2])
+    times = float(final((0.0, 0.0, 5.0, 0.0))[2] / usual[2])
+
+    survives = said.arm_logits.softmax(dim=-1)[0, :, 1] > explorer.threshold
+    levels = survives.split(list(model.config.priors.priors_per_level))
+    shares = torch.stack([kept.float().mean() for kept in levels])
+    best, second = shares.topk(2).values.tolist()
+    assert best > second + 0.05  # to be seen in the bars
+
+    with torch.inference_mode():
+        maps = model.transfer(pyramid)
+        cuts = [transfer_with_cut(model, pyramid, cut) for cut in (1, 2, 3)]
+    changed = [
+        tuple(level for level in range(4) if not torch.equal(maps[level], cut[level]))
+        for cut in cuts
+    ]
+    (never,) = set(range(4)).difference(*changed)
+    answer = ((round(widths, 2), round(times, 2)), int(shares.argmax()), changed[1], never)
+    assert nb07.moves.check(answer)

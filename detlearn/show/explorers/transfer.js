@@ -111,7 +111,7 @@ export function mount(app, options) {
     cells(0, low, half, (i) => tint(other[i]));
     label(g, `link ${state.cut} → ${state.cut - 1} cut`, 0, colours, half + 26);
     cells(half + 10, low, half, (i) => shift(usual[i] - other[i]));
-    label(g, "gain: + filled, − hatched", half + 10, colours, half + 26);
+    label(g, "gain (− is hatched)", half + 10, colours, half + 26);
 
     function cells(x, y, wide, colour) {
       const each = wide / side, isGain = x > 0 && y > 20;
