@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_levels", "draw_priors"]
 
-# One style per prior of a cell, on white under-strokes; the number in the badge says it again.
+# One style per prior of a cell, on white under-strokes; the number in the badge (from 0, as in
+# `PriorIndex`) says it again.
 PRIOR_STYLES: tuple[tuple[str, Any], ...] = (
     (BLUE, "solid"),
     (VERMILION, (0, (5, 1.6))),
@@ -152,7 +153,7 @@ def draw_priors(
 
     >>> from detlearn.boxes import SSD300_VOC_PRIORS
     >>> draw_priors(SSD300_VOC_PRIORS, 4, (1, 1))
-    Figure: Level 4, a 3 x 3 map, cell (1, 1): 4 priors around (150, 150) px of a 300 px image.
+    Figure: Level 4, a 3 x 3 map, row 1, column 1: 4 priors around (150, 150) px of 300.
     """
     from matplotlib.patches import Rectangle
 
@@ -165,10 +166,10 @@ def draw_priors(
     names = _ratio_names(config, level)
     step = config.steps[level]
     cx, cy = (column + 0.5) * step, (row + 0.5) * step
-    title = title or f"Level {level}: {side} × {side} map, cell ({row}, {column})"
+    title = title or f"Level {level}: {side} × {side} map, row {row}, column {column}"
     alt = alt or (
-        f"Level {level}, a {side} x {side} map, cell ({row}, {column}): {len(priors)} priors "
-        f"around ({px(cx)}, {px(cy)}) px of a {config.image_size} px image."
+        f"Level {level}, a {side} x {side} map, row {row}, column {column}: {len(priors)} priors "
+        f"around ({px(cx)}, {px(cy)}) px of {config.image_size}."
     )
 
     margin = 0.03 * size
@@ -218,7 +219,7 @@ def _prior_badges(axes: Axes, boxes: Sequence[Sequence[float]], names: Sequence[
         for x, y in spots:
             if all(math.hypot(x - a, y - b) >= gap for a, b in placed):
                 placed.append((x, y))
-                _badge(axes, x, y, str(i + 1), PRIOR_STYLES[i % len(PRIOR_STYLES)][0])
+                _badge(axes, x, y, str(i), PRIOR_STYLES[i % len(PRIOR_STYLES)][0])
                 break
 
 
@@ -240,7 +241,7 @@ def _prior_key(
     for i, ((_, _, w, h), name) in enumerate(zip(priors, names, strict=True)):
         colour, dashes = PRIOR_STYLES[i % len(PRIOR_STYLES)]
         axes.plot([0.24, 0.68], [y, y], color=colour, linestyle=dashes, lw=2.4)
-        _badge(axes, 0.1, y, str(i + 1), colour)
+        _badge(axes, 0.1, y, str(i), colour)
         axes.text(0.8, y, name, fontsize=11, va="center")
         axes.text(2.6, y, f"{px(w)} × {px(h)}", fontsize=11, va="center", ha="right")
         y += 0.42
@@ -249,9 +250,11 @@ def _prior_key(
     axes.plot(0.1, y, marker="+", color=INK, markersize=11, markeredgewidth=2.2)
     axes.text(0.8, y, "centre", fontsize=11, va="center")
     axes.text(2.6, y, f"({px(centre[0])}, {px(centre[1])})", fontsize=11, va="center", ha="right")
-    axes.text(
-        0.8, y + 0.28, f"= (cell + ½) × step {px(step)}", fontsize=10, va="center", color=MUTED
-    )
+    for line, words in enumerate(("x = (column + ½)", "y = (row + ½)"), start=1):
+        axes.text(
+            0.45, y + 0.28 * line, f"{words} × step {px(step)}", fontsize=10, va="center",
+            color=MUTED,
+        )  # fmt: skip
 
 
 def draw_levels(
@@ -325,7 +328,7 @@ def draw_levels(
                 fontsize=11, fontweight="bold", va="bottom", clip_on=False,
             )  # fmt: skip
             axes.text(
-                0, -overhang + 0.045 * size, f"{each} a cell, {each * side * side:,} in all",
+                0, -overhang + 0.045 * size, f"{each} per cell, {each * side * side:,} in all",
                 fontsize=9.5, color=MUTED, va="bottom", clip_on=False,
             )  # fmt: skip
         if title:

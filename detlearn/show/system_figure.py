@@ -70,7 +70,7 @@ def draw_system(*, title: str | None = None, alt: str | None = None) -> Figure:
             (0.64, "image", "(B, 3, S, S)"),
             (1.92, "backbone", "what is where"),
             (3.12, "pyramid", "L maps"),
-            (4.02, "heads", "one a level"),
+            (4.02, "heads", "one per level"),
             (4.92, "predictions", "P rows"),
             (6.72, "what follows", "with the P priors"),
         ):

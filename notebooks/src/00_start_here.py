@@ -8,7 +8,7 @@
 # - run a trained detector on a scene and on a photograph, and read its answer;
 # - name the six stations between a picture and that answer, and say what shape passes each of them;
 # - ask a detector which of its thousands of candidates a box came from;
-# - train a detector for a few seconds, and say which line of the picture you were on;
+# - train a detector for a few seconds, and say which branch of the diagram you were on;
 # - find your way through the chapters, their proofs, clinics and exercises.
 #
 # **45 minutes** with the exercises. Before it: some PyTorch (tensors, `nn.Module`, a training loop seen once). Nothing about detection is assumed.
@@ -28,7 +28,7 @@ from detlearn.teach.exercises import nb00
 from detlearn.teach.prove import prove
 from detlearn.training import TrainConfig, train
 
-print(len(list_models()), "models:", *list_models())
+print(len(list_models()), "models, among them", *list_models()[:5])
 
 # %% [markdown] id="a-detector-running" slide="slide"
 # ## 1 · A detector, running
@@ -38,7 +38,7 @@ print(len(list_models()), "models:", *list_models())
 # The repository carries a small one, trained and ready: `ssd_tiny`, half a million numbers, two megabytes. Load it.
 
 # %% [markdown] id="notes-first-minute" slide="notes"
-# Run the next three cells at once, before any explanation: something must be on the screen in the first minute. Ask what the dashed boxes are before you say it (ground truth: where the objects really are).
+# > *For the speaker.* Run the next three cells at once, before any explanation: something must be on the screen in the first minute. Ask what the dashed boxes are before you say it (ground truth: where the objects really are).
 
 # %% id="load-a-detector" slide="fragment"
 model = load_model(data_path("weights", "ssd_tiny.safetensors"))
@@ -69,7 +69,7 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="a-photograph" slide="subslide"
-# The dashed boxes are the **ground truth**: where the objects really are, according to whoever drew the scene. The detector has never seen this scene, only others of its kind.
+# The dashed boxes are the **ground truth**: where the objects really are, according to whoever drew the scene. The dark blob and the green tick are scraps, objects of no class, put there to tempt it. The detector has never seen this scene, only others of its kind.
 #
 # Now something that it has never seen the like of: a photograph. These coins lay in Pompeii; nobody cut them out of paper.
 
@@ -91,7 +91,7 @@ show.draw_boxes(
 # %% [markdown] id="what-the-photo-teaches" slide="fragment"
 # Look before you judge: which boxes are right, which are absurd, how many coins did it miss? Three things to take along:
 #
-# - it found *where* the coins are, although it has never seen one, and not *what* they are: it answered, without complaint, in the only eight words it has. A network knows no *other*;
+# - it found *where* the coins are, although it has never seen one, and not *what* they are: it answered, without complaint, in the only eight words it has. It has no word for *something else*;
 # - a score of 0.9 is not a probability of 90 % outside the kind of pictures it was trained on;
 # - the picture had another size than the scene, and you did nothing about it: `detect` resizes on the way in and scales the boxes on the way out.
 
@@ -99,7 +99,7 @@ show.draw_boxes(
 print(tuple(photo.shape), "with", len(coins["boxes"]), "coins")
 side = model.config.priors.image_size
 print("the network works on", side, "x", side, "pixels")
-print("boxes beyond those:", bool((seen["boxes"] > side).any()))
+print(f"boxes reach as far as x = {seen['boxes'][:, 2].max():.0f}")
 
 # %% [markdown] id="what-comes-out" slide="slide"
 # ## 2 · What comes out
@@ -117,6 +117,8 @@ assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 # - `scores` (D,): 0 to 1, best first;
 # - `labels` (D,): integers from 1. **Label 0 is the background**: what a box is when it holds nothing. No object ever has it. Many a "my loss is NaN" thread begins with an object numbered 0.
 #
+# (`detect` adds a fourth key, `priors`; §3 asks it something.)
+#
 # Why say which four numbers? Because a box can be written in many ways. The same box, four times:
 
 # %% id="four-formats" slide="subslide"
@@ -128,11 +130,11 @@ relative = boxes.xyxy_to_cxcywh(box) / 200  # an image of 200 x 200
 print("fractions      ", [round(x, 3) for x in relative.tolist()])
 
 # %% [markdown] id="iou" slide="subslide"
-# Nothing in the numbers says which format they are in, so the course has one rule: a variable called `boxes` holds corners, and any other format stands in the name (`boxes_xywh`).
+# Nothing in the numbers says which format they are in, so the course has one rule: a variable called `boxes` holds corners (`boxes.` with a dot is the module), and any other format stands in the name (`boxes_xywh`).
 #
 # ### How good is a box?
 #
-# **Intersection over union**, IoU: the area that two boxes share, divided by the area that they cover together. 1 is the same box, 0 is no contact. By hand, on squares of a sheet of paper (`prove` stops the notebook if its two numbers differ):
+# **Intersection over union**, IoU: the area that two boxes share, divided by the area that they cover together. 1: the same box; 0: nothing shared. By hand, on squares of a sheet of paper (`prove` stops the notebook if its two numbers differ):
 
 # %% id="iou-by-hand" slide="-"
 a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # 4 squares
@@ -146,7 +148,7 @@ prove(
 )
 
 # %% id="iou-of-the-scene" slide="fragment"
-# a row for each object, a column for each box
+# G objects in rows, D detections in columns
 overlap = boxes.box_iou(target["boxes"], found["boxes"])  # (G, D)
 best = overlap.amax(dim=1)  # (G,)
 print("every object has a box:", bool((best > 0.5).all()))
@@ -158,7 +160,7 @@ print("every object has a box:", bool((best > 0.5).all()))
 
 # %% id="a-low-threshold" slide="-"
 (many,) = model.detect([image], score_threshold=0.2)
-print("more boxes:", len(many["boxes"]) > len(found["boxes"]))
+print(len(found["boxes"]), "boxes, then", len(many["boxes"]))
 print(
     "the best ones are the same:",
     bool(torch.equal(many["boxes"][: len(found["boxes"])], found["boxes"])),
@@ -169,12 +171,17 @@ show.draw_boxes(
     many["labels"],
     many["scores"],
     names,
-    alt="The same scene at a score threshold of 0.2: weak boxes appear, "
-    "second opinions about objects and boxes in empty places.",
+    alt="The same scene at a score threshold of 0.2, every box with its "
+    "class and score.",
 )
 
+# %% [markdown] id="threshold-answer" slide="fragment"
+# Both: one house gets two more opinions (face, person), a cross becomes a tree as well, and the dark scrap, no object at all, a disc.
+#
+# A lower threshold means fewer misses but more false alarms. **Recall** is the share of the objects that are found, **precision** the share of the boxes that are right; chapter 01 turns both into one number, AP.
+
 # %% [markdown] id="notes-threshold" slide="notes"
-# Lower threshold: fewer misses, more false alarms. Say the two words recall and precision, draw the two axes, and promise that chapter 01 turns the whole curve into one number, AP.
+# > *For the speaker.* Draw the two axes, recall and precision, and let the room say where a threshold of 0.2 and one of 0.9 would lie.
 
 # %% [markdown] id="exercise-count-text" slide="subslide"
 # **Exercise.** How many boxes of one class reach a threshold? Fill in the dots, run the cell again, and read what it says. `nb00.count_detections.hint()` helps a little, again a little more. You are done when it praises you.
@@ -191,9 +198,9 @@ def count_detections(detection, label, threshold):
 nb00.count_detections.check(count_detections)
 
 # %% [markdown] id="the-sentence" slide="slide"
-# ## 3 · One sentence
+# ## 3 · One diagram
 #
-# Four systems, four papers, four repositories that share no line. Yet all of them are the same sentence, and each chapter changes some of its words:
+# Four systems, four papers, four repositories that share no line. Yet all four fit one diagram, read from left to right; each chapter changes some of its parts:
 
 # %% id="the-picture" slide="-"
 show.draw_system()
@@ -206,7 +213,9 @@ show.draw_system()
 # | **M2Det** | VGG-16, ResNet | FFM, 8 TUM, SFAM | conv on each scale | fixed | levels as well as scales |
 # | **HRNet** | itself | fuse layers | heat maps, or SSD's heads | none, or fixed | resolution is never lost |
 #
-# The words will come, one chapter each. Today you walk the sentence once, from left to right, with `ssd_tiny` and the scene above, and look at **one shape a station**. In the comments B counts images, H and W are height and width, P counts priors and K classes.
+# The words will come, one chapter each. Today you walk once through six stations, with `ssd_tiny` and the scene above, and look at **one shape per station**: image, backbone, pyramid, heads, then in the lower branch decode and nms. (`mine` is for chapter 03, `score`, the mAP of a whole data set, for chapter 01.)
+#
+# In the comments B counts images, H and W are height and width (S in the diagram, where they are equal), P counts priors and K classes.
 
 # %% id="normalise" slide="subslide"
 # 1 image: uint8 pixels become numbers around zero
@@ -219,14 +228,14 @@ print(
 )
 
 # %% id="features" slide="fragment"
-# 2, 3 backbone and pyramid: maps from fine to coarse
+# 2, 3 backbone and pyramid in one call: maps from fine to coarse
 with torch.inference_mode():
     pyramid = model.features(images)
 for level, maps in enumerate(pyramid):
     print(f"level {level}:", tuple(maps.shape))
 
 # %% [markdown] id="read-the-pyramid" slide="fragment"
-# A **feature map** is a picture of the picture: 32 × 32 **cells**, each describing its own 4 × 4 pixels and their surroundings, not by three numbers but by as many as the shape's second entry says. The next map, or **level**, has half as many cells a side, each of which sees about twice as far. Small objects are looked for in the fine maps, large ones in the coarse.
+# A **feature map** is a picture of the picture: 32 × 32 **cells**, each describing its own 4 × 4 pixels and their surroundings, not by three numbers but by as many as the shape's second entry says. The next map, or **level**, has half as many cells per side, each of which sees about twice as far. Small objects are looked for in the fine maps, large ones in the coarse.
 
 # %% id="heads" slide="subslide"
 # 4 heads: what is it, and how far is it off?
@@ -237,7 +246,7 @@ print("deltas", tuple(deltas.shape))
 print("priors", tuple(model.priors.shape))
 
 # %% [markdown] id="read-the-heads" slide="fragment"
-# Thousands of rows, for a scene with a handful of objects? A network returns tensors of one fixed shape, so a single-shot detector holds up a long list of boxes that were written down before any picture was seen, the **priors**. For each of them it says what it holds (`logits`, one number a class) and how to move it so that it fits (`deltas`, four numbers). Most hold nothing. Chapter 02 is about where the list comes from.
+# Thousands of rows, for a scene with a handful of objects? A network returns tensors of one fixed shape, so a single-shot detector holds up a long list of boxes that were written down before any picture was seen, the **priors**. For each of them it says what it holds (`logits`, one number per class) and how to move it so that it fits (`deltas`, four numbers). Most hold nothing. Chapter 02 is about where the list comes from.
 
 # %% id="decode" slide="subslide"
 # 5 decode: priors, moved by what the network said
@@ -245,12 +254,7 @@ scores = logits[0].softmax(dim=-1)  # (P, K)
 moved = boxes.decode(deltas[0], model.priors)  # (P, 4)
 # column 0 is the background
 sure = scores[:, 1:].amax(dim=1) > 0.5  # (P,)
-print(
-    "some priors are sure:",
-    bool(sure.any()),
-    "| they are under 5 %:",
-    bool(sure.float().mean() < 0.05),
-)
+print(int(sure.sum()), "of", len(sure), "priors are sure")
 
 # %% id="before-nms" slide="-"
 # priors are fractions of the image: times 128 they are pixels
@@ -262,10 +266,10 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="read-nms" slide="fragment"
-# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it, again and again, class by class. That is the last station:
+# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it, again and again, within each class. (So an object may keep two boxes with different labels, as a house did above.) That is the sixth station:
 
 # %% id="select" slide="subslide" tags=["prove"]
-# 6 nms: one object, one box
+# 6 nms: one box for each object and class
 config = model.config
 answer = boxes.select_detections(
     boxes.clip_boxes(moved, 1, 1) * 128,
@@ -288,10 +292,9 @@ for key in ("boxes", "scores", "labels"):
 # %% id="where-it-came-from" slide="-"
 index = int(answer["priors"][1])
 place = boxes.PriorBox(config.priors).locate(index)
-side = config.priors.map_sizes[place.level]
 prior = boxes.cxcywh_to_xyxy(model.priors[index])[None] * 128
 both = torch.cat([answer["boxes"][1:2], prior])
-print("on the map:", 0 <= place.row < side and 0 <= place.column < side)
+print(place)
 show.draw_boxes(
     image,
     both,
@@ -304,11 +307,19 @@ show.draw_boxes(
 # %% [markdown] id="move-detections" slide="subslide"
 # ### Predict, then move
 #
-# One box is explained; here are all of them. On the left is the whole answer, on the right one box of it, enlarged, with the prior that it was made from (orange, dashed); the table says which level and which cell each box came from. Write three guesses down **before** you move anything; the cell after the explorer checks what you then read off.
+# One box is explained; here are all of them. On the left is the whole answer, on the right one box of it, enlarged, with the prior that it was made from (orange, dashed); the table says which level and which cell (row, column) each box came from. Run the cell to get the sliders; they start at a score of 0.50 and an IoU of 0.45. Write three guesses down **before** you move anything; the cell after the explorer checks what you then read off.
 #
 # 1. Push *IoU at most* up to 1.00: now no overlap is too much, and nothing is suppressed. How many boxes do you get, twice as many, or ten times?
 # 2. Back to 0.45. Which level made the **largest** box, and which the **smallest**? *Look at box* steps through them.
 # 3. Raise *score over* to 0.90. How many objects are still found, and what have the lost ones in common?
+#
+# <details><summary>Answers</summary>
+#
+# 1. About nine times as many: a stack on every object.
+# 2. The largest, the disc, comes from level 2, a coarse one; the smallest, a cross, from level 0, the finest.
+# 3. Four stay. The lost ones are the three smallest, two crosses and a house of 8 to 10 px.
+#
+# </details>
 
 # %% id="explorer-detections" slide="-" tags=["explorer"]
 show.DetectionExplorer(model, image, target)
@@ -334,21 +345,21 @@ print("priors that answer for an object:", int(positive.sum()))
 print("priors that answer for nothing:  ", int((~positive).sum()))
 
 # %% [markdown] id="loss-by-hand" slide="subslide"
-# A prior that answers for an object is a **positive**, any other a **negative**. Almost all are negatives, and that is why the loss takes only the three hardest of them for each positive (chapter 03).
+# A prior that answers for an object is a **positive**, any other a **negative**. Almost all are negatives, and that is why the loss takes only three of them for each positive, those that the network is most wrong about (chapter 03).
 #
-# **Predict.** An untrained network knows nothing, so every one of 9 classes gets about 1/9, and each prior that counts costs log 9 = 2.2. For each positive four count, itself and three negatives; the sum is divided by the positives alone, so expect about 4 · 2.2 = 8.8.
+# **Predict.** An untrained network knows nothing, so every one of 9 classes gets a probability of about 1/9. The loss of one prior is the **cross-entropy**, −log of the probability given to the right class: −log(1/9) = 2.2 (natural logarithm). For each positive four count, itself and three negatives; the sum is divided by the positives alone, so expect about 4 · 2.2 = 8.8.
 
 # %% id="loss-at-step-0" slide="fragment"
 torch.manual_seed(0)
 fresh = create_model("ssd_tiny").eval()
 with torch.inference_mode():
     losses = fresh.loss(fresh(images), [target])
-print("two losses:", *losses)
+for name, value in losses.items():
+    print(f"{name:15} {value:.1f}")
 assert 8 < losses["classification"] < 11
-print("near 8.8: random weights have weak opinions already")
 
 # %% [markdown] id="train-a-little" slide="subslide"
-# Now teach it. Thirty-two scenes, fifteen times over: seconds on two cores, and far too little to be useful. It shows that the wires are connected: **a network that cannot learn a handful of pictures by heart will not learn a thousand.**
+# A little more than 8.8: random weights have weak opinions already, and these are wrong. Now teach it. Thirty-two scenes, fifteen times over: seconds on two cores, and far too little to be useful. It shows that the wires are connected: **a network that cannot learn a handful of pictures by heart will not learn a thousand.**
 
 # %% id="a-short-training" slide="-"
 few = Shapes(length=32)
@@ -359,15 +370,15 @@ history = train(fresh, few, short, device="cpu", progress=False)
 first, last = (
     sum(history[epoch][key] for key in losses) for epoch in (0, -1)
 )
-print("half of the loss is gone:", last < 0.5 * first)
+print("less than a third of the loss is left:", last < first / 3)
 
 # %% [markdown] id="notes-training" slide="notes"
-# Ask why the loss falls although nobody told the network where to look. Then let the students break the wire: swap images and targets of two scenes, and see how far the loss still falls (it does, by learning the frequencies).
+# > *For the speaker.* Ask why the loss falls although nobody told the network where to look. Then let the students break the wire: swap images and targets of two scenes, and see how far the loss still falls (it does, by learning the frequencies).
 
 # %% [markdown] id="shapes" slide="subslide"
 # ### The data set that draws itself
 #
-# COCO, the photographs that detectors are measured on, is 20 GB and a night of training. *Shapes* is a function: a number in, a scene out, the same on every machine. Four classes are **simple** (disc, square, triangle, cross), four are **complex**, made of parts (face, house, tree, person), in equal sizes from 6 to 75 % of the side. M2Det's claim is about exactly that difference, so it can be tested here (chapter 09). The person has 17 joints, for HRNet.
+# COCO, the photographs that detectors are measured on, is 20 GB and a night of training. *Shapes* is a function: a number in, a scene out, the same on every machine. Four classes are **simple** (disc, square, triangle, cross), four are **complex**, made of parts (face, house, tree, person), both groups in the same range of sizes: the longer side is 6 to 75 % of the image's. M2Det claims that complex objects need deeper features than simple ones of the same size, so that can be tested here (chapter 09). The person has 17 joints, for HRNet.
 
 # %% id="some-scenes" slide="-"
 show.draw_scenes(
@@ -387,8 +398,8 @@ prove("scene 5 is scene 5, however it is asked for", again, later)
 # ## 5 · How every chapter works
 #
 # 1. **A question**, and the smallest tensor that shows it, checked by hand.
-# 2. **The block**, in a few lines, each change of shape written behind it: `# (B, P, 4)`. The letters mean the same everywhere: B batch, C channels, H W, L levels, A priors a cell, P all priors, K classes (with the background), G ground truths, D detections.
-# 3. **Prove it**: a cell that compares ours with another implementation and stops if they differ. You have met four.
+# 2. **The block**, in a few lines, each change of shape written behind it: `# (B, P, 4)`. The letters mean the same everywhere: B batch, C channels, H W, L levels, A priors per cell, P all priors, K classes (with the background), G ground truths, D detections.
+# 3. **Prove it**: a cell that computes one thing in two ways, if possible with somebody else's code, and stops if they differ. You have met three.
 # 4. **A picture**, then something to move.
 # 5. **Paper ↔ code**: where the paper, the published code and this course disagree, and a cell that shows it.
 # 6. **Bug clinic** and **exercises** that check themselves.
@@ -398,7 +409,7 @@ prove("scene 5 is scene 5, however it is asked for", again, later)
 # %% [markdown] id="ledger" slide="subslide" tags=["ledger"]
 # ### Paper ↔ code
 #
-# The small print that all the chapters share. Each row has bitten somebody:
+# The small print that all the chapters share; skip it at a first reading. Each row has bitten somebody:
 #
 # | what | often found | here | see it |
 # |--|--|--|--|
@@ -436,6 +447,9 @@ try:
 except ValueError as error:
     print(error)
 
+# %% [markdown] id="clinic-label-0-answer" slide="fragment" tags=["clinic"]
+# It would be taught that a disc is nothing. And in a batch of discs only, no prior would be positive: a loss divided by the number of positives is 0 / 0 = NaN, *not a number*. Here the check stops you first.
+
 # %% [markdown] id="clinic-mode" slide="subslide" tags=["clinic"]
 # **2. The same picture, two answers.** The detector finds everything in a test, and half of it in the demo that shows pictures one by one. Diagnose before you run: what in a network depends on the *other* images of the batch?
 
@@ -457,18 +471,20 @@ model = load_model(data_path("weights", "ssd_tiny.safetensors"))
 print("trains:", model.training)
 
 # %% [markdown] id="clinic-format" slide="subslide" tags=["clinic"]
-# **3. Boxes in the right places, all of them too large.** Somebody read COCO's `bbox` as corners. Which check would have caught it, and which boxes would have slipped through?
+# **3. Most boxes are refused; the rest start at the right corner but are too small.** Somebody read COCO's `bbox`, (x, y, w, h), as corners. Which boxes slip through the check?
 
 # %% id="clinic-xywh" slide="-" tags=["clinic"]
 coco_style = boxes.xyxy_to_xywh(target["boxes"])
 try:
     boxes.check_boxes(coco_style, size=(128, 128), name="scene 109")
-    print("slipped through")
 except ValueError as error:
-    print("caught:", "x1 < x2" in str(error))
+    print(error)
+slip = (coco_style[:, :2] < coco_style[:, 2:]).all(dim=1)  # (G,)
+for label in target["labels"][slip]:
+    print("slips through:", names[label])
 
 # %% [markdown] id="clinic-format-answer" slide="fragment" tags=["clinic"]
-# `check_boxes` asks for x1 < x2: a box whose width is smaller than its x is caught. An object near the upper left corner, with a width larger than its x, slips through. So a check is no substitute for **drawing your targets before you train**.
+# `check_boxes` asks for x1 < x2 and y1 < y2. Here the second corner is (w, h), so only an object with w > x *and* h > y slips through: a large one, or one near the upper left. So a check is no substitute for **drawing your targets before you train**.
 
 # %% [markdown] id="exercise-fractions-text" slide="slide"
 # ### Exercise: from pixels to priors

@@ -182,7 +182,7 @@ def test_prior_boxes_and_an_object(read):
     assert "decoded\t216\t165\t90\t138" in reader.frame.inner_text("#coded")
     reader.press("#rank", "ArrowRight")
     reader.changed()
-    assert "prior 1 of level 2, row 5, column 6" in reader.frame.inner_text("#coded caption")
+    assert "prior 0 of level 2, row 5, column 6" in reader.frame.inner_text("#coded caption")
     reader.press("#threshold", "End")
     reader.changed("0 priors of 8,732 reach IoU 0.95. Best: 0.726")
     assert "so it is forced" in reader.facts()

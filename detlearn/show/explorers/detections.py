@@ -192,7 +192,7 @@ class DetectionExplorer(ModelExplorer):
         if not count:
             return facts_table([], f"No box scores over {self.score.value:.2f}: lower the score.")
         two_step = self._anchors is not None
-        header = ["box", "class", "score", "level", "cell", "prior", "prior, px", "box, px"]
+        header = ["box", "class", "score", "level", "row, column", "prior", "prior, px", "box, px"]
         header += ["IoU prior, box"] + ["IoU anchor, box"] * two_step
         header += ["IoU object, box"] * bool(len(self._truth))
         cell = "padding: 1px 0.9em 1px 0; text-align: left; white-space: nowrap"
@@ -225,7 +225,7 @@ class DetectionExplorer(ModelExplorer):
             self._class(int(self.detections["labels"][index])),
             f"{float(self.detections['scores'][index]):.2f}",
             f"{place.level} ({sides} × {sides})",
-            f"({place.row}, {place.column})",
+            f"{place.row}, {place.column}",
             f"{place.prior} of {self.model.config.priors.priors_per_cell[place.level]}",
             _sides(prior),
             _sides(box),
@@ -344,7 +344,7 @@ class DetectionExplorer(ModelExplorer):
         where = self._places[index]
         y, x = TOP + SIDE + 8, SIDE + GAP
         words = (
-            f"level {where.level}, cell ({where.row}, {where.column}), prior {where.prior}; "
+            f"level {where.level}, row {where.row}, column {where.column}, prior {where.prior}; "
             f"IoU of prior and box {float(self._overlap[index]):.2f}"
         )
         pen.text((x, y), words, fill=INK, font=font(13))

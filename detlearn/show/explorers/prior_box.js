@@ -99,7 +99,7 @@ export function mount(app, options) {
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const cellPanel = element(right, "div"), objectPanel = element(right, "div");
   const list = table(cellPanel, "The priors of this cell, in px of the network input",
-    ["prior", "w × h", "x1, y1", "x2, y2", "~row of P"]);
+    ["prior", "w × h", "x1, y1", "x2, y2", "~index"]);
   const best = slider(objectPanel, "rank", "Prior", {},
     (value) => { state.rank = value; update(); });
   const coded = table(objectPanel, "", ["px", "cx", "cy", "w", "h"], "coded");
@@ -289,14 +289,15 @@ export function mount(app, options) {
     const [cx, cy] = priorCenter(l, k, state.row, state.column).map((v) => v * size);
     facts.innerHTML = `Level ${k}: ${s} × ${s} cells × ${each} priors = ` +
       `<b>${thousands(counts[k])}</b> of ${thousands(sum(counts))}. Cell row ${state.row}, column ` +
-      `${state.column}: centre <b>(${px(cx)}, ${px(cy)})</b> = (cell + ½) × step ` +
-      `${px(l.steps[k])}.` + (changed ? ` The clamp changes ${changed} of ${each} here.` : "");
+      `${state.column}: centre <b>(${px(cx)}, ${px(cy)})</b> = ` +
+      `(column + ½, row + ½) × step ${px(l.steps[k])}.` +
+      (changed ? ` The clamp changes ${changed} of ${each} here.` : "");
     const first = firstIndex(l, k, state.row, state.column);
     list.fill(priors.map((prior, i) => {
       const corners = toCorners(prior).map((v) => px(v * size));
       return {
         swatch: i,
-        cells: [String(i + 1), `${px(prior[2] * size)} × ${px(prior[3] * size)}`,
+        cells: [String(i), `${px(prior[2] * size)} × ${px(prior[3] * size)}`,
           `${corners[0]}, ${corners[1]}`, `${corners[2]}, ${corners[3]}`, thousands(first + i)],
         point: (on) => { state.picked = on ? i : -1; picture.paint(); },
       };
@@ -316,7 +317,7 @@ export function mount(app, options) {
     const top = homes[0], bestIou = iou[positive[0]];
     facts.innerHTML = `<b>${plural(reached, "prior")}</b> of ${thousands(sum(counts))} reach IoU ` +
       `${at}${where.length ? ` (${where.join(", ")})` : ""}. Best: <b>${bestIou.toFixed(3)}</b>, ` +
-      `level ${top.level}, row ${top.row}, column ${top.column}, prior ${top.prior + 1}; ` +
+      `level ${top.level}, row ${top.row}, column ${top.column}, prior ${top.prior}; ` +
       (bestIou < state.threshold
         ? "below the threshold, so it is <b>forced</b>: without that rule nobody would learn " +
           "this object."
@@ -326,8 +327,8 @@ export function mount(app, options) {
     best.show(state.rank, `${state.rank + 1} of ${positive.length}`, positive.length - 1);
     const prior = priorAt(priors, chosen), deltas = encode(state.box, prior);
     const pixels = (values) => values.map((v) => px(v * size));
-    coded.title.textContent = `Encode: prior ${home.prior + 1} of level ${home.level}, row ` +
-      `${home.row}, column ${home.column} (row ${thousands(chosen)} of P)`;
+    coded.title.textContent = `Encode: prior ${home.prior} of level ${home.level}, row ` +
+      `${home.row}, column ${home.column} (index ${thousands(chosen)})`;
     coded.fill([
       { cells: ["prior", ...pixels(prior)] },
       { cells: ["object", ...pixels(toCenter(state.box))] },
@@ -341,7 +342,7 @@ export function mount(app, options) {
       `The best 6 of ${positive.length} responsible priors` : "The responsible priors";
     responsible.fill(shown.map((i, n) => ({
       picked: n === state.rank,
-      cells: [`${homes[n].level}.${homes[n].prior + 1}` +
+      cells: [`${homes[n].level}.${homes[n].prior}` +
         (iou[i] < state.threshold ? " forced" : ""), iou[i].toFixed(3), homes[n].row,
       homes[n].column, `${px(priors[4 * i + 2] * size)} × ${px(priors[4 * i + 3] * size)}`],
       pick: () => { state.rank = n; update(); },

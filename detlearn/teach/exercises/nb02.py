@@ -428,12 +428,12 @@ find_prior = Exercise(
     key="find_prior",
     prompt=(
         "Write `find_prior(index, map_sizes, priors_per_cell)`: level, row, column and number "
-        "within its cell of the prior in row `index` of the (P, 4) tensor. The order is level, "
+        "within its cell of the prior that is entry `index` of the list. The order is level, "
         "row, column, prior; all four count from 0."
     ),
     stub='''
     def find_prior(index, map_sizes, priors_per_cell):
-        """(level, row, column, prior) of one row of the tensor."""
+        """(level, row, column, prior) of entry index of the list."""
         levels = zip(map_sizes, priors_per_cell)
         for level, (side, number) in enumerate(levels):
             ...
@@ -441,7 +441,7 @@ find_prior = Exercise(
     ''',
     solution_source='''
     def find_prior(index, map_sizes, priors_per_cell):
-        """(level, row, column, prior) of one row of the tensor."""
+        """(level, row, column, prior) of entry index of the list."""
         levels = zip(map_sizes, priors_per_cell)
         for level, (side, number) in enumerate(levels):
             if index < side * side * number:
@@ -508,14 +508,15 @@ moves = Exercise(
     key="moves",
     prompt=(
         "Write down `moves`, what the explorer showed you in the three tasks: the centre (x, y) in "
-        "px; how many of the four boxes the clamp changes; (level, row, column) of row 5,776."
+        "px before clamping; how many of the four boxes the clamp changes; (level, row, column) of "
+        "the prior with index 5,776."
     ),
     stub="moves = ...",
     solution_source="moves = ((304, 304), 2, (1, 0, 0))",
     hints=(
         "Level 2 has 10 cells a side and a step of 32 px: the last centre is at (9 + 0.5) * 32.",
         "Level 5 has sides of 264 and 288 px, and a wide and a tall box of 373 x 187 px.",
-        "Level 0 has 38 * 38 * 4 = 5,776 priors; its last row in the tensor is number 5,775.",
+        "Level 0 has 38 * 38 * 4 = 5,776 priors; the last of them has index 5,775.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -529,7 +530,7 @@ moves = Exercise(
         ),
         WrongAnswer(
             "moves = ((304, 304), 2, (0, 37, 37))",
-            "That is row 5,775, the last cell of level 0. Rows count from 0: 5,776 is the next.",
+            "That is prior 5,775, the last of level 0. They count from 0: 5,776 is the next.",
         ),
     ),
     praise="The clamp moves centres, too: that is the surprise of this chapter.",
