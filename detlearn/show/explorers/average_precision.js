@@ -5,10 +5,7 @@ import { argsort, averagePrecision, envelope, precisionRecall, readings } from "
 import { button, drag, element, hint, keys, layOut, radios, slider, stage, table } from "./page.js";
 
 const METHODS = [["11-point", "11-point"], ["area", "area"], ["101-point", "101-point (COCO)"]];
-const ABOUT = {
-  "11-point": "VOC 2007: recall 0, 0.1, …, 1", area: "VOC since 2010: exact",
-  "101-point": "COCO: recall 0, 0.01, …, 1",
-};
+const ABOUT = { "11-point": "VOC 2007", area: "VOC since 2010", "101-point": "COCO" };
 
 export function mount(app, options) {
   const order = argsort(options.scores, true);
@@ -43,7 +40,7 @@ export function mount(app, options) {
   });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const results = table(right, "AP, read in three ways",
-    ["interpolation", "admitted", "all", "~reads"], "results");
+    ["interpolation", "admitted", "all", "~used by"], "results");
   const list = table(right, "", ["rank", "score", "right", "precision", "recall", "~envelope"]);
   hint(right, "Click a dot or a square; with the curve focused, [→] admits one more, [←] one " +
     "fewer, [Space] turns the last one from right to wrong and back.");
