@@ -226,7 +226,7 @@ class DetectionExplorer(ModelExplorer):
             f"{float(self.detections['scores'][index]):.2f}",
             f"{place.level} ({sides} × {sides})",
             f"{place.row}, {place.column}",
-            f"{place.prior} of {self.model.config.priors.priors_per_cell[place.level]}",
+            f"{place.prior} of 0–{self.model.config.priors.priors_per_cell[place.level] - 1}",
             _sides(prior),
             _sides(box),
             f"{float(self._overlap[index]):.2f}",
