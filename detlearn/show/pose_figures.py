@@ -244,7 +244,7 @@ def draw_decoding(
     wide = (WIDTH - left - 0.1 - gap * (len(lines) - 1)) / len(lines)
     with house_style():
         drawing = new_figure(WIDTH, height)
-        for k, (title, ways) in enumerate(lines.items()):
+        for k, (title, curves) in enumerate(lines.items()):
             axes = drawing.add_axes(
                 ((left + k * (wide + gap)) / WIDTH, 0.52 / height, wide / WIDTH, 1.9 / height)
             )
@@ -252,8 +252,8 @@ def draw_decoding(
             for pixel in range(int(np.ceil(where.min())), int(where.max()) + 1):
                 axes.axvline(pixel, color=RULE, lw=1.0, linestyle=":", zorder=0)
             step = max(1, len(where) // 12)
-            for (way, values), (colour, look, thick) in zip(ways.items(), LOOKS, strict=False):
-                axes.plot(where, values, look, color=colour, lw=thick, markersize=4.5,
+            for (way, curve), (colour, look, thick) in zip(curves.items(), LOOKS, strict=False):
+                axes.plot(where, curve, look, color=colour, lw=thick, markersize=4.5,
                           markevery=step, label=way)  # fmt: skip
             axes.set_ylim(-1.15 * most, 1.6 * most)
             axes.set_title(title, fontsize=11)
@@ -262,6 +262,6 @@ def draw_decoding(
             else:
                 axes.set_ylabel(y)
             axes.set_xlabel(x)
-            axes.legend(frameon=False, fontsize=9, loc="upper right", ncols=len(ways),
+            axes.legend(frameon=False, fontsize=9, loc="upper right", ncols=len(curves),
                         handlelength=1.6, columnspacing=0.9, borderaxespad=0.0)  # fmt: skip
         return finish(drawing, alt)

@@ -137,10 +137,10 @@ def _moments(model: nn.Module, trunk: HRNet, given: Tensor) -> dict[tuple[str, s
     parameter = next(model.parameters())
     try:
         for s, stage in enumerate(trunk.stages, start=2):
-            for n, module in enumerate(stage, start=1):
+            for n, module in enumerate(stage.children(), start=1):
                 name = f"stage {s}, module {n}"
                 handles.append(module.register_forward_hook(keep(name, -1)))
-                for k, branch in enumerate(module.branches):
+                for k, branch in enumerate(module.get_submodule("branches").children()):
                     handles.append(branch.register_forward_hook(keep(name, k)))
         model.eval()
         with torch.no_grad():

@@ -118,9 +118,7 @@ def _loss_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
         yield (
             torch.rand(B, J, H, W, generator=generator),
             torch.rand(B, J, H, W, generator=generator),
-            torch.tensor([0.0, 0.5, 1.0, 1.5])[
-                torch.randint(0, 4, (B, J), generator=generator)
-            ],
+            torch.tensor([0.0, 0.5, 1.0, 1.5])[torch.randint(0, 4, (B, J), generator=generator)],
         )
 
 
@@ -473,7 +471,7 @@ moves = Exercise(
     stub="moves = ...",
     solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0)",
     hints=(
-        "Put x to 10.40 and y to 8.00 with the sliders; the table shows the errors with two digits.",
+        "Put x to 10.40 and y to 8.00 with the sliders; the table shows errors with two digits.",
         "A decoder can only find what was painted. Where is the bump when it is rounded?",
         "Near the edge look at the table's x: published code and ours do not refine there.",
     ),
