@@ -570,8 +570,8 @@ for name in ("nose", "left_wrist", "right_knee"):
     peaks = decode_heatmaps(maps, "dark", tiny.sigma).points
     found[name + "\n"] = peaks[k].tolist()
 show.draw_heatmaps(panels, truth=truth, points=found,
-    alt="What the trained network answers: a bump for each joint; the decoded ring lies on the "
-    "true cross, or beside it.")
+    alt="What the trained network answers: a bump for each joint; the "
+    "decoded ring lies on the true cross, or beside it.")
 
 # %% [markdown] id="score-words" slide="subslide"
 # ### Scored, and the lost halves in its score
@@ -603,7 +603,7 @@ show.draw_seeds({words: [ap] for words, ap in scores.items()}, x="OKS-AP",
     "the shift the flip test does harm.")
 
 # %% [markdown] id="score-read" slide="fragment"
-# One trained network, five scores. The flip test without its shift is *worse than no flip test*; users of the published code found the same (72.0 against 74.0 AP in [one report](https://github.com/leoxiaobin/deep-high-resolution-net.pytorch/issues/22)). Half pixels are not pedantry.
+# One trained network, five scores. The flip test without its shift is *worse than no flip test*. (With the published code [one report](https://github.com/leoxiaobin/deep-high-resolution-net.pytorch/issues/22) has 72.0 AP without the shift and 74.0 with it.) Half pixels are not pedantry.
 
 # %% [markdown] id="notes-score" slide="notes"
 # > *For the speaker.* Let the room explain why the shift matters so much here: these people are 40 px tall, a crop pixel is a third of a picture's pixel, and COCO's thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
@@ -697,15 +697,18 @@ show.draw_boxes(scene, found["boxes"], labels=found["labels"],
                 "true ones are dashed.")
 
 # %% [markdown] id="branches-words" slide="subslide"
-# ### Predict, then look
+# ### Predict, then move
 #
-# All four resolutions of this detector, on that scene, one channel each. **Predict** two things: in which branch does *one* cell answer for a quarter of the picture's width? And what will branch 0 look like *after* the last exchange, compared with *before* it? Then choose `its exchange`, and leaf through the channels.
+# All resolutions of this detector, on that scene, one channel of each; `module` chooses where, `its exchange` whether before or after it.
+#
+# 5. For how many px of the picture's side does *one* cell of branch 3 stand?
+# 6. Leaf back through the modules. In which stage does branch 2 appear first?
 
 # %% id="explorer-branches" slide="-" tags=["explorer"]
 show.BranchExplorer(detector, scene)
 
 # %% [markdown] id="branches-read" slide="fragment"
-# Branch 3: four cells of 32 px. After the exchange branch 0 shows large square patches beside its fine lines: the coarse branches' cells, repeated. (Without a kernel you see one state.)
+# Compare *before* and *after*: the exchange brings the coarse branches' cells, large squares, into the fine maps. A map that is dark all over says nothing about this scene: ReLU has silenced it. (Without a kernel you see one state.)
 
 # %% [markdown] id="compared-words" slide="subslide"
 # ### Scored beside `ssd_tiny`
@@ -744,8 +747,8 @@ print("ahead:", "neither" if abs(first - second) < 0.02 else
 # | accuracy while training | x by width, y by height | (x, y) by (h, w) | – | d |
 # | learning rate | falls at 170, 200 | one epoch early with PyTorch ≥ 1.1 | after the step | e |
 # | weight decay | in the config | Adam never gets it | AdamW gets it | – |
-# | `list(a) and list(b)` in OKS | both visible | is just `list(b)` | labels of the truth | f |
-# | pooling in HRFPN | average | average; its message has both names the wrong way round | average | §7 |
+# | `list(a) and list(b)` in OKS-NMS | both | is just `list(b)`; never reached | – | f |
+# | pooling in HRFPN | average | average; when MAX is chosen it prints AVG | average | §7 |
 # | "HRNet" in a walk-through | pose, detection and segmentation | the listing is the pose network | §7 has the other | – |
 
 # %% id="ledger-pose" slide="subslide" tags=["ledger"]
@@ -791,7 +794,7 @@ for words, early in (("before", True), ("after", False)):
 # 3. `parabola_top`: the top of a bump from three values. It works when it repeats §1.
 # 4. `turn_back`: the mirrored answer, turned back and shifted.
 # 5. `oks_one`: the OKS of one pose.
-# 6. `moves`: what the explorer of heat maps showed you.
+# 6. `moves`: what the two explorers showed you.
 
 # %% id="exercise-window" slide="skip" tags=["exercise"]
 def window(box, size):
@@ -834,8 +837,9 @@ def oks_one(found, truth, area, visible, sigmas):
 nb11.oks_one.check(oks_one)
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
-# A tuple such as ((0.1, 0.2), 0.3, 0.4, 3), made up here: arg-max and
-# quarter; DARK with a rounded bump; largest error; how many are better.
+# A tuple such as ((0.1, 0.2), 0.3, 0.4, 3, 5, 1), made up here: arg-max
+# and quarter; DARK with a rounded bump; largest error; how many are
+# better; px of a cell of branch 3; stage of branch 2.
 moves = ...
 
 nb11.moves.check(moves)
@@ -971,7 +975,7 @@ prove("patient 4 is cured", abs(lean["right"]) < 0.6, True)
 # <details><summary>Answers</summary>
 #
 # 1. False. Its top is 1; each pixel is a number of its own.
-# 2. True. And only for those.
+# 2. True. (And for 10.75, and for 10, where both neighbours are equal.)
 # 3. False. It finds exactly what was painted.
 # 4. True. After turning back, what the mirror calls right is left.
 # 5. False. It teaches nothing. Without weights it would.

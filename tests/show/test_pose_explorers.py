@@ -87,7 +87,14 @@ def test_the_moves_are_what_the_explorer_shows():
     largest = max(errors(round(10 + 0.05 * k, 2))[1] for k in range(21))
     edge = errors(1.3)
     better = sum(error < edge[0] for error in edge)
-    assert nb11.moves.check(((argmax, quarter), errors(10.4, True)[2], largest, better))
+    branches = BranchExplorer(create_model("ssd_hrnet_tiny"), torch.zeros(3, 128, 128))
+    cell = 128 // branches.branches[3].shape[-1]
+    stages = []
+    for name, _ in branches.module.options:
+        branches.module.value = name
+        stages += [int(name.split()[1].rstrip(","))] * (len(branches.branches) > 2)
+    answer = (argmax, quarter), errors(10.4, True)[2], largest, better, cell, min(stages)
+    assert nb11.moves.check(answer)
 
 
 @needs_node

@@ -466,33 +466,44 @@ moves = Exercise(
         "Write down `moves`, what the explorer of heat maps showed you, in heat-map px: the errors "
         "of arg-max and quarter shift at x = 10.40 as a pair; DARK's error there with the bump on "
         "a whole pixel; the quarter shift's largest error from 10 to 11; how many ways are better "
-        "than arg-max at x = 1.30."
+        "than arg-max at x = 1.30. And the explorer of branches: px of the picture's side for one "
+        "cell of branch 3; the stage in which branch 2 appears."
     ),
     stub="moves = ...",
-    solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0)",
+    solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 3)",
     hints=(
         "Put x to 10.40 and y to 8.00 with the sliders; the table shows errors with two digits.",
         "A decoder can only find what was painted. Where is the bump when it is rounded?",
+        "Branches: the picture has 128 px, branch 3 four cells. And stage s has s branches. "
         "Near the edge look at the table's x: published code and ours do not refine there.",
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = ((0.4, 0.4), 0.4, 0.25, 0)",
+            "moves = ((0.4, 0.4), 0.4, 0.25, 0, 32, 3)",
             "The brighter neighbour is on the right: the quarter shift answers 10.25, not 10.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.0, 0.25, 0)",
+            "moves = ((0.4, 0.15), 0.0, 0.25, 0, 32, 3)",
             "DARK finds the bump exactly, and the bump stands at 10.00: 0.40 off. The target is "
             "wrong, not the decoder.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.5, 0)",
+            "moves = ((0.4, 0.15), 0.4, 0.5, 0, 32, 3)",
             "0.5 is arg-max's largest error. A quarter towards the right side halves it.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 2)",
+            "moves = ((0.4, 0.15), 0.4, 0.25, 2, 32, 3)",
             "Look again at x = 1.30: within two pixels of the edge nothing is refined, all three "
             "say 1.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 8, 3)",
+            "8 would be the stride if branch 0 had stride 1. It has 4; branch 3 halves three times "
+            "more.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 2)",
+            "Stage 2 has two branches, 0 and 1: choose *stage 2, module 1* and count.",
         ),
     ),
     praise="Exact decoding needs exact targets: the two belong together.",
