@@ -106,7 +106,7 @@ def summarize(runs: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def main() -> None:
     """Run what is missing, and write down what there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenes", type=int, default=3000, help="drawn scenes to train on")
+    parser.add_argument("--scenes", type=int, default=1500, help="drawn scenes to train on")
     parser.add_argument("--epochs", type=int, default=4, help="passes over them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))

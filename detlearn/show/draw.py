@@ -28,6 +28,7 @@ from detlearn.show.metric_figures import (
     draw_suppression,
 )
 from detlearn.show.network_figures import draw_head_rows, draw_parts, draw_pyramid, draw_taps
+from detlearn.show.pose_figures import draw_decoding, draw_heatmaps, draw_poses
 from detlearn.show.prior_figures import draw_levels, draw_priors
 from detlearn.show.refinedet_figures import (
     draw_addition,
@@ -49,10 +50,12 @@ __all__ = [
     "draw_branch_costs",
     "draw_coverage",
     "draw_curves",
+    "draw_decoding",
     "draw_error_kinds",
     "draw_filter",
     "draw_fuse_matrix",
     "draw_head_rows",
+    "draw_heatmaps",
     "draw_hrnet",
     "draw_iou_shift",
     "draw_level_grid",
@@ -62,6 +65,7 @@ __all__ = [
     "draw_mining",
     "draw_overlaps",
     "draw_parts",
+    "draw_poses",
     "draw_precision_recall",
     "draw_priors",
     "draw_pyramid",

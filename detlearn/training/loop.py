@@ -103,7 +103,7 @@ RECIPES: dict[str, TrainConfig] = {
     "refinedet_tiny": _TINY,
     "m2det_tiny": _TINY,
     "ssd_hrnet_tiny": _TINY,
-    "pose_hrnet_tiny": TrainConfig(epochs=12, batch_size=16, learning_rate=3e-3, warmup_steps=200),
+    "pose_hrnet_tiny": TrainConfig(epochs=4, batch_size=16, learning_rate=3e-3, warmup_steps=200),
     # uvipen/SSD-pytorch (FACTS: 65 epochs, drops really after 43 and 54, decay on everything).
     "ssd300_resnet50": TrainConfig(
         epochs=65, batch_size=32, optimizer="sgd", learning_rate=2.6e-3, weight_decay=5e-4,

@@ -9,7 +9,7 @@
 # - compute an exchange between two branches on paper;
 # - build branches, exchanges, transitions and the whole trunk, and say every shape;
 # - account for 28,536,113 parameters, by branch and by stage;
-# - measure who hears whom, with exchanges and without.
+# - measure who hears whom, with exchanges and without, and what that is worth.
 #
 # **80 minutes** with the exercises. Before it: notebook 04 (convolution, stride, residual blocks); 08 has the enlarging once more. What HRNet is *used* for, poses and detection, is chapter 11.
 
@@ -19,6 +19,7 @@
 # ruff: noqa: F601, I001
 
 # %% id="imports" slide="skip"
+import json
 from collections import OrderedDict
 from dataclasses import replace
 from itertools import pairwise
@@ -29,6 +30,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet
 
 from detlearn import create_model, show
+from detlearn.data import data_path
 from detlearn.models import hrnet
 from detlearn.show.receptive_field import SpatialTrace
 from detlearn.teach.exercises import nb10
@@ -702,6 +704,36 @@ assert learn < 0.5 * count(network)
 
 # %% [markdown] id="who-learns-read" slide="fragment"
 # Without any exchange the coarse branches are dead weight: computed, and never heard. With only the last exchange all of them learn, but none can react to another. The paper's ablation (§4.4) trains such networks; the switches above are those of `HRNetConfig`.
+
+# %% [markdown] id="fusion-words" slide="subslide"
+# ### Does it *help*? Trained
+#
+# `benchmarks/hrnet_experiment.py` trains the tiny pose network of chapter 11 with fewer and fewer exchanges, each variant with several seeds, all with the same people and the same recipe, and scores the poses (OKS-AP, 1 is perfect; 11 explains it). **Write down the order you expect**, and whether *only the last* comes near *all*.
+
+# %% id="fusion-trained" slide="-"
+path = data_path("results", "hrnet.json")
+record = json.loads(path.read_text(encoding="utf-8"))
+summary = record["summary"]
+for name, row in summary.items():
+    print(f"{name:20}{row['exchanges']} exchanges, "
+          f"{row['parameters']:,} parameters, {len(row['seeds'])} seeds")
+show.draw_seeds({name: row["AP"]["values"]
+                 for name, row in summary.items()},
+                x="OKS-AP", reference="all exchanges")
+
+# %% id="fusion-verdict" slide="subslide"
+whole = summary["all exchanges"]["AP"]
+for name, row in summary.items():
+    if name == "all exchanges":
+        continue
+    gap = whole["mean"] - row["AP"]["mean"]
+    noise = (whole["sd"] ** 2 + row["AP"]["sd"] ** 2) ** 0.5
+    verdict = ("costs" if gap > 2 * noise else
+               "gains" if gap < -2 * noise else "no clear difference")
+    print(f"{name:20} {-gap:+.3f}  {verdict}")
+
+# %% [markdown] id="fusion-read" slide="fragment"
+# A gap counts here only if it is larger than twice the spread of the seeds. The paper's ablation (§4.4: COCO, a network seventy times as large) finds that each kind of exchange adds something. In miniature only half of that shows: *with no exchange at all* poses are clearly worse, although branch 0 keeps every layer (the network is smaller by the exchanges, a quarter of it); but *when* and how often branches exchange hardly matters. One exchange at the end gives these people, in crops of 128 px, most of what there is to gain; what it lacks to the rest is about as much as the seeds vary. A claim about large networks need not show in small ones; this is what measuring is for.
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ## 6 · Your turn

@@ -15,6 +15,7 @@ from detlearn.show import (
     AveragePrecisionExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
+    HeatMapExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
@@ -32,6 +33,7 @@ EXPLORERS = {
     "nms": NMSExplorer,
     "average precision": AveragePrecisionExplorer,
     "fuse matrix": FuseMatrixExplorer,
+    "heat map": HeatMapExplorer,
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
     "transfer": lambda: TransferExplorer(
         random_refinedet(), torch.full((3, 128, 128), 0.4), 128 * OBJECTS, torch.tensor([1, 2, 3])
@@ -376,6 +378,30 @@ def test_transfer_in_the_browser(read):
     reader.changed("Map 2 changes by")
     reader.frame.select_option("#channel", "1")
     reader.changed()
+
+
+def test_heat_map(read):
+    reader = read(HeatMapExplorer(joint=(10.4, 8)))
+    assert "Error of arg-max 0.40, quarter shift 0.15, DARK 0.00 px" in reader.facts()
+    reader.frame.click("#rounded")
+    reader.changed("its bump at (10, 8), 2.00 px wide. Error of arg-max 0.40, quarter shift 0.40")
+    reader.frame.click("#rounded")
+    reader.changed("its bump as well")
+    reader.press("#picture", "ArrowRight", "Shift+ArrowUp", "PageUp")
+    reader.changed("The joint is at (10.45, 7.00), its bump as well, 2.25 px wide.")
+    reader.press("#x", "Home")
+    reader.changed("The joint is at (0.00, 7.00)")
+    assert "arg-max\t0.00\t7.00\t0.00\t0.0 px" in reader.frame.inner_text("#list")
+    reader.page.mouse.click(*reader.point(0.5, 0.5))
+    reader.changed("The joint is at (9.5")
+    reader.drag((0.5, 0.5), (0.7, 0.3))
+    reader.changed("The joint is at (13.")
+    reader.press("#noise", "End")
+    reader.changed()
+    reader.frame.click("#seed")
+    reader.changed()
+    reader.page.touchscreen.tap(*reader.point(0.2, 0.2))
+    reader.changed("The joint is at (3.")
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

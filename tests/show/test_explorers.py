@@ -21,6 +21,7 @@ from detlearn.show import (
     AveragePrecisionExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
+    HeatMapExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
@@ -49,6 +50,8 @@ EXPLORERS = {
     "average precision": AveragePrecisionExplorer,
     "fuse matrix": FuseMatrixExplorer,
     "fuse matrix, two branches": lambda: FuseMatrixExplorer((8, 16), (8, 8)),
+    "heat map": HeatMapExplorer,
+    "heat map, rounded": lambda: HeatMapExplorer((8, 64), (0, 7), sigma=0.5, rounded=True),
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), BOX, image=JPEG),
     "refinement, no object": lambda: RefinementExplorer(
         SSD_TINY_PRIORS, random_answers(), torch.zeros(0, 4), picks=0

@@ -373,6 +373,7 @@ def test_objects_sampled_for_coverage_lie_in_the_image():
         "nms.js",
         "average_precision.js",
         "fuse_matrix.js",
+        "heat_map.js",
     ],
 )
 def test_a_module_and_what_it_imports_are_one_valid_module(name):

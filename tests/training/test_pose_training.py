@@ -8,7 +8,7 @@ import torch
 
 from detlearn import create_model, load_model, save_model
 from detlearn.__main__ import main
-from detlearn.data import Cached, KeypointCrops, Shapes
+from detlearn.data import Cached, KeypointCrops, Shapes, data_path
 from detlearn.training import TrainConfig, evaluate_pose, train
 from detlearn.training.cli import open_dataset
 
@@ -113,3 +113,22 @@ def test_val_scenes_have_key_points():
     assert target["keypoints"].shape == (len(target["boxes"]), 17, 3)
     _, target = open_dataset("shapes", "val")[0]
     assert "keypoints" not in target
+
+
+def test_the_shipped_network_finds_joints():
+    """OKS-AP on the validation people, with weights that were stored in half precision."""
+    path = data_path("weights", "pose_hrnet_tiny.safetensors")
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    scores = evaluate_pose(load_model(path), open_dataset("shapes", "val", keypoints=True))
+    assert scores["AP"] >= 0.85
+    assert scores["AP"] == pytest.approx(record["runs"][0]["scores"]["AP"], abs=0.005)
+    assert path.stat().st_size <= 2_000_000
+
+
+def test_the_shipped_detector_on_hrnet_has_a_record():
+    path = data_path("weights", "ssd_hrnet_tiny.safetensors")
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    model = load_model(path)
+    assert model.config.name == "ssd_hrnet_tiny" and model.class_names[1] == "disc"
+    assert "ssd_hrnet_tiny" in record["runs"][0]["command"]
+    assert path.stat().st_size <= 2_000_000
