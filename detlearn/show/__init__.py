@@ -41,29 +41,34 @@ from detlearn.show.draw import (
     save_detections,
 )
 from detlearn.show.explorers import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     DetectionExplorer,
     FeatureMapExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
     RefinementExplorer,
     ShapeTableExplorer,
     TransferExplorer,
+    TUMWalker,
 )
 from detlearn.show.figure import Figure, figure
 from detlearn.show.receptive_field import ReceptiveField, receptive_field
 from detlearn.show.shape_table import ModuleTable, ShapeTable, module_table, shape_table
 
 __all__ = [
+    "AttentionExplorer",
     "AveragePrecisionExplorer",
     "DetectionExplorer",
     "FeatureMapExplorer",
     "Figure",
     "FuseMatrixExplorer",
     "HardNegativesExplorer",
+    "LevelScaleExplorer",
     "MatchingExplorer",
     "ModuleTable",
     "NMSExplorer",
@@ -72,6 +77,7 @@ __all__ = [
     "RefinementExplorer",
     "ShapeTable",
     "ShapeTableExplorer",
+    "TUMWalker",
     "TransferExplorer",
     "draw_addition",
     "draw_attention",

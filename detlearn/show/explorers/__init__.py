@@ -1,10 +1,12 @@
 """Explorers: pictures that answer to sliders, one self-contained ES module each."""
 
+from detlearn.show.explorers.attention import AttentionExplorer
 from detlearn.show.explorers.average_precision import AveragePrecisionExplorer
 from detlearn.show.explorers.detections import DetectionExplorer
 from detlearn.show.explorers.feature_maps import FeatureMapExplorer
 from detlearn.show.explorers.fuse_matrix import FuseMatrixExplorer
 from detlearn.show.explorers.hard_negatives import HardNegativesExplorer
+from detlearn.show.explorers.level_maps import LevelScaleExplorer, TUMWalker
 from detlearn.show.explorers.matching import MatchingExplorer
 from detlearn.show.explorers.nms import NMSExplorer
 from detlearn.show.explorers.prior_box import PriorBoxExplorer
@@ -13,15 +15,18 @@ from detlearn.show.explorers.shape_tables import ShapeTableExplorer
 from detlearn.show.explorers.transfer import TransferExplorer
 
 __all__ = [
+    "AttentionExplorer",
     "AveragePrecisionExplorer",
     "DetectionExplorer",
     "FeatureMapExplorer",
     "FuseMatrixExplorer",
     "HardNegativesExplorer",
+    "LevelScaleExplorer",
     "MatchingExplorer",
     "NMSExplorer",
     "PriorBoxExplorer",
     "RefinementExplorer",
     "ShapeTableExplorer",
+    "TUMWalker",
     "TransferExplorer",
 ]
