@@ -7,15 +7,18 @@ from detlearn import boxes, load_model, metrics
 from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.losses import hard_negative_mask
 from detlearn.show import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     DetectionExplorer,
     FeatureMapExplorer,
     HardNegativesExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     ShapeTableExplorer,
+    TUMWalker,
 )
-from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05
+from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb08, nb09
 
 
 def test_notebook_00() -> None:
@@ -162,3 +165,28 @@ def test_notebook_05() -> None:
     explorer.score.value = 0.99
     grown = [kind for kind, number in kinds().items() if number > before[kind]]
     assert nb05.moves.check((tuple(levels), surplus, *grown))
+
+
+def test_notebook_08() -> None:
+    walker = TUMWalker(detlearn.create_model("m2det_tiny"), torch.zeros(3, 128, 128))
+    sides = [step.maps.shape[-1] for step in walker.steps]
+    larger = next(
+        index
+        for index, step in enumerate(walker.steps)
+        if step.column == 2 and sides[index] > min(sides)  # the top has the smallest side
+    )
+    walker.level.value = 1
+    prices = [step.parameters for step in walker.steps]
+    dearest = tuple(index for index, price in enumerate(prices) if price == max(prices))
+    assert nb08.moves.check((larger, walker.steps[0].maps.shape[1], dearest))
+
+
+def test_notebook_09() -> None:
+    model = detlearn.create_model("m2det_tiny")
+    levels = LevelScaleExplorer(model, torch.zeros(3, 128, 128))
+    levels.level.value, levels.scale.value = 2, 3
+    said = repr(levels)
+    first, last = said.split("channels ")[1].split(" of ")[0].split(" to ")
+    width = int(said.split("a cell is ")[1].split(" px")[0])
+    weights = AttentionExplorer(model, [torch.zeros(3, 128, 128)]).weights.shape[2]
+    assert nb09.moves.check(((int(first), int(last)), width, weights))
