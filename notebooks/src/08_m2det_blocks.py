@@ -418,7 +418,9 @@ trained = load_model(data.data_path("weights", "m2det_tiny.safetensors"))
 folder = data.data_path("shapes_val")
 scenes = data.CocoDetectionDataset(folder / "images",
                                    folder / "annotations.json")
-show.TUMWalker(trained, scenes[25][0])
+walk = show.TUMWalker(trained, scenes[25][0])
+walk.step.value = 4
+walk
 
 # %% id="tum-equal" slide="-" tags=["prove"]
 for kind, channels in (("released", 6), ("paper", 8)):
