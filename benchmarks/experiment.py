@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from refinedet_experiment import read_runs
 
 from detlearn.data.shapes import SHAPES_VERSION
 from detlearn.models.zoo import write_atomically
@@ -67,28 +68,6 @@ def summarize(
                 row[key] = spread(values)
         summary[variant] = row
     return summary
-
-
-def read_runs(path: Path, same: dict[str, Any]) -> list[Run]:
-    """Finished runs of an earlier call; none if there is no file.
-
-    Raises:
-        SystemExit: the file is of another experiment.
-    """
-    if not path.exists():
-        return []
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        differing = [key for key, value in same.items() if record.get(key) != value]
-        runs = record["runs"]
-    except (ValueError, KeyError, AttributeError) as error:
-        raise SystemExit(f"{path}: expected a record of this experiment ({error!r})") from error
-    if differing:
-        raise SystemExit(
-            f"{path}: holds runs with other {' and '.join(differing)}; "
-            "delete it, or choose another --out"
-        )
-    return list(runs)
 
 
 def main(

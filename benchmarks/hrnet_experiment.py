@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from experiment import read_runs
+from refinedet_experiment import read_runs
 
 from detlearn import create_model
 from detlearn.data import SHAPES_AUGMENTATION, Cached, KeypointCrops

@@ -220,7 +220,7 @@ if __name__ == "__main__":
         prepare,
         run,
         RECIPES["m2det_tiny"],
-        scenes=2400,
+        scenes=4000,
         epochs=3,
         out=Path("data/results/m2det.json"),
         scores=SCORES,

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from experiment import read_runs
 
 from detlearn import create_model
 from detlearn.data import TRAIN_OBJECTS, Cached, Shapes, shapes_train_transform
@@ -101,6 +100,28 @@ def summarize(runs: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 }
         summary[variant] = row
     return summary
+
+
+def read_runs(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
+    """Finished runs of an earlier call; none if there is no file.
+
+    Raises:
+        SystemExit: the file is of another experiment.
+    """
+    if not path.exists():
+        return []
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        differing = [key for key, value in same.items() if record.get(key) != value]
+        runs = record["runs"]
+    except (ValueError, KeyError, AttributeError) as error:
+        raise SystemExit(f"{path}: expected a record of this experiment ({error!r})") from error
+    if differing:
+        raise SystemExit(
+            f"{path}: holds runs with other {' and '.join(differing)}; "
+            "delete it, or choose another --out"
+        )
+    return list(runs)
 
 
 def main() -> None:
