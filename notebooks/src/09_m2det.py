@@ -76,8 +76,8 @@ deep = torch.tensor([[4.0]])
 where = 2 * shallow
 what = (2 * deep).expand(2, 2)
 show.draw_small_maps(
-    {"shallow": shallow, "where": where, "deep": deep, "what": what},
-    ("·2", "", "·2, enlarge"),
+    {"shallow": shallow, "where: · 2": where, "deep": deep,
+     "what: · 2,\nenlarged": what}, ("→", "", "→"),
     alt="The shallow map 1, 0, 2, 3 is doubled to 2, 0, 4, 6; the deep "
     "map, one cell of 4, becomes four cells of 8. Both are kept.")
 
@@ -525,7 +525,7 @@ show.draw_level_grid(model.config.priors.map_sizes,
 #
 # 1. Level 2: which channels are its own, in the gathered maps? (24 a level.)
 # 2. Scale 3: how many pixels of the picture is a cell wide?
-# 3. Stay at scale 0 and go through the levels: what do the maps lose, what do they gain? (Compare “objects against the rest”.)
+# 3. Stay at scale 0 and go through the levels: at which are the *objects* brightest? (Read “objects against the rest”.)
 
 # %% id="explorer-levels" slide="-" tags=["explorer"]
 show.LevelScaleExplorer(model, *validation[25])
@@ -549,7 +549,10 @@ show.draw_attention(
     "open or closed, in every level; the scenes look alike.")
 
 # %% [markdown] id="move-attention" slide="subslide"
-# **Predict, then move.** How many weights are there for one scale? Then change the *scene*: where bars leave the black marks (the mean over five scenes), the attention answers to the picture. Where they do not, it is merely a fixed factor.
+# **Predict, then move.** Where bars leave the black marks (the mean over five scenes), the attention answers to the picture. Where they do not, it is merely a fixed factor.
+#
+# 1. How many weights are there for one scale?
+# 2. Change scale and scene: at which scale do the weights follow the scene most? (Read “spread over the scenes”.)
 
 # %% id="explorer-attention" slide="-" tags=["explorer"]
 attention
@@ -700,7 +703,7 @@ show.draw_level_losses(lost, alt="Share of AP lost by level in the long-"
     "last counts more for complex objects than for simple ones.")
 
 # %% [markdown] id="long-read" slide="fragment"
-# Here the picture leans the paper's way: at both sizes complex objects need deeper levels than simple ones. But every group needs the last level most, so “shallow levels serve simple objects” is not what happens. And SFAM can have little part in it: its weights hardly change from scene to scene (§5).
+# Here the picture leans the paper's way: at both sizes complex objects need deeper levels than simple ones. But every group needs the last level most, so “shallow levels serve simple objects” is not what happens. SFAM can have little part in it: its weights hardly change from scene to scene (§5). Nor do bright maps tell: at the finest scale the objects were brightest at level 2.
 
 # %% [markdown] id="claim-read" slide="subslide"
 # **What follows, and what does not.**
@@ -827,7 +830,7 @@ def silence(pyramid, level, planes):
 nb09.silence.check(silence)
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
-# the explorers' tasks: (first, last) channel, px, weights of a scale
+# the explorers' tasks in order, say ((0, 23), 4, 0, 1, 0)
 moves = ...
 
 nb09.moves.check(moves)

@@ -451,36 +451,48 @@ moves = Exercise(
     prompt=(
         "Write down `moves`, what the two explorers showed you: the first and last channel of "
         "level 2 in the gathered maps, as a pair; how many px of the picture a cell of scale 3 is "
-        "wide; how many weights SFAM gives for one scale."
+        "wide; at which level, at scale 0, the objects are brightest against the rest; how many "
+        "weights SFAM gives for one scale; at which scale they differ most from scene to scene."
     ),
     stub="moves = ...",
-    solution_source="moves = ((48, 71), 32, 96)",
+    solution_source="moves = ((48, 71), 32, 2, 96, 4)",
     hints=(
-        "24 channels a level: level 0 owns 0 to 23.",
-        "Scale 3 has 4 × 4 cells, and the picture has 128 px.",
-        "One weight for each gathered channel, not one for each level: count the bars.",
+        "24 channels a level: level 0 owns 0 to 23. Scale 3 has 4 × 4 cells on 128 px.",
+        "Scale 0, all four levels, “the mean of its channels”: read “objects against the rest”.",
+        "One weight for each gathered channel, not one for each level. And for the last number "
+        "read “spread over the scenes” at every scale.",
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = ((24, 47), 32, 96)",
+            "moves = ((24, 47), 32, 2, 96, 4)",
             "That is level 1; levels are counted from 0.",
         ),
         WrongAnswer(
-            "moves = ((48, 72), 32, 96)",
+            "moves = ((48, 72), 32, 2, 96, 4)",
             "Channel 72 is the first of level 3: level 2 ends one before.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 16, 96)",
+            "moves = ((48, 71), 16, 2, 96, 4)",
             "16 px is scale 2. Scale 3 has half its cells along a side.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 4)",
+            "moves = ((48, 71), 32, 3, 96, 4)",
+            "The deepest level is what one expects, and not what one sees: compare the ratio of "
+            "levels 2 and 3 once more.",
+        ),
+        WrongAnswer(
+            "moves = ((48, 71), 32, 2, 4, 4)",
             "Four is the number of *levels*. SFAM weighs every channel: 4 · 24.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 480)",
+            "moves = ((48, 71), 32, 2, 480, 4)",
             "480 is all five scales together; asked are the weights of one.",
         ),
+        WrongAnswer(
+            "moves = ((48, 71), 32, 2, 96, 0)",
+            "At scale 0 the weights are switches: open or closed, whatever the scene. Go on to the "
+            "coarse scales.",
+        ),
     ),
-    praise="The gathered maps are a table laid on its side; the bars can be traced to their TUM.",
+    praise="Bright is not needed: keep the third number in mind when a level is silenced.",
 )
