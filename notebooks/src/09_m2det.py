@@ -6,7 +6,7 @@
 # Afterwards you will be able to
 #
 # - build M2Det's pyramid from two maps of a backbone, and the network around it;
-# - account for its 133 million parameters, half of which nobody expects where they are;
+# - account for its 133 million parameters, and find 40 per cent of them where few look;
 # - tell what its published code *says* from what it *does*: initialisation, learning rate, suppression;
 # - look into a trained network, level by level, and read an experiment on the paper's claim.
 #
@@ -104,7 +104,7 @@ for side, half in ((64, 32), (75, 38)):
     print(tuple(on_meta(FFMv1, (512, 1024))(*two).shape))
 
 # %% [markdown] id="ffm1-read" slide="fragment"
-# 256 + 512 = **768** channels: the **base feature**. The published code doubles (`scale_factor=2`); that is the same at its four sizes, and stops at 600 px, where 75 cells meet 2 · 38 = 76. The line is also where the most-read article about M2Det breaks: its parentheses close in the wrong places (ledger, a).
+# 256 + 512 = **768** channels: the **base feature**. The published code doubles (`scale_factor=2`); that is the same at its four sizes, and stops at 600 px, where 75 cells meet 2 · 38 = 76. The line is also where a popular article about M2Det breaks: its parentheses close in the wrong places (ledger, a).
 #
 # ### FFMv2
 #
@@ -880,7 +880,7 @@ wild = torch.tensor([[90.0, 0.0, 5.0], [-60.0, -61.0, -62.0]])
 print("row by row:", sick_log_sum_exp(wild).isfinite().tolist())
 
 # %% [markdown] id="clinic-3" slide="subslide" tags=["clinic"]
-# **Patient 3.** “I switched SFAM on and loaded the published weights. They loaded; yet nothing is found.”
+# **Patient 3.** “I switched SFAM on and loaded the published weights. They loaded; yet all scores are poor.”
 #
 # <details><summary>Diagnosis</summary>
 #
