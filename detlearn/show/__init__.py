@@ -20,10 +20,12 @@ from detlearn.show.draw import (
     draw_hrnet,
     draw_iou_shift,
     draw_level_grid,
+    draw_level_losses,
     draw_levels,
     draw_listeners,
     draw_matches,
     draw_mining,
+    draw_mlfpn,
     draw_overlaps,
     draw_parts,
     draw_poses,
@@ -45,6 +47,7 @@ from detlearn.show.draw import (
     save_detections,
 )
 from detlearn.show.explorers import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     BranchExplorer,
     DetectionExplorer,
@@ -52,18 +55,21 @@ from detlearn.show.explorers import (
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
     RefinementExplorer,
     ShapeTableExplorer,
     TransferExplorer,
+    TUMWalker,
 )
 from detlearn.show.figure import Figure, figure
 from detlearn.show.receptive_field import ReceptiveField, receptive_field
 from detlearn.show.shape_table import ModuleTable, ShapeTable, module_table, shape_table
 
 __all__ = [
+    "AttentionExplorer",
     "AveragePrecisionExplorer",
     "BranchExplorer",
     "DetectionExplorer",
@@ -72,6 +78,7 @@ __all__ = [
     "FuseMatrixExplorer",
     "HardNegativesExplorer",
     "HeatMapExplorer",
+    "LevelScaleExplorer",
     "MatchingExplorer",
     "ModuleTable",
     "NMSExplorer",
@@ -80,6 +87,7 @@ __all__ = [
     "RefinementExplorer",
     "ShapeTable",
     "ShapeTableExplorer",
+    "TUMWalker",
     "TransferExplorer",
     "draw_addition",
     "draw_attention",
@@ -96,10 +104,12 @@ __all__ = [
     "draw_hrnet",
     "draw_iou_shift",
     "draw_level_grid",
+    "draw_level_losses",
     "draw_levels",
     "draw_listeners",
     "draw_matches",
     "draw_mining",
+    "draw_mlfpn",
     "draw_overlaps",
     "draw_parts",
     "draw_poses",

@@ -18,6 +18,8 @@ from detlearn.show.hrnet_figures import (
 from detlearn.show.m2det_figures import (
     draw_attention,
     draw_level_grid,
+    draw_level_losses,
+    draw_mlfpn,
     draw_small_maps,
     draw_tum,
 )
@@ -59,10 +61,12 @@ __all__ = [
     "draw_hrnet",
     "draw_iou_shift",
     "draw_level_grid",
+    "draw_level_losses",
     "draw_levels",
     "draw_listeners",
     "draw_matches",
     "draw_mining",
+    "draw_mlfpn",
     "draw_overlaps",
     "draw_parts",
     "draw_poses",

@@ -1,13 +1,16 @@
-"""Pictures of M2Det: the U of a TUM, levels by scales, small sums by hand, SFAM's weights."""
+"""Pictures of M2Det: the U of a TUM, levels by scales, small sums by hand, SFAM's weights, the
+whole MLFPN, and what is lost without a level.
+"""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from detlearn.models.m2det import tum_sides
+from detlearn.models.m2det import M2DetConfig, tum_sides
 from detlearn.show.canvas import (
     BLUE,
     GREEN,
@@ -29,7 +32,14 @@ from detlearn.show.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_attention", "draw_level_grid", "draw_small_maps", "draw_tum"]
+__all__ = [
+    "draw_attention",
+    "draw_level_grid",
+    "draw_level_losses",
+    "draw_mlfpn",
+    "draw_small_maps",
+    "draw_tum",
+]
 
 WIDTH = 7.4
 LEVEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, MUTED)
@@ -435,3 +445,191 @@ def _weight_bars(axes: Axes, weights: Tensor, num_levels: int) -> None:
     axes.tick_params(axis="y", labelsize=8.5)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(weights) - 0.4)
+
+
+# --------------------------------------------------------------------------- the whole MLFPN
+
+
+def draw_mlfpn(config: M2DetConfig, *, title: str | None = None, alt: str | None = None) -> Figure:
+    """From the backbone's two maps to the heads: FFMv1, the chain of FFMv2 and TUM, SFAM.
+
+    Args:
+        config: of an M2Det with at least two levels, whose TUMs are the released ones.
+        title: a line above the picture.
+        alt: what the picture shows; the numbers when omitted.
+
+    Returns:
+        The figure; of more than four levels the middle ones are dots.
+
+    Raises:
+        ValueError: one level only, or the paper's TUM.
+
+    >>> from detlearn.models.m2det import M2DET_TINY
+    >>> draw_mlfpn(M2DET_TINY).alt[:64]
+    'Two maps of the backbone become the base feature of 64 channels '
+    """
+    if config.num_levels < 2 or config.tum != "released":
+        raise ValueError(
+            f"config: expected at least two levels and tum='released', got {config.num_levels} "
+            f"and {config.tum!r}"
+        )
+    side, planes, levels = config.priors.map_sizes[0], config.planes, config.num_levels
+    base, thin = sum(config.base_channels), planes // 2
+    alt = alt or (
+        f"Two maps of the backbone become the base feature of {base} channels and "
+        f"{side} × {side} cells; {levels} TUMs follow each other, the first reads {thin} channels, "
+        f"each other {thin} of the base and {planes} of the TUM before it; their maps are gathered "
+        f"to {levels * planes:,} channels at {config.num_scales} scales"
+        + (", weighed by SFAM," if config.sfam else "")
+        + " and read by the heads."
+    )
+    shown: list[int | None] = list(range(levels))
+    if levels > 4:
+        shown = [0, 1, 2, None, levels - 1]
+    top = 0.34 if title else 0.0
+    height = top + 3.95
+    with house_style():
+        drawing = new_figure(WIDTH, height)
+        axes = blank_axes(drawing, (0, 0, WIDTH, height))
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(0, height)
+        y = height - top
+        shallow, deep = config.base_channels
+        _card(axes, 0.06, y - 0.5, 1.7, 0.4, f"shallow map, {side}²", MUTED)
+        _card(axes, 0.06, y - 1.0, 1.7, 0.4, f"deep map, {(side + 1) // 2}²", MUTED)
+        words = f"FFMv1\n3×3 → {shallow},\n1×1 → {deep}, enlarge"
+        _card(axes, 2.05, y - 1.0, 1.75, 0.9, words, PURPLE)
+        _card(
+            axes, 4.1, y - 0.85, 3.2, 0.6, f"base feature\n{base} channels, {side} × {side}", BLUE
+        )
+        for middle in (y - 0.3, y - 0.8):
+            _arrow(axes, (1.76, middle), (2.05, middle))
+        _arrow(axes, (3.8, y - 0.55), (4.1, y - 0.55))
+        axes.plot([0.35, WIDTH - 0.1], [y - 1.2] * 2, color=BLUE, lw=1.6)
+        axes.plot([5.7, 5.7], [y - 1.2, y - 0.85], color=BLUE, lw=1.6)
+        column = (WIDTH - 0.1) / len(shown)
+        for place, level in enumerate(shown):
+            x = 0.05 + place * column
+            if level is None:
+                axes.text(x + column / 2, y - 1.95, "…", ha="center", va="center", fontsize=18)
+                continue
+            reads = thin if level == 0 else thin + planes
+            name = "thin" if level == 0 else "FFMv2"
+            _arrow(axes, (x + 0.3, y - 1.2), (x + 0.3, y - 1.42))
+            _card(axes, x, y - 1.8, 0.6, 0.38, name, PURPLE, size=9)
+            _arrow(axes, (x + 0.3, y - 1.8), (x + 0.3, y - 2.0))
+            axes.text(x + 0.36, y - 1.9, f"{reads}", ha="left", va="center", fontsize=9,
+                      color=MUTED)  # fmt: skip
+            _card(axes, x, y - 2.38, column - 0.35, 0.38, f"TUM {level}", GREEN)
+            _arrow(axes, (x + 0.3, y - 2.38), (x + 0.3, y - 2.62))
+            if place + 1 < len(shown):  # the largest map goes on
+                _arrow(axes, (x + column - 0.35, y - 2.1), (x + column, y - 1.72))
+        words = f"gathered: {config.num_scales} scales × {levels * planes:,} channels"
+        _card(axes, 0.05, y - 3.02, WIDTH - 0.15, 0.38, words, ORANGE)
+        steps = ["SFAM: a weight\nfor each channel"] * config.sfam
+        steps += ["BatchNorm\n(finest map)", "heads"]
+        for place, word in enumerate(steps):
+            x = 0.05 + 2.6 * place
+            start = (x + 1.0, y - 3.02) if place == 0 else (x - 0.6, y - 3.56)
+            _arrow(axes, start, (x + 1.0, y - 3.28) if place == 0 else (x, y - 3.56))
+            _card(axes, x, y - 3.84, 2.0, 0.56, word, INK if word == "heads" else PURPLE)
+        if title:
+            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
+        return finish(drawing, alt)
+
+
+def _card(
+    axes: Axes, x: float, y: float, w: float, h: float, words: str, colour: str, size: float = 10
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle((x, y), w, h, facecolor="#F6F8FA", edgecolor=colour, linewidth=1.8, zorder=3)
+    )
+    axes.text(x + w / 2, y + h / 2, words, ha="center", va="center", fontsize=size, zorder=4,
+              linespacing=1.2)  # fmt: skip
+
+
+# --------------------------------------------------------------------------- without a level
+
+
+def draw_level_losses(
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    *,
+    title: str | None = None,
+    alt: str | None = None,
+) -> Figure:
+    """What share of AP goes when a level is silenced, for groups of objects.
+
+    Args:
+        panels: words above a chart -> group (two at most) -> for each seed the share by level.
+        title: a line above the charts.
+        alt: what the picture shows; the means when omitted.
+
+    Returns:
+        The figure: a line for the mean over the seeds, a mark for every seed.
+
+    Raises:
+        ValueError: no panel or more than three, other than one or two groups, or seeds whose
+            levels differ.
+
+    >>> draw_level_losses({"small": {"simple": [[0.5, 0.1]], "complex": [[0.4, 0.2]]}}).alt
+    'Share of AP lost by level; small: simple 0.50 0.10, complex 0.40 0.20.'
+    """
+    if not 1 <= len(panels) <= 3:
+        raise ValueError(f"panels: expected 1 to 3, got {len(panels)}")
+    told: list[str] = []
+    for name, groups in panels.items():
+        lengths = {len(seed) for seeds in groups.values() for seed in seeds}
+        if not 1 <= len(groups) <= 2 or len(lengths) != 1 or 0 in lengths:
+            raise ValueError(
+                f"panels[{name!r}]: expected one or two groups with the same number of levels for "
+                f"every seed, got {len(groups)} groups and {sorted(lengths)} levels"
+            )
+        means = {group: _means(seeds) for group, seeds in groups.items()}
+        words = ", ".join(
+            f"{group} {' '.join(f'{v:.2f}' for v in each)}" for group, each in means.items()
+        )
+        told.append(f"{name}: {words}")
+    alt = alt or f"Share of AP lost by level; {'; '.join(told)}."
+    low = min(v for g in panels.values() for seeds in g.values() for seed in seeds for v in seed)
+    high = max(v for g in panels.values() for seeds in g.values() for seed in seeds for v in seed)
+    top = 0.34 if title else 0.0
+    height = top + 2.75
+    column = (WIDTH - 0.6) / len(panels)
+    with house_style():
+        drawing = new_figure(WIDTH, height)
+        for i, (name, groups) in enumerate(panels.items()):
+            axes = drawing.add_axes(
+                ((0.62 + i * column) / WIDTH, 0.52 / height, (column - 0.3) / WIDTH, 1.72 / height)
+            )
+            _loss_lines(axes, groups)
+            axes.set_ylim(min(0.0, low) - 0.03, min(high + 0.06, 1.05))
+            axes.axhline(0, color=RULE, lw=1.0, zorder=0)
+            axes.set_title(name, fontsize=10.5, pad=5)
+            axes.set_xlabel("level that is silenced", fontsize=10)
+            if i:
+                axes.set_yticklabels([])
+            else:
+                axes.set_ylabel("share of AP lost", fontsize=10)
+                drawing.legend(frameon=False, fontsize=9.5, loc="upper right", ncols=2,
+                               handlelength=2.6, borderaxespad=0.1)  # fmt: skip
+        if title:
+            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
+        return finish(drawing, alt)
+
+
+def _means(seeds: Sequence[Sequence[float]]) -> list[float]:
+    return [statistics.fmean(values) for values in zip(*seeds, strict=True)]
+
+
+def _loss_lines(axes: Any, groups: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    styles = ((BLUE, "o", "-"), (VERMILION, "s", (0, (4, 2))))
+    for (group, seeds), (colour, marker, dashes) in zip(groups.items(), styles, strict=False):
+        levels = range(len(seeds[0]))
+        axes.plot(levels, _means(seeds), color=colour, lw=2.2, linestyle=dashes, marker=marker,
+                  markersize=6, label=group, zorder=3)  # fmt: skip
+        for seed in seeds:
+            axes.plot(levels, seed, marker, color=colour, markersize=3.5, alpha=0.5, zorder=2)
+    axes.set_xticks(list(levels))
+    axes.tick_params(labelsize=9)

@@ -9,7 +9,7 @@
 # - gather levels × scales from nested lists, and compute an attention with pencil and paper;
 # - tell what the paper draws from what was released, and see through `[conv] * n`.
 #
-# **75 minutes** with the exercises. Before it: notebook 04 (convolution, feature maps, heads); 02 for the priors. M2Det itself is chapter 09.
+# **80 minutes** with the exercises. Before it: notebook 04 (convolution, feature maps, heads); 02 for the priors. M2Det itself is chapter 09.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import FeaturePyramidNetwork, SqueezeExcitation
 
-from detlearn import boxes, create_model, show
+from detlearn import boxes, create_model, data, load_model, show
 from detlearn.models import m2det
 from detlearn.teach.exercises import nb08
 from detlearn.teach.grow import method_of
@@ -398,6 +398,30 @@ out = tum.smoothing(up)
 for row in zip(down, up, out):
     print(*[f"{tuple(m.shape[1:])!s:15}" for m in row])
 
+# %% [markdown] id="walker-words" slide="subslide"
+# **A trained one.** `m2det_tiny` is a small M2Det, four TUMs of five scales and 24 channels; chapter 09 builds it. Its first TUM, drawn, and then to walk through:
+
+# %% id="walker-drawn" slide="-"
+show.draw_tum(in_channels=12, planes=24, side=32, num_scales=5)
+
+# %% [markdown] id="move-walker" slide="subslide"
+# ### Predict, then move
+#
+# One step of the U after the other, on a scene that the network has not seen in training; each square is the mean of a map's channels. Guess, then move; `moves`, at the end, checks the answers.
+#
+# 1. Which step is the first that makes a map *larger* than the one from below?
+# 2. Level 1: how many channels does that TUM read?
+# 3. Still level 1: which two of all its steps are the dearest?
+
+# %% id="explorer-walker" slide="-" tags=["explorer"]
+trained = load_model(data.data_path("weights", "m2det_tiny.safetensors"))
+folder = data.data_path("shapes_val")
+scenes = data.CocoDetectionDataset(folder / "images",
+                                   folder / "annotations.json")
+walk = show.TUMWalker(trained, scenes[25][0])
+walk.step.value = 4
+walk
+
 # %% id="tum-equal" slide="-" tags=["prove"]
 for kind, channels in (("released", 6), ("paper", 8)):
     ours = TUM(channels, 8, 6, kind).eval()
@@ -670,7 +694,32 @@ show.draw_attention(
     "the levels are told apart again.")
 
 # %% [markdown] id="sharing-read" slide="subslide"
-# One pair cannot know which scale it serves, unless the *averages* tell. Where they do, it learns to read them; where they do not, it settles for one half. (Eight hidden units learned it from ten seeds of ten; four units, from five of six.) So sharing is not fatal, but it is another network than the paper's. On a trained detector, with real objects, the bars come in chapter 09.
+# One pair cannot know which scale it serves, unless the *averages* tell. Where they do, it learns to read them; where they do not, it settles for one half. (Eight hidden units learned it from ten seeds of ten; four units, from five of six.) So sharing is not fatal, but it is another network than the paper's.
+#
+# ### On a trained detector
+#
+# Noise is a puzzle; what do the weights look like where there are pictures? `m2det_tiny` has a pair for each scale. **Guess:** do they differ more from level to level, or from scene to scene?
+
+# %% id="attention-trained" slide="-"
+def weights_of(image):
+    inputs = trained.normalize(image[None])
+    mlfpn, features = trained.mlfpn, trained.backbone(inputs)
+    levels = mlfpn.levels(mlfpn.ffm1(*features))
+    gathered = [torch.cat(maps, dim=1) for maps in zip(*levels)]
+    return torch.cat(mlfpn.sfam.attention(gathered))  # (scales, C)
+
+
+with torch.inference_mode():
+    weights = torch.stack([weights_of(scenes[i][0]) for i in range(40)])
+assert weights.mean(0).std() > 2 * weights.std(0).mean()
+show.draw_attention(
+    {"scene 0": weights[0], "scene 1": weights[1]}, num_levels=4,
+    alt="SFAM's weights in the trained network, for two scenes, five "
+    "scales and four levels of 24 channels. Most channels of the finest "
+    "scale are open or closed; both scenes look alike.")
+
+# %% [markdown] id="trained-read" slide="subslide"
+# Much more from channel to channel. Here the attention is mostly a *switch*, set in training: at the finest scale a channel is either open or closed, whatever the scene. Chapter 09 has an explorer for it, and asks whether the levels are sorted by the kind of object.
 #
 # ### The whole network, in shapes
 #
@@ -774,6 +823,7 @@ except RuntimeError as error:
 # 3. `gather`: `levels[level][scale]` to one map for each scale, levels on top of each other. It works when level 1 of C channels owns C to 2C − 1.
 # 4. `excite`: squeeze, excite, multiply, for one map and two weights without biases. It works when §4's example gives 0.953 · 7 in the corner.
 # 5. `tum_parameters`: of a released TUM with smoothing. It works when (128, 256, 6) gives 5,709,824.
+# 6. `moves`: what the walk through the U showed you.
 
 # %% id="exercise-smallest-side" slide="skip" tags=["exercise"]
 def smallest_side(num_scales):
@@ -817,6 +867,12 @@ def tum_parameters(in_channels, planes, num_scales):
     return None
 
 nb08.tum_parameters.check(tum_parameters)
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# the explorer's tasks 1 to 3, say (2, 12, (3, 4))
+moves = ...
+
+nb08.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

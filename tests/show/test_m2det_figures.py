@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
+from detlearn.models.m2det import M2DET512_VGG16, M2DET_TINY
 from detlearn.show import draw
 
 ALT = "A picture that a test has drawn."
 ONE = torch.ones(1, 1)
+TWO_LEVELS = replace(M2DET_TINY, num_levels=2, sfam=False)
 
 DRAWINGS = {
     "the smallest U": lambda: draw.draw_tum(1, 5, 8, 3),
@@ -25,6 +28,12 @@ DRAWINGS = {
         {"a": torch.rand(8, 8), "b\nc": ONE, "d": torch.rand(2, 3)}, "+=", title="T", alt=ALT
     ),
     "one bar": lambda: draw.draw_attention({"a": [torch.ones(1)]}, 1, alt=ALT),
+    "the MLFPN of eight levels": lambda: draw.draw_mlfpn(M2DET512_VGG16, title="T"),
+    "a small one without SFAM": lambda: draw.draw_mlfpn(TWO_LEVELS, alt=ALT),
+    "losses of one group": lambda: draw.draw_level_losses({"a": {"b": [[0.1]]}}, alt=ALT),
+    "losses of two": lambda: draw.draw_level_losses(
+        {"a": {"b": [[0.1, -0.2]] * 3, "c": [[0.3, 0.9]]}, "d": {"b": [[0.0]]}}, title="T"
+    ),
     "two runs": lambda: draw.draw_attention(
         {"a": [torch.rand(16)] * 2, "b": [torch.rand(16)] * 2}, 8, title="T", alt=ALT
     ),
@@ -53,6 +62,17 @@ def test_facts_become_the_alternative_text():
     assert draw.draw_level_grid((5, 3), 4, 512).alt == (
         "4 levels by 2 scales, 8 maps; gathered scale by scale to 2,048 channels at sides 5, 3."
     )
+    assert draw.draw_mlfpn(M2DET512_VGG16).alt == (
+        "Two maps of the backbone become the base feature of 768 channels and 64 × 64 cells; "
+        "8 TUMs follow each other, the first reads 128 channels, each other 128 of the base and "
+        "256 of the TUM before it; their maps are gathered to 2,048 channels at 6 scales, weighed "
+        "by SFAM, and read by the heads."
+    )
+    assert "SFAM" not in draw.draw_mlfpn(TWO_LEVELS).alt
+    losses = {"small": {"simple": [[0.5, 0.1], [0.3, 0.1]], "complex": [[-0.1, 0.2]]}}
+    assert draw.draw_level_losses(losses).alt == (
+        "Share of AP lost by level; small: simple 0.40 0.10, complex -0.10 0.20."
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,6 +90,16 @@ def test_facts_become_the_alternative_text():
         (
             lambda: draw.draw_small_maps({"a": ONE, "b": ONE}, "+=", alt=ALT),
             "signs: expected 1, one between two, got 2",
+        ),
+        (
+            lambda: draw.draw_mlfpn(replace(M2DET_TINY, num_levels=1)),
+            "config: expected at least two levels and tum='released', got 1",
+        ),
+        (lambda: draw.draw_mlfpn(replace(M2DET_TINY, tum="paper")), "and 'paper'"),
+        (lambda: draw.draw_level_losses({}), "panels: expected 1 to 3, got 0"),
+        (
+            lambda: draw.draw_level_losses({"a": {"b": [[0.1], [0.1, 0.2]]}}),
+            r"panels\['a'\]: .* got 1 groups and \[1, 2\] levels",
         ),
         (lambda: draw.draw_attention({}, 1, alt=ALT), "panels: expected 1 to 4, got 0"),
         (

@@ -7,17 +7,20 @@ from detlearn import boxes, load_model, metrics
 from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.losses import hard_negative_mask
 from detlearn.show import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     DetectionExplorer,
     FeatureMapExplorer,
     HardNegativesExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     RefinementExplorer,
     ShapeTableExplorer,
+    TUMWalker,
 )
 from detlearn.show.explorers.transfer import transfer_with_cut
-from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb07
+from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb07, nb08, nb09
 
 
 def test_notebook_00() -> None:
@@ -203,3 +206,36 @@ def test_notebook_07() -> None:
     (never,) = set(range(4)).difference(*changed)
     answer = ((round(widths, 2), round(times, 2)), int(shares.argmax()), changed[1], never)
     assert nb07.moves.check(answer)
+
+
+def test_notebook_08() -> None:
+    walker = TUMWalker(detlearn.create_model("m2det_tiny"), torch.zeros(3, 128, 128))
+    sides = [step.maps.shape[-1] for step in walker.steps]
+    larger = next(
+        index
+        for index, step in enumerate(walker.steps)
+        if step.column == 2 and sides[index] > min(sides)  # the top has the smallest side
+    )
+    walker.level.value = 1
+    prices = [step.parameters for step in walker.steps]
+    dearest = tuple(index for index, price in enumerate(prices) if price == max(prices))
+    assert nb08.moves.check((larger, walker.steps[0].maps.shape[1], dearest))
+
+
+def test_notebook_09() -> None:
+    folder = data_path("shapes_val")
+    scenes = CocoDetectionDataset(folder / "images", folder / "annotations.json")
+    model = load_model(data_path("weights", "m2det_tiny.safetensors"))
+    levels = LevelScaleExplorer(model, *scenes[25])
+    contrasts = [levels.contrast(level, 0) for level in range(4)]
+    brightest = max(range(4), key=contrasts.__getitem__)
+    assert sorted(contrasts)[-1] > 1.1 * sorted(contrasts)[-2]  # seen at a glance
+    levels.level.value, levels.scale.value = 2, 3
+    said = repr(levels)
+    first, last = said.split("channels ")[1].split(" of ")[0].split(" to ")
+    width = int(said.split("a cell is ")[1].split(" px")[0])
+    attention = AttentionExplorer(model, [scenes[i][0] for i in (25, 3, 8, 24, 109)])
+    changing = int(attention.change.argmax())
+    assert attention.change.sort().values[-1] > 2 * attention.change.sort().values[-2]
+    weights = attention.weights.shape[2]
+    assert nb09.moves.check(((int(first), int(last)), width, brightest, weights, changing))

@@ -1,6 +1,6 @@
 """Exercises of notebook 08, the blocks of M2Det.
 
-Keys: `smallest_side`, `enlarge`, `gather`, `excite`, `tum_parameters`.
+Keys: `smallest_side`, `enlarge`, `gather`, `excite`, `tum_parameters`, `moves`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 from .framework import Exercise, WrongAnswer
 
-__all__ = ["enlarge", "excite", "gather", "smallest_side", "tum_parameters"]
+__all__ = ["enlarge", "excite", "gather", "moves", "smallest_side", "tum_parameters"]
 
 
 def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
@@ -449,4 +449,50 @@ tum_parameters = Exercise(
     ),
     cases=_tum_cases,
     praise="Eight TUMs have 54 million: more than twice the backbone's parameters.",
+)
+
+
+# --------------------------------------------------------------------------- moves
+
+
+moves = Exercise(
+    notebook="nb08",
+    key="moves",
+    prompt=(
+        "Write down `moves`, what the walk through the U showed you: the first step that makes a "
+        "map larger than the one from below; how many channels TUM 1 reads; its two dearest steps, "
+        "as a pair."
+    ),
+    stub="moves = ...",
+    solution_source="moves = (7, 36, (1, 12))",
+    hints=(
+        "Steps 0 to 4 go down, 5 is the top. A side step keeps its size; then something is "
+        "enlarged and added.",
+        "Set `level` to 1 and `step` to 0: a thin copy of the base, and the largest map of TUM 0.",
+        "The price grows with the channels that a 3 × 3 reads: who reads what came in?",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            "moves = (6, 36, (1, 12))",
+            "Step 6 convolves on the side and keeps its 4 × 4. One step later the map from below "
+            "is enlarged and added.",
+        ),
+        WrongAnswer(
+            "moves = (5, 36, (1, 12))",
+            "Step 5, the top, is a 1 × 1 convolution: 2 × 2 stay 2 × 2.",
+        ),
+        WrongAnswer(
+            "moves = (7, 12, (1, 12))",
+            "12 is what TUM 0 reads, the thin copy alone. TUM 1 also reads TUM 0's largest map.",
+        ),
+        WrongAnswer(
+            "moves = (7, 24, (1, 12))",
+            "24 is TUM 0's largest map alone. The thin copy of the base lies on top of it.",
+        ),
+        WrongAnswer(
+            "moves = (7, 36, (1, 2))",
+            "Step 2 reads 24 channels. The *side* step of the finest map reads the 36 once more.",
+        ),
+    ),
+    praise="What comes in is convolved twice: on the way down, and from the side.",
 )
