@@ -667,7 +667,7 @@ for theta, (enter, correct) in tally.items():
           "lost:", usual - correct)
 
 # %% [markdown] id="theta-read" slide="fragment"
-# So 0.01 spares NMS two thirds of the priors, and no correct box is lost (of those with a score from 0.5 on), not even at θ = 0.5.
+# So 0.01 spares NMS two thirds of the priors, and no correct box (score ≥ 0.5) is lost, not even at θ = 0.5.
 
 # %% [markdown] id="worth" slide="slide"
 # ## 5 · What is each idea worth?
@@ -773,7 +773,7 @@ assert shipped["refinedet_tiny"] >= 0.70
 # %% [markdown] id="why-text" slide="subslide"
 # ### Why?
 #
-# Partly, it seems: the gap has shrunk to what one seed cannot tell from none. Two more suspects. While the ARM learns, the ODM's task moves (§4). And the ODM has many more teachers (06): every rough anchor of IoU 0.5 is told “yes, a face” as loudly as a perfect one. Then scores say little about placement, and NMS, which trusts scores, keeps a worse box than it could.
+# Impatience seems to be a part: the gap has shrunk to what one seed cannot tell from none. Two more suspects. While the ARM learns, the ODM's task moves (§4). And the ODM has many more teachers (06): every rough anchor of IoU 0.5 is told “yes, a face” as loudly as a perfect one. Then scores say little about placement, and NMS, which trusts scores, keeps a worse box than it could.
 #
 # The second suspect can be questioned in the shipped networks. Take all boxes that name an object rightly (score > 0.3) and overlap it by half. How much better is the best one than the **winner**, the one with the highest score?
 
