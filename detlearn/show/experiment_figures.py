@@ -42,19 +42,20 @@ def draw_seeds(
         scores: variant -> its scores, the same seed at the same place; one to five of them.
         x: what the scores are.
         reference: the variant whose mean is drawn as a line through all others.
-        seeds: what the legend calls the seeds; 0, 1, ... when omitted.
+        seeds: the seeds' numbers; with them a legend says which mark is which seed, and what
+            the rest of the picture means.
         alt: what the picture shows; means and spreads when omitted.
 
     Returns:
         The figure; a stroke marks each mean, a band the spread (one standard deviation to
-        either side), and the legend says which mark is which seed.
+        either side).
 
     Raises:
         ValueError: no variant, a variant with no score or more than five, a score that is no
             number, a reference that is none of the variants, or fewer seeds than scores.
 
     >>> draw_seeds({"a": [0.5, 0.7], "b": [0.4]}).alt
-    'mAP of each variant, one mark a seed; mean ± one standard deviation: a 0.600 ± 0.141, b 0.400.'
+    'mAP of each variant, one mark a seed: a 0.600 ± 0.141, b 0.400.'
     """
     if not scores:
         raise ValueError("scores: expected at least one variant, got none")
@@ -66,8 +67,7 @@ def draw_seeds(
     if reference is not None and reference not in scores:
         raise ValueError(f"reference: expected one of {list(scores)}, got {reference!r}")
     most = max(map(len, scores.values()))
-    seeds = seeds or range(most)
-    if len(seeds) < most:
+    if seeds and len(seeds) < most:
         raise ValueError(f"seeds: expected {most} of them, got {len(seeds)}")
     means = {name: statistics.fmean(values) for name, values in scores.items()}
     spreads = {
@@ -78,16 +78,17 @@ def draw_seeds(
         f"{name} {means[name]:.3f}" + (f" ± {spreads[name]:.3f}" if len(values) > 1 else "")
         for name, values in scores.items()
     )
-    alt = alt or (f"{x} of each variant, one mark a seed; mean ± one standard deviation: {told}.")
-    row, left = 0.42, 1.95
-    height = row * len(scores) + 0.86
+    spread = "; mean ± one standard deviation" if seeds else ""
+    alt = alt or f"{x} of each variant, one mark a seed{spread}: {told}."
+    row, left, foot = 0.42, 1.95, 0.7 if seeds else 0.56
+    height = row * len(scores) + foot + 0.16
     everything = [value for values in scores.values() for value in values]
     low, high = min(everything), max(everything)
     margin = max(0.06 * (high - low), 0.002)
     with house_style():
         drawing = new_figure(WIDTH, height)
         axes = drawing.add_axes(
-            (left / WIDTH, 0.7 / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
+            (left / WIDTH, foot / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
         )
         axes.set_xlim(low - margin, high + margin)
         axes.set_ylim(len(scores) - 0.5, -0.5)
@@ -113,7 +114,13 @@ def draw_seeds(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(x, loc="left")
-        _legend(drawing, list(seeds[:most]), reference)
+        if seeds:
+            _legend(drawing, list(seeds[:most]), reference)
+        elif reference is not None:
+            drawing.text(
+                1 - 0.02, 0.05 / height, f"dashed: mean of {reference}; a mark a seed",
+                ha="right", va="bottom", fontsize=9.5, color=MUTED,
+            )  # fmt: skip
         return finish(drawing, alt)
 
 

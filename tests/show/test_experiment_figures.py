@@ -30,6 +30,9 @@ def test_a_drawing_is_a_small_png_with_a_description(name):
 def test_it_says_means_and_spreads():
     """0.62 ± 0.01 and 0.603 ± 0.006: standard deviations of three."""
     assert draw_seeds(SCORES).alt == (
+        "mAP of each variant, one mark a seed: full 0.620 ± 0.010, without 0.603 ± 0.006."
+    )
+    assert DRAWINGS["named seeds"]().alt == (
         "mAP of each variant, one mark a seed; mean ± one standard deviation: "
         "full 0.620 ± 0.010, without 0.603 ± 0.006."
     )
@@ -37,9 +40,9 @@ def test_it_says_means_and_spreads():
 
 
 def test_the_legend_names_the_seeds():
-    assert DRAWINGS["a reference"]().png != DRAWINGS["named seeds"]().png
-    assert DRAWINGS["a reference"]().png == draw_seeds(
-        SCORES, reference="full", seeds=[0, 1, 2]).png  # fmt: skip
+    others = draw_seeds(SCORES, reference="full", seeds=[0, 1, 2])
+    assert len({DRAWINGS[name]().png for name in ("a reference", "named seeds")}
+               | {others.png}) == 3  # fmt: skip
 
 
 FAULTS = {
