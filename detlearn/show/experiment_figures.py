@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from detlearn.show.canvas import (
     BLUE,
@@ -18,6 +19,9 @@ from detlearn.show.canvas import (
 )
 from detlearn.show.figure import Figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
 __all__ = ["draw_seeds"]
 
 WIDTH = 7.4
@@ -29,6 +33,7 @@ def draw_seeds(
     *,
     x: str = "mAP",
     reference: str | None = None,
+    seeds: Sequence[int] = (),
     alt: str | None = None,
 ) -> Figure:
     """What every variant scored with every seed, one line a variant, one mark a seed.
@@ -37,15 +42,17 @@ def draw_seeds(
         scores: variant -> its scores, the same seed at the same place; one to five of them.
         x: what the scores are.
         reference: the variant whose mean is drawn as a line through all others.
+        seeds: the seeds' numbers; with them a legend says which mark is which seed, and what
+            the rest of the picture means.
         alt: what the picture shows; means and spreads when omitted.
 
     Returns:
-        The figure; a bar marks each mean, its width the spread (one standard deviation to
+        The figure; a stroke marks each mean, a band the spread (one standard deviation to
         either side).
 
     Raises:
         ValueError: no variant, a variant with no score or more than five, a score that is no
-            number, or a reference that is none of the variants.
+            number, a reference that is none of the variants, or fewer seeds than scores.
 
     >>> draw_seeds({"a": [0.5, 0.7], "b": [0.4]}).alt
     'mAP of each variant, one mark a seed: a 0.600 ± 0.141, b 0.400.'
@@ -59,6 +66,9 @@ def draw_seeds(
             raise ValueError(f"scores[{name!r}]: expected finite numbers, got {list(values)}")
     if reference is not None and reference not in scores:
         raise ValueError(f"reference: expected one of {list(scores)}, got {reference!r}")
+    most = max(map(len, scores.values()))
+    if seeds and len(seeds) < most:
+        raise ValueError(f"seeds: expected {most} of them, got {len(seeds)}")
     means = {name: statistics.fmean(values) for name, values in scores.items()}
     spreads = {
         name: statistics.stdev(values) if len(values) > 1 else 0.0
@@ -68,16 +78,17 @@ def draw_seeds(
         f"{name} {means[name]:.3f}" + (f" ± {spreads[name]:.3f}" if len(values) > 1 else "")
         for name, values in scores.items()
     )
-    alt = alt or f"{x} of each variant, one mark a seed: {told}."
-    row, left = 0.42, 1.95
-    height = row * len(scores) + 0.72
+    spread = "; mean ± one standard deviation" if seeds else ""
+    alt = alt or f"{x} of each variant, one mark a seed{spread}: {told}."
+    row, left, foot = 0.42, 1.95, 0.7 if seeds else 0.56
+    height = row * len(scores) + foot + 0.16
     everything = [value for values in scores.values() for value in values]
     low, high = min(everything), max(everything)
     margin = max(0.06 * (high - low), 0.002)
     with house_style():
         drawing = new_figure(WIDTH, height)
         axes = drawing.add_axes(
-            (left / WIDTH, 0.56 / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
+            (left / WIDTH, foot / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
         )
         axes.set_xlim(low - margin, high + margin)
         axes.set_ylim(len(scores) - 0.5, -0.5)
@@ -103,9 +114,33 @@ def draw_seeds(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(x, loc="left")
-        if reference is not None:
+        if seeds:
+            _legend(drawing, list(seeds[:most]), reference)
+        elif reference is not None:
             drawing.text(
                 1 - 0.02, 0.05 / height, f"dashed: mean of {reference}; a mark a seed",
                 ha="right", va="bottom", fontsize=9.5, color=MUTED,
             )  # fmt: skip
         return finish(drawing, alt)
+
+
+def _legend(drawing: MatplotlibFigure, seeds: Sequence[int], reference: str | None) -> None:
+    """Which mark is which seed, what stroke and band are, and the dashed line."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=INK, marker=marker, linestyle="none", label=f"seed {seed}")
+        for marker, seed in zip(MARKERS, seeds, strict=False)
+    ]
+    handles.append(Line2D([], [], color=BLUE, marker="|", markersize=11, markeredgewidth=2.4,
+                          linestyle="none", label="mean"))  # fmt: skip
+    handles.append(Patch(color=BLUE, alpha=0.22, linewidth=0, label="± standard deviation"))
+    if reference is not None:
+        handles.append(Line2D([], [], color=VERMILION, lw=1.4, linestyle=(0, (4, 2)),
+                              label=f"mean of {reference}"))  # fmt: skip
+    drawing.legend(
+        handles=handles, loc="lower right", ncols=len(handles), frameon=False, fontsize=9.5,
+        bbox_to_anchor=(1, 0), borderaxespad=0.1, handlelength=1.6, handletextpad=0.4,
+        columnspacing=1.1, labelcolor=MUTED,
+    )  # fmt: skip

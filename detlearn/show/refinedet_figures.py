@@ -141,13 +141,16 @@ the ODM, which starts from the anchors of the ARM.'
         # the anchors go from the ARM to the ODM, round the outside
         at = WIDTH - 0.12
         for start, end in (
-            ((note + 1.05, 2.22), (at, 2.22)), ((at, 2.22), (at, 0.2)),
+            ((note + 0.72, 2.22), (at, 2.22)), ((at, 2.22), (at, 0.2)),
         ):  # fmt: skip
             axes.plot([start[0], end[0]], [start[1], end[1]], color=BLUE, lw=2.0)
         _arrow(axes, (at, 0.2), (WIDTH - right, 0.2), BLUE, 2.0)
         axes.text(
-            note, 2.22, "moved priors", ha="left", va="center", fontsize=9.5, color=BLUE,
+            note, 2.22, "anchors", ha="left", va="center", fontsize=9.5, color=BLUE,
             fontweight="bold",
+        )  # fmt: skip
+        axes.text(
+            note, 2.06, "(moved priors)", ha="left", va="center", fontsize=9.5, color=BLUE,
         )  # fmt: skip
         if title:
             drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
@@ -241,7 +244,12 @@ def draw_steps(
                 0.5, -0.12 / tall, f"IoU {iou:.2f}", transform=axes.transAxes, ha="center",
                 va="center", fontsize=11.5, fontweight="bold",
             )  # fmt: skip
-        _key(drawing, bottom, [("object", (0, (4, 2)), INK), ("this step", "solid", MUTED)])
+        lines: list[tuple[str, Any, str]] = [
+            ("object", (0, (4, 2)), INK), ("this step", "solid", MUTED),
+        ]  # fmt: skip
+        if len(steps) > 1:
+            lines.append(("earlier steps", (0, (1, 1)), MUTED))
+        _key(drawing, bottom, lines)
         if title:
             drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
         return finish(drawing, alt)
@@ -527,7 +535,7 @@ def draw_transfer(
 
     Returns:
         The figure: image, both maps on one scale, and the mean absolute difference of their
-        channels on a scale of its own; the darker the more.
+        channels on a scale of its own; the darker, the larger.
 
     Raises:
         ValueError: maps that are no (C, S, S), or differ in shape.
@@ -572,7 +580,7 @@ def draw_transfer(
                 draw_rectangle(axes, box, INK, 1.4, (0, (4, 2)))
             axes.set_title(name, pad=5, fontsize=10.5)
         drawing.text(
-            0.5, 0.06 / height, "the darker, the more; dashed: objects",
+            0.5, 0.06 / height, "the darker, the larger (mean over channels); dashed: objects",
             ha="center", va="bottom", fontsize=10, color=MUTED,
         )  # fmt: skip
         if title:

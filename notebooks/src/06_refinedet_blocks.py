@@ -61,7 +61,7 @@ show.draw_refinedet(
     ["conv4_3", "conv5_3", "fc7", "conv6_2"])
 
 # %% [markdown] id="notes-ask-twice" slide="notes"
-# > *For the speaker.* Follow the blue line first: boxes go from ARM to ODM. Then the red arrows: features go from coarse to fine. These are two different roads, and most confusion about RefineDet comes from mixing them. Say now that only the *boxes* are cut off from the gradient, not the features.
+# > *For the speaker.* Follow the blue line first: boxes go from ARM to ODM. Then the thick orange arrows: features go from coarse to fine. These are two different roads, and most confusion about RefineDet comes from mixing them. Say now that only the *boxes* are cut off from the gradient, not the features.
 
 # %% [markdown] id="by-hand" slide="subslide"
 # The smallest example, on 100 × 100 px: a prior of 40 × 40, an object of 50 × 40, 20 px further right. Remember chapter 03: deltas count in prior sizes, divided by 0.1 (centre) and 0.2 (size). The ARM says 3.75: 3.75 · 0.1 · 40 = **15 px** to the right. The ODM, from there, says 1.25 (**5 px** more), and log(50/40)/0.2 for the width.
@@ -83,7 +83,7 @@ show.draw_steps(torch.ones(3, 100, 100), target[0],
                 {name: corners[0] for name, corners in steps.items()})
 
 # %% [markdown] id="read-by-hand" slide="subslide"
-# By hand: prior and object share 25 · 40 = 1,000 of 2,600 px, 0.385. The anchor lies inside the object: 1,600 of 2,000, **0.8**. With 0.385 the prior would be a *negative* in SSD; its anchor is a good *positive* for the ODM.
+# By hand: prior and object share 25 · 40 = 1,000 of 2,600 px, 0.385. The anchor lies inside the object: 1,600 of 2,000, **0.8**. With 0.385 the prior would be a *negative* in SSD, unless no other prior fits the object better; its anchor is a good *positive* for the ODM.
 #
 # ### The first step as a function
 #
@@ -132,7 +132,8 @@ prove("no anchor vanishes: 1e-6 stays",
 #
 # **Predict:** is there a box that two steps reach and one step cannot? Write both steps out. The second is measured in sizes of the *anchor*, so it counts exp(0.2 · dw₁) times as much; log sizes simply add:
 #
-# dx = dx₁ + dx₂ · exp(0.2 · dw₁)  dw = dw₁ + dw₂
+# - dx = dx₁ + dx₂ · exp(0.2 · dw₁)
+# - dw = dw₁ + dw₂ (dy and dh likewise)
 
 # %% id="compose" slide="-" tags=["prove"]
 grown = torch.exp(0.2 * first[:, 2:])  # (P, 2)
@@ -143,9 +144,9 @@ prove("two steps = one larger step",
       cascaded, decode(single, priors), tolerance=1e-4)
 
 # %% [markdown] id="why-then" slide="subslide"
-# So no box is out of reach for one step. The gain is in what is *learned*: the second step gets a smaller task, better maps, and **better teachers**. Objects are matched anew, with the anchors.
+# So no box is out of reach for one step. The gain, if there is one, must lie in what is *learned*: a smaller task, better maps, and **more teachers**, for objects are matched anew, and more anchors than priors are positive. Whether it pays, 07 measures.
 #
-# **Measure** it. `ssd_tiny` from chapter 05 is trained; let it play the ARM (its boxes as the first step). On 40 scenes: the IoU of every positive prior with its object, before and after it moves.
+# Here we count the teachers. `ssd_tiny` from chapter 05 is trained; let it play the ARM (its boxes as the first step). On 40 scenes: the IoU of every positive prior with its object, before and after it moves.
 
 # %% id="ssd-plays-arm" slide="-"
 tiny = load_model(data_path("weights", "ssd_tiny.safetensors")).eval()
@@ -273,7 +274,7 @@ prove("decode of decode = the package's",
 # %% [markdown] id="l2norm" slide="subslide"
 # ### L2Norm, twice
 #
-# In RefineDet, conv4_3 *and* conv5_3 are early maps among later ones: both get chapter 04's L2Norm, from 10 and from 8 on. Once more from nothing: the length of a *cell* runs over the channels. (3, 4) has length 5.
+# In RefineDet, conv4_3 *and* conv5_3 are early maps among later ones: both get chapter 04's L2Norm, with a learned scale that starts at 10 and at 8. Once more from nothing: the length of a *cell* runs over the channels. (3, 4) has length 5.
 
 # %% id="l2norm-by-loops" slide="-"
 def l2norm_by_loops(maps, scale):
@@ -377,7 +378,7 @@ prove("one channel = Kronecker", painted, torch.kron(coarse, filter_))
 # %% [markdown] id="tcb-block" slide="subslide"
 # ### The block
 #
-# Two convolutions *translate* the ARM's map to the block's channels (256 in the paper's network). The painted coarser map is added. ReLU, one convolution that *smooths* the sum, ReLU. The coarsest block has nobody to listen to:
+# Two convolutions *translate* the map that the ARM reads to the block's channels (256 in the paper's network). The painted coarser map is added. ReLU, one convolution that *smooths* the sum, ReLU. The coarsest block has nobody to listen to:
 
 # %% id="tcb-init" slide="-" tags=["teaches:detlearn.models.refinedet:TransferConnectionBlock.__init__"]
 class TransferConnectionBlock(nn.Module):
@@ -427,21 +428,21 @@ theirs.load_state_dict(fine_block.state_dict())
 prove("TCB = the package's", fine_block(pyramid[0], context),
       theirs(pyramid[0], context))
 
-# every weight by hand, 1 channel: translate leaves 1, smooth leaves all
+# by hand, 1 channel: a filter is 1 in the middle, so it passes a cell on
 hand = refinedet.TransferConnectionBlock(1, 1)
 for parameter in hand.parameters():
     nn.init.zeros_(parameter)
 for conv in (hand.translate[0], hand.translate[2], hand.smooth):
     conv.weight.data[0, 0, 1, 1] = 1
 hand.upsample.weight.data[0, 0] = filter_
-fine = -200 * torch.ones(1, 1, 4, 4)
-prove("fine + painted, then ReLU", hand(fine.abs(), coarse[None, None]),
-      (painted + 200)[None, None])
+fine, coarser = 200 * torch.ones(1, 1, 4, 4), coarse[None, None]
+prove("fine + painted", hand(fine, coarser), (painted + 200)[None, None])
 hand.translate[2].weight.data[0, 0, 1, 1] = -1
-hand.smooth.bias.data[:] = 50  # a negative sum is 0 *before* it
-prove("ReLU on both sides of smooth",
-      hand(fine.abs(), coarse[None, None]),
-      ((painted - 200).clamp(min=0) + 50)[None, None])
+summed = (painted - 200).clamp(min=0)[None, None]  # negative sums are 0
+hand.smooth.bias.data[:] = 50
+prove("ReLU before smooth", hand(fine, coarser), summed + 50)
+hand.smooth.bias.data[:] = -50
+prove("ReLU after it", hand(fine, coarser), (summed - 50).clamp(min=0))
 
 # %% [markdown] id="notes-tcb" slide="notes"
 # > *For the speaker.* Do the 1 × 1 map on the board: 7 becomes 7, 70, 700, 7,000. Then let the room predict the lower right quarter of the 4 × 4 map. "Deconvolution" is a misnomer: nothing is undone. The transpose is that of the matrix that the convolution is.
@@ -543,7 +544,7 @@ assert grads[2].abs().sum() > 0 and grads[3].abs().sum() > 0
 print("the ARM's own loss does:", bool(from_arm.abs().sum() > 0))
 
 # %% [markdown] id="rematch" slide="subslide"
-# The other half of that proof: the ODM's positives are those of the **anchors**, matched anew. By hand from `make_targets` and `two_step_loss`:
+# One thing is left to show: the ODM's positives are those of the **anchors**, matched anew. By hand from `make_targets` and `two_step_loss`:
 
 # %% id="rematch-proved" slide="-" tags=["prove"]
 config = model.config
@@ -643,21 +644,21 @@ print(table)
 #
 # *Article*: a published walk through luuuyi/RefineDet.PyTorch, the *port*.
 #
-# | what | published | here | see |
+# | what they say or do | what is true | here | see |
 # |--|--|--|--|
-# | code as printed (article) | bracket swallows arguments; `forward` inside `__init__`; `list()` called; a generator printed | – | a |
-# | `if 22 == k` (article) | behind the loop | taps by name | patient 1 |
-# | layout (port) | chosen by the class count; COCO's is SSD300's | by the input size alone | b |
-# | “4 or 6 priors per location” (port's comment) | counts the 4 maps | 3 a cell | b |
+# | a bracket swallows arguments; `forward` inside `__init__`; a list called; a generator printed (article) | three errors, and no shapes | – | a |
+# | `if 22 == k` behind the loop (article) | conv4_3 is never collected | maps by name | patient 1 |
+# | layout by the class count; COCO's is SSD300's (port) | classes move no prior | by the input size | b |
+# | “4 or 6 priors per location” (port's comment) | 4 *maps*, 3 priors a cell | 3 a cell | b |
 # | “320 and 512 use different values” (article) | only the priors differ | the same | b |
-# | VGG (article) | its own `vgg()`; SSD's fits silently | arguments | §4 |
-# | `batch_norm=True` (port) | indices 22, 29 hit other layers | by name | c |
-# | priors (port) | plain attribute, stay on their device | buffer, not in the file | c |
-# | `encode` (port) | log(w + 1e-5), never undone | `encode_eps`, 0 by default | d |
-# | no positives (port) | divides by 0: NaN | at least 1 | e |
-# | image without objects (port) | crash | legal | e |
-# | negative filter | paper: dropped; port: still mined | `negative_filter` | patient 2 |
-# | filter, two steps (article) | not in it | §1, §2 | §1, §2 |
+# | its own `vgg()` (article) | SSD's fits, silently | arguments | §4 |
+# | `batch_norm=True` (port) | 22 and 29 are other layers then | by name | c |
+# | priors as a plain attribute (port) | they stay on their device | buffer, not in the file | c |
+# | log(w + 1e-5) in `encode` (port) | `decode` never undoes it | `encode_eps`, 0 by default | d |
+# | no positives: a division by 0 (port) | NaN | at least 1 | e |
+# | no objects: a crash (port) | legal in any data set | legal | e |
+# | dropped priors are mined (port) | paper: ignored | `negative_filter` | patient 2 |
+# | no filter, no two steps (article) | two of the paper's ideas | both | §1, §2 |
 
 # %% id="ledger-as-printed" slide="subslide" tags=["ledger"]
 # a  the article's code as printed
@@ -737,9 +738,9 @@ prove("ours: no objects, no loss",
 #
 # Replace the dots and run the cell: it says what is right, or wrong and why. `nb06.compose_steps.hint()` helps, a little more at each call. Write without scrolling up.
 #
-# 1. `compose_steps`: one delta that does what two steps do. It works when (3.75, 0, 0, 0) and (1.25, 0, 0, 0) give (5, 0, 0, 0).
+# 1. `compose_steps`: one delta that does what two steps do. It works when (0, 0, 5 log 2, 0) and (1, 0, 0, 0) give (2, 0, 5 log 2, 0).
 # 2. `filter_labels`: the labels that the ODM learns from, −1 for the dropped. It works when an object that the ARM denies becomes −1, too.
-# 3. `upsample_map`: a transposed convolution, 2 × 2 with stride 2, of one picture. It works when it equals `F.conv_transpose2d`.
+# 3. `upsample_map`: a transposed convolution, 2 × 2 with stride 2, of one picture, without `F.conv_transpose2d`. It works when both agree.
 # 4. `head_parameters`: weights and biases of an ARM's or ODM's heads. It works when the ARM of RefineDet320 has 414,792.
 
 # %% id="exercise-compose-steps" slide="skip" tags=["exercise"]
@@ -785,7 +786,7 @@ nb06.head_parameters.check(head_parameters)
 #
 # <details><summary>Diagnosis</summary>
 #
-# The `if k == 22` stands *behind* the loop: there k is 29 for good, so conv4_3 is never collected. Three sources instead of four, and each meets its neighbour's head. Had all maps 512 channels, nothing would have complained.
+# The `if 22 == k` stands *behind* the loop: there k is 29 for good, so conv4_3 is never collected. Two maps of the backbone instead of three, so each meets its neighbour's head (the extra layer, left out here, would be the next). Had all maps 512 channels, nothing would have complained.
 #
 # </details>
 
@@ -906,7 +907,7 @@ prove("patient 3 is cured", decode(
 #
 # <details><summary>Answers</summary>
 #
-# 1. False. §1 composes them to one. Two easier tasks are learned better, from better teachers.
+# 1. False. §1 composes them to one. Two easier tasks *may* be learned better; 07 tests it.
 # 2. False. It has two labels; names are the ODM's task.
 # 3. False. Cut are the *anchors*. Through TCBs and maps its gradient reaches the backbone.
 # 4. False. Convolutions compute all cells anyway; the filter saves work in NMS, and keeps easy background out of the ODM's loss.

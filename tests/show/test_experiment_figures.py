@@ -15,6 +15,7 @@ DRAWINGS = {
     "equal scores": lambda: draw_seeds({"a": [0.5, 0.5], "b": [0.5, 0.5]}),
     "five variants": lambda: draw_seeds({name: [0.1, 0.2, 0.4] for name in "abcde"}, x="mAP50"),
     "a reference": lambda: draw_seeds(SCORES, reference="full"),
+    "named seeds": lambda: draw_seeds(SCORES, reference="full", seeds=[7, 8, 9]),
 }
 
 
@@ -31,7 +32,17 @@ def test_it_says_means_and_spreads():
     assert draw_seeds(SCORES).alt == (
         "mAP of each variant, one mark a seed: full 0.620 ± 0.010, without 0.603 ± 0.006."
     )
+    assert DRAWINGS["named seeds"]().alt == (
+        "mAP of each variant, one mark a seed; mean ± one standard deviation: "
+        "full 0.620 ± 0.010, without 0.603 ± 0.006."
+    )
     assert draw_seeds(SCORES, alt="Two rows of marks.").alt == "Two rows of marks."
+
+
+def test_the_legend_names_the_seeds():
+    others = draw_seeds(SCORES, reference="full", seeds=[0, 1, 2])
+    assert len({DRAWINGS[name]().png for name in ("a reference", "named seeds")}
+               | {others.png}) == 3  # fmt: skip
 
 
 FAULTS = {
@@ -39,6 +50,8 @@ FAULTS = {
     "no seed": (lambda: draw_seeds({"a": []}), r"scores\['a'\]: expected 1 to 5 scores, got 0"),
     "six seeds": (lambda: draw_seeds({"a": [0.5] * 6}), "expected 1 to 5 scores, got 6"),
     "NaN": (lambda: draw_seeds({"a": [float("nan")]}), "expected finite numbers"),
+    "a seed too few": (
+        lambda: draw_seeds(SCORES, seeds=[0, 1]), "seeds: expected 3 of them, got 2"),
     "another reference": (
         lambda: draw_seeds(SCORES, reference="b"), "reference: expected one of .* got 'b'"),
 }  # fmt: skip

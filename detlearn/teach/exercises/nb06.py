@@ -5,6 +5,7 @@ Keys: `compose_steps`, `filter_labels`, `upsample_map`, `head_parameters`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ def _integer(generator: torch.Generator, low: int, high: int) -> int:
 
 
 def _compose_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    doubled = 5 * math.log(2)  # dw of a box that becomes twice as wide
+    yield torch.tensor([[0.0, 0.0, doubled, 0.0]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
     yield torch.tensor([[3.75, 0.0, 0.0, 0.0]]), torch.tensor([[1.25, 0.0, 0.0, 0.0]])
     yield torch.tensor([[0.0, 0.0, 1.0, -1.0]]), torch.tensor([[2.0, 2.0, 0.5, 0.5]])
     for _ in range(10):
@@ -49,8 +52,8 @@ compose_steps = Exercise(
     prompt=(
         "Write `compose_steps(first, second)`: the deltas (P, 4), dx, dy, dw, dh, that lead from "
         "the priors at once to where `first` (from the priors) and then `second` (from the "
-        "anchors) lead; scales 0.1 (centre) and 0.2 (size). It works when (3.75, 0, 0, 0) and "
-        "(1.25, 0, 0, 0) give (5, 0, 0, 0)."
+        "anchors) lead; scales 0.1 (centre) and 0.2 (size). It works when (0, 0, 5 log 2, 0) "
+        "and (1, 0, 0, 0) give (2, 0, 5 log 2, 0)."
     ),
     stub='''
     def compose_steps(first, second):

@@ -60,7 +60,8 @@ odm_learns = Exercise(
         "Write `odm_learns(class_loss, labels, easy)`: which priors of one image the ODM's class "
         "loss is taken from, bool (P,), with the paper's filter: the positives that are not "
         "easy, and three times as many of the negatives that are not easy, those with the "
-        "largest class_loss. It works when no easy prior is ever chosen."
+        "largest class_loss. It works when, of labels [3, 2, 0, 0, 0, 0, 0] with losses "
+        "[0.5, 9, 1, 2, 3, 8, 4], priors 1 and 5 easy, it chooses 0, 3, 4 and 6."
     ),
     stub='''
     def odm_learns(class_loss, labels, easy):
@@ -326,8 +327,8 @@ tcb_macs = Exercise(
     prompt=(
         "Write `tcb_macs(in_channels, channels, side, coarsest)`: the multiplications of one TCB "
         "on a map of side x side: two 3 x 3 convolutions, the transposed one (not in the "
-        "coarsest), and one more 3 x 3. It works when the block of fc7, (1024, 256, 10, False), "
-        "needs 360,448,000."
+        "coarsest; its 2 x 2 filter is applied once in each *coarse* cell), and one more 3 x 3. "
+        "It works when the block of fc7, (1024, 256, 10, False), needs 360,448,000."
     ),
     stub='''
     def tcb_macs(in_channels, channels, side, coarsest):
@@ -340,13 +341,13 @@ tcb_macs = Exercise(
         """Multiply-adds of one TCB."""
         cell = 9 * in_channels * channels + 2 * 9 * channels**2
         if not coarsest:
-            cell += channels**2  # no overlap: one tap for each fine cell
+            cell += channels**2  # no overlap: one weight for each fine cell
         return cell * side**2
     ''',
     hints=(
         "Count for one cell of the output, then multiply by the cells. A 3 x 3 convolution needs "
         "9 · in · out multiplications for each.",
-        "The transposed convolution paints without overlap: how many taps of its filter reach "
+        "The transposed convolution paints without overlap: how many weights of its filter reach "
         "one fine cell?",
         "9 · in · c, twice 9 · c², and c² for the transposed one; all times side².",
     ),
@@ -356,7 +357,7 @@ tcb_macs = Exercise(
                 translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="not coarsest",
                 upsample="4 * channels**2", cells="side**2",
             ),
-            "Its filter has four taps, but they do not overlap: one of them reaches each fine "
+            "Its filter has four weights, but they do not overlap: one of them reaches each fine "
             "cell. Four would be right for each *coarse* cell.",
         ),
         WrongAnswer(
