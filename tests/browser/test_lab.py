@@ -1,6 +1,6 @@
 """Notebooks in JupyterLab, as a student has them: every cell runs, and what can be moved answers.
 
-05 is not among them, it trains for minutes; 06 and later have their own explorers in the decks.
+05 is not among them: it trains for minutes, and `make test` runs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("0[0-4]_*.ipynb"))
+NAMES = sorted(
+    path.stem
+    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    if not path.stem.startswith("05")
+)
 MINUTES = 60_000
 
 # The notebook that is open, as JupyterLab holds it; `make test-browser` asks for this handle.
@@ -171,6 +175,6 @@ def test_04_a_channel_is_chosen_by_keys(open_notebook):
     press(page, slider(place, "channel, by rank"), "ArrowRight", source)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] in ("01", "03")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] not in ("00", "02", "04")])
 def test_runs_to_its_end(open_notebook, name):
     open_notebook(name)
