@@ -167,10 +167,11 @@ def chapter_list(
     return '<ol class="chapters">\n' + "\n".join(items) + "\n</ol>"
 
 
-def hero_alt() -> str:
-    """What the picture of the first page shows, as the README says it."""
+def hero() -> str:
+    """The picture of the first page, with the words that the README has for it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"!\[([^\]]*)\]\(docs/hero\.png\)", readme)[0]
+    (alt,) = re.findall(r"!\[([^\]]*)\]\(docs/hero\.png\)", readme)
+    return f"![{alt}](_static/hero.png)"
 
 
 def room_page(room: str) -> str:
@@ -210,7 +211,7 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
     names = [path.stem for path in paths]
     index = wanted["index.md"].decode()
     index = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held))
-    wanted["index.md"] = index.replace("@HERO@", hero_alt()).encode()
+    wanted["index.md"] = index.replace("@HERO@", hero()).encode()
     wanted["_static/hero.png"] = (ROOT / "docs" / "hero.png").read_bytes()
     for path in paths:
         page = for_the_site(nbformat.read(path, as_version=4), path.stem, held)
