@@ -607,7 +607,7 @@ for one, other in (("2 levels", "1 level"), ("4 levels", "2 levels"),
         print(better(one, other))
 
 # %% [markdown] id="paper-table" slide="subslide"
-# **Beside the paper.** Its ablation, on COCO with 320 px and VGG-16, *as we recall the tables; look them up before you quote them*: 2, 4, 8, 16 TUMs of 256 channels give 30.5, 31.8, 33.2, 33.6 AP, at 40, 60, 99, 177 million parameters; SFAM adds half a point (32.7 to 33.2). There every doubling also *widens* what the heads read. A comparison with one wide level, as ours, is not among them. And the configurations that were released have no SFAM at all: the author saw “no obvious improvement” at 512 px (thread 22).
+# **Beside the paper.** Its ablation, on COCO with 320 px and VGG-16, reports that more TUMs help, that wider ones do, too, and that SFAM adds a little: about half a point of AP, *as we recall; look its tables up before you quote them*. With more TUMs the heads also read a *wider* map; that is why our list has one wide level. And the configurations that were released have no SFAM at all: the author saw “no obvious improvement” at 512 px (thread 22).
 
 # %% [markdown] id="ablation-words" slide="subslide"
 # ### Deep for complex?
@@ -709,7 +709,7 @@ show.draw_level_losses(lost, alt="Share of AP lost by level in the long-"
 # **What follows, and what does not.**
 #
 # - The training is *short* (the first line of this section's output says how short), and a long chain of TUMs learns slowly. The same four levels reach far more with the course's long training (§4). So a verdict on *how many* levels are best holds for this budget, and no other.
-# - Small scenes, eight classes, a small network: nothing here is a verdict on COCO. That the paper's gain came from depth, and not from the width that came along, is not shown by its own table either.
+# - Small scenes, eight classes, a small network: nothing here is a verdict on COCO. Whether a gain comes from depth or from the width that comes along, only a control such as *1 wide level* can tell.
 # - Silencing measures what the *trained heads* lean on. Two levels that say the same thing both look idle.
 # - What carries over is the method. A claim about what a part is *for* needs the part taken away, groups of equal size, and several seeds. Maps that light up on a well-chosen picture are an illustration.
 
