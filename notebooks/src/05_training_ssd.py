@@ -703,7 +703,8 @@ prove("five boxes, five kinds", [error_kinds(five, truth_2),
       metrics.error_kinds(five, truth_2)], [list(ERROR_KINDS[:5])] * 2)
 weak, strong = stronger_than(0.3), stronger_than(0.7)
 alone = [error_kinds(one, target) for one, target in zip(strong, truths)]
-among = [[kind for kind, score in zip(error_kinds(one, target), one["scores"])
+among = [[kind for kind, score
+          in zip(error_kinds(one, target), one["scores"])
           if score > 0.7] for one, target in zip(weak, truths)]
 prove("weaker detections change nothing about the stronger ones",
       [a == b for a, b in zip(alone, among)], [True] * len(truths))
