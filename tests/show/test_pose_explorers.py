@@ -16,6 +16,7 @@ from detlearn.show.figure import PNG_SIGNATURE
 from detlearn.teach.exercises import nb11
 from tests.show.test_explorers_geometry import BROWSER, NODE, in_node, same
 
+IMAGE = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(2))
 SIZE = (16, 20)
 METHODS = ("argmax", "quarter", "dark")
 needs_node = pytest.mark.skipif(NODE is None, reason="node runs the explorer's arithmetic")
@@ -140,7 +141,7 @@ def detector():
 
 
 def test_branches_before_and_after_every_exchange(detector):
-    explorer = BranchExplorer(detector, torch.rand(3, 128, 128))
+    explorer = BranchExplorer(detector, IMAGE)
     assert all(module.training for module in detector.modules())
     assert [value for _, value in explorer.module.options] == [
         "stage 2, module 1",
@@ -169,7 +170,7 @@ def test_branches_before_and_after_every_exchange(detector):
 
 
 def test_a_channel_has_its_rank_and_the_words_follow(detector):
-    explorer = BranchExplorer(detector, torch.rand(3, 128, 128))
+    explorer = BranchExplorer(detector, IMAGE)
     seen, picture = repr(explorer), explorer._picture.value
     means = explorer.branches[0].flatten(1).mean(dim=1)
     assert means[explorer.chosen[0]] == means.max()

@@ -12,7 +12,8 @@ from PIL import Image
 from detlearn.show import draw
 
 ALT = "A picture that a test has drawn."
-PERSON = torch.cat([30 * torch.rand(1, 17, 2), 2 * torch.ones(1, 17, 1)], dim=2)
+PLACES = torch.rand(1, 17, 2, generator=torch.Generator().manual_seed(0))
+PERSON = torch.cat([2 + 20 * PLACES, 2 * torch.ones(1, 17, 1)], dim=2)  # all within IMAGE
 IMAGE = torch.full((3, 32, 24), 0.5)
 NOBODY = torch.zeros(0, 17, 3)
 
