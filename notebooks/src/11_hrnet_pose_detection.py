@@ -541,7 +541,7 @@ show.draw_curves({"loss, eight people": {"": torch.tensor(said)}},
     "jump in the first steps it falls to about half or less.")
 
 # %% [markdown] id="shipped-words" slide="subslide"
-# The course ships a `pose_hrnet_tiny` that was trained for some minutes (`python -m detlearn train pose_hrnet_tiny --data shapes`). Its trunk is chapter 10's, its head a 1 × 1 convolution from the finest branch to 17 maps. Four people it has never seen:
+# The course ships a `pose_hrnet_tiny` that was trained for some minutes (by the command in `data/weights/pose_hrnet_tiny.json`). Its trunk is chapter 10's, its head a 1 × 1 convolution from the finest branch to 17 maps. Four people it has never seen:
 
 # %% id="shipped" slide="-"
 network = load_model(data_path("weights", "pose_hrnet_tiny.safetensors"))
