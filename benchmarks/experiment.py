@@ -3,7 +3,7 @@
 An experiment is a table of variants and two functions: `prepare(length, threads)`, which a process
 calls before its first run, and `run(variant, config)`, which trains and scores one variant with one
 seed and returns a dict with at least "variant", "seed", "seconds" and "scores".  See
-`m2det_experiment.py`.
+`refinedet_experiment.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from refinedet_experiment import read_runs
 
 from detlearn.data.shapes import SHAPES_VERSION
 from detlearn.models.zoo import write_atomically
@@ -41,7 +40,10 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def summarize(
-    runs: Iterable[Run], variants: Mapping[str, Mapping[str, Any]], scores: Sequence[str]
+    runs: Iterable[Run],
+    variants: Mapping[str, Mapping[str, Any]],
+    scores: Sequence[str],
+    counts: Sequence[str] = ("parameters",),
 ) -> dict[str, dict[str, Any]]:
     """Mean and spread of each variant over its seeds, in the order of the variants.
 
@@ -49,6 +51,7 @@ def summarize(
         runs: what `run` returned.
         variants: name -> what is the same in all its runs (model, overrides, ...).
         scores: which of the scores; one that is missing in a run is left out.
+        counts: what a run says that is the same with every seed.
     """
     runs = list(runs)
     summary: dict[str, dict[str, Any]] = {}
@@ -58,7 +61,7 @@ def summarize(
             continue
         row: dict[str, Any] = {
             **facts,
-            "parameters": own[0]["parameters"],
+            **{key: own[0][key] for key in counts},
             "seeds": [one["seed"] for one in own],
             "seconds": round(statistics.mean(one["seconds"] for one in own), 1),
         }
@@ -68,6 +71,28 @@ def summarize(
                 row[key] = spread(values)
         summary[variant] = row
     return summary
+
+
+def read_runs(path: Path, same: dict[str, Any]) -> list[dict[str, Any]]:
+    """Finished runs of an earlier call; none if there is no file.
+
+    Raises:
+        SystemExit: the file is of another experiment.
+    """
+    if not path.exists():
+        return []
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        differing = [key for key, value in same.items() if record.get(key) != value]
+        runs = record["runs"]
+    except (ValueError, KeyError, AttributeError) as error:
+        raise SystemExit(f"{path}: expected a record of this experiment ({error!r})") from error
+    if differing:
+        raise SystemExit(
+            f"{path}: holds runs with other {' and '.join(differing)}; "
+            "delete it, or choose another --out"
+        )
+    return list(runs)
 
 
 def main(
@@ -82,6 +107,7 @@ def main(
     out: Path,
     scores: Sequence[str],
     settings: Mapping[str, Any],
+    counts: Sequence[str] = ("parameters",),
     conclude: Callable[[list[Run]], dict[str, Any]] = lambda runs: {},
 ) -> None:
     """The command of an experiment: run what is missing, and write down what there is.
@@ -97,6 +123,7 @@ def main(
         out: where the record goes, unless told otherwise.
         scores: what is summarised; the first is printed after each run.
         settings: what else a resumed experiment must have in common.
+        counts: see `summarize`.
         conclude: further entries of the record, computed from all runs.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
@@ -136,7 +163,7 @@ def main(
                 record = {
                     "command": shlex.join(["python", *sys.argv]),
                     **same,
-                    "summary": summarize(runs, variants, scores),
+                    "summary": summarize(runs, variants, scores, counts),
                     **conclude(runs),
                     "runs": runs,
                 }
@@ -148,8 +175,9 @@ def main(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    for variant, row in summarize(runs, variants, scores).items():
+    for variant, row in summarize(runs, variants, scores, counts).items():
         words = "  ".join(
             f"{key} {row[key]['mean']:.3f} ± {row[key]['sd']:.3f}" for key in scores if key in row
         )
-        print(f"{variant:24}{row['parameters']:>9,} parameters  {words}  {row['seconds']:.0f} s")
+        numbers = "".join(f"{row[key]:>9,} {key}  " for key in counts)
+        print(f"{variant:24}{numbers}{words}  {row['seconds']:.0f} s")

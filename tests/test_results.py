@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -12,21 +12,19 @@ import pytest
 
 from detlearn.data import data_path
 
-ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 def benchmark(name: str) -> ModuleType:
     """A script of benchmarks/ as a module."""
-    path = ROOT / "benchmarks" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
 
 
-@pytest.mark.parametrize("name", ["refinedet"])
+@pytest.mark.parametrize("name", ["refinedet", "hrnet"])
 def test_a_record_is_whole(name: str) -> None:
     record = json.loads(data_path("results", f"{name}.json").read_text(encoding="utf-8"))
     experiment = benchmark(f"{name}_experiment")
@@ -34,4 +32,4 @@ def test_a_record_is_whole(name: str) -> None:
     assert {"settings", "versions"} <= record.keys()
     done = [(one["variant"], one["seed"]) for one in record["runs"]]
     assert done == [(variant, seed) for variant in experiment.VARIANTS for seed in (0, 1, 2)]
-    assert record["summary"] == experiment.summarize(record["runs"])
+    assert record["summary"] == experiment.summary(record["runs"])
