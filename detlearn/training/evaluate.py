@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..metrics import coco_evaluate, coco_keypoint_evaluate
 from ..models import Detector, PoseHRNet
+from . import distributed
 
 __all__ = ["detect_all", "evaluate", "evaluate_pose"]
 
@@ -25,6 +26,8 @@ def detect_all(
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Any]]]:
     """Detections and targets of every image of a data set, in its order.
 
+    In a run on several processes each works on its share, and all get everything.
+
     Args:
         model: has ``detect``.
         dataset: items ``(uint8 (3, H, W), target)``, images of any size.
@@ -38,15 +41,21 @@ def detect_all(
     """
     from tqdm.auto import tqdm
 
-    detections: list[dict[str, Tensor]] = []
-    targets: list[dict[str, Any]] = []
-    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="detect"):
-        items = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+    rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="detect"):
+        items = [dataset[i] for i in indices]
         images = [image for image, _ in items]
         found = model.detect(images, score_threshold=score_threshold, max_detections=max_detections)
-        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
-        targets += [target for _, target in items]
-    return detections, targets
+        detections = [{k: v.cpu() for k, v in one.items()} for one in found]
+        rows += zip(detections, [target for _, target in items], strict=True)
+    rows = distributed.gather(rows)
+    return [detection for detection, _ in rows], [target for _, target in rows]
+
+
+def _shares(dataset: Any, batch_size: int) -> list[list[int]]:
+    """This process's images, in batches: of P processes, each takes every P-th image."""
+    own = range(distributed.process_rank(), len(dataset), distributed.num_processes())
+    return [list(own[i : i + batch_size]) for i in range(0, len(own), batch_size)]
 
 
 def evaluate(
@@ -114,11 +123,10 @@ def evaluate_pose(
 
     if len(dataset) == 0:
         raise ValueError("dataset: expected at least one image to evaluate on, got none")
-    detections: list[dict[str, Tensor]] = []
-    targets: list[dict[str, Any]] = []
-    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="estimate"):
-        images, boxes = [], []
-        for index in range(start, min(start + batch_size, len(dataset))):
+    rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="estimate"):
+        images, boxes, targets = [], [], []
+        for index in indices:
             image, target = dataset[index]
             if "keypoints" not in target:
                 raise ValueError(f"dataset: item {index} has no 'keypoints': {sorted(target)}")
@@ -131,5 +139,7 @@ def evaluate_pose(
             boxes.append(kept["boxes"])
             targets.append(kept)
         found = model.estimate(images, boxes, flip=flip)
-        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
-    return coco_keypoint_evaluate(detections, targets)
+        estimates = [{k: v.cpu() for k, v in one.items()} for one in found]
+        rows += zip(estimates, targets, strict=True)
+    rows = distributed.gather(rows)
+    return coco_keypoint_evaluate([row[0] for row in rows], [row[1] for row in rows])
