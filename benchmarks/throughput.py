@@ -29,7 +29,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -295,22 +294,27 @@ def measure(
 ) -> Cell:
     """Images a second, the fastest of some repeats, and the most memory that was in use."""
     cuda = device.type == "cuda"
-    synchronize = torch.cuda.synchronize if cuda else nullcontext
     for _ in range(max(settings.warm_up, int(compiled))):  # the first step compiles
         step()
     if cuda:
         torch.cuda.reset_peak_memory_stats(device)
     seconds = math.inf
     for _ in range(settings.repeats):
-        synchronize()
+        finish(device)
         start = time.perf_counter()
         for _ in range(settings.steps):
             step()
-        synchronize()
+        finish(device)
         seconds = min(seconds, time.perf_counter() - start)
     memory = round(torch.cuda.max_memory_allocated(device) / 2**30, 2) if cuda else NOT_MEASURED
     rate = batch * settings.steps / seconds
     return {"batch": batch, "images_per_second": float(f"{rate:.3g}"), "peak_gib": memory}
+
+
+def finish(device: torch.device) -> None:
+    """Wait for a GPU, which works on while Python goes ahead."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def guarded(run: Callable[[], Cell], compiled: bool) -> Cell:

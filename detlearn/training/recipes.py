@@ -112,14 +112,14 @@ _REFINEDET_SOURCE = (
     "193. Published: {}."
 )
 _M2DET_SOURCE = (
-    "Zhao et al. 2019, for COCO's trainval35k, as we recall it and as its authors confirm in "
-    "VDIGPKU/M2Det's thread 35: 2e-3, a tenth after 90 and 120 of 150 epochs, 32 images a step; "
-    "five epochs of warm-up are 18,480 steps. {}"
+    "Zhao et al. 2019, for COCO's trainval35k, as we recall it and thread 35 of VDIGPKU/M2Det "
+    "says: 2e-3, a tenth after 90 and 120 of 150 epochs, 32 images a step; five epochs of warm-up "
+    "are 18,480 steps. {}"
 )
 _POSE_SOURCE = (
     "leoxiaobin/deep-high-resolution-net.pytorch, for the people of COCO 2017: Adam, no weight "
     "decay in effect, a tenth after 170 and 200 of 210 epochs, 32 people on each of four GPUs. "
-    "Published, 256 x 192, with the mirrored image: {} AP on val2017."
+    "Published: {} AP on val2017, 256 x 192, on the boxes of their detector, mirrored image too."
 )
 _M2DET_UNPUBLISHED = "No result was published for this model."
 
