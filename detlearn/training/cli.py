@@ -176,7 +176,9 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
 
 def run_train(args: argparse.Namespace) -> None:
     """``[torchrun --nproc-per-node N] -m detlearn train MODEL --data DATA --out RUN``."""
-    config = RECIPES.get(args.model, TrainConfig())
+    if args.recipe is not None and args.recipe not in RECIPES:
+        raise ValueError(f"--recipe: expected one of {', '.join(RECIPES)}, got {args.recipe!r}")
+    config = RECIPES.get(args.recipe or args.model, TrainConfig())
     changes: dict[str, Any] = {
         field.name: tuple(value) if isinstance(value, list) else value
         for field in dataclasses.fields(config)
@@ -265,6 +267,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
+    p.add_argument("--recipe", help="another than the model's own, see the command recipes")
     for field in dataclasses.fields(TrainConfig):
         kind, many = str(field.type), "tuple" in str(field.type)
         take = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
