@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -37,7 +38,8 @@ class CocoDetectionDataset(Dataset):
         annotation_file: the JSON.
         transform: called with image and target.
         keypoints: add ``keypoints (G, 17, 3)`` (x, y, visibility; zeros where there are none).
-        on_bad: ``"error"`` refuses a box without area, ``"skip"`` leaves it out with a warning.
+        on_bad: ``"error"`` refuses a box without area in the image, ``"skip"`` leaves it out with a
+            warning.  COCO's own train2017 has two such boxes.
 
     Attributes:
         class_names: names by label, ``"background"`` first.
@@ -90,8 +92,10 @@ class CocoDetectionDataset(Dataset):
         bad.report()
 
     def _read(self, image_id: int, labels: dict[int, int], bad: BadBoxes) -> list[dict[str, Any]]:
-        """Annotations of an image whose boxes have an area, with their labels."""
+        """Annotations of an image whose boxes have an area in it, with their labels."""
         found = []
+        image = self.coco.coco.imgs[image_id]
+        width, height = _side(image.get("width")), _side(image.get("height"))
         for annotation in self.coco.coco.loadAnns(self.coco.coco.getAnnIds(imgIds=[image_id])):
             where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
             box = annotation["bbox"]
@@ -102,9 +106,18 @@ class CocoDetectionDataset(Dataset):
                 bad.add(f"{where}: expected finite numbers, got bbox {box}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
+            elif not _some_left(box, width, height) and (size := self._leaves(box, image)):
+                bad.add(
+                    f"{where}: bbox {box} lies outside the image ({image['file_name']}, {size})"
+                )
             else:
                 found.append(annotation | {"label": labels[annotation["category_id"]]})
         return found
+
+    def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
+        """The picture's size if a box lies outside; the JSON's may be that of another picture."""
+        height, width = read_image(self.image_folder / image["file_name"]).shape[-2:]
+        return "" if _some_left(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
         return len(self.coco.ids)
@@ -140,6 +153,18 @@ class CocoDetectionDataset(Dataset):
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
         return self.transform(image, target) if self.transform else (image, target)
+
+
+def _side(value: object) -> float:
+    """A width or height that the JSON gives; infinite where it gives none."""
+    return value if isinstance(value, int | float) and value > 0 else math.inf
+
+
+def _some_left(box: list[float], width: float, height: float) -> bool:
+    """Whether a box has an area inside its image, in float32, as targets keep it."""
+    x, y, w, h = box
+    left, top = np.float32(max(x, 0)), np.float32(max(y, 0))
+    return bool(left < np.float32(min(x + w, width)) and top < np.float32(min(y + h, height)))
 
 
 def _check_json(file: Path) -> None:

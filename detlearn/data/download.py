@@ -217,8 +217,8 @@ def _is_whole(root: Path, archive: Archive) -> bool:
         if there.suffix == ".txt":
             if not there.is_file():
                 return False
-            names = {line.split()[0] for line in there.read_text().splitlines() if line.strip()}
-            year = there.parents[2]
+            lines = there.read_text(encoding="utf-8", errors="replace").splitlines()
+            names, year = {line.split()[0] for line in lines if line.strip()}, there.parents[2]
             if len(names) < count or not all(
                 names <= {Path(file).stem for file in _names(year / folder)}
                 for folder in ("JPEGImages", "Annotations")
@@ -240,11 +240,10 @@ def _announce(missing: list[Archive], root: Path) -> None:
     """Say what comes, how large it is and under which terms; refuse a disk without the room."""
     load, need = 0, 0
     for archive in missing:
-        placed, part = root / archive.name, root / f"{archive.name}.part"
-        if placed.is_file():
+        if (root / archive.name).is_file():
             rest, note = 0, "lies there already"
         else:
-            here = part.stat().st_size if part.is_file() else 0
+            here = _length(root / f"{archive.name}.part")
             rest = archive.size - here if here <= archive.size else archive.size
             note = f"{_bytes(rest)} of them to come" if rest < archive.size else "to download"
         print(f"{archive.name}: {_bytes(archive.size)}, {note}\n  {archive.terms}")
@@ -346,7 +345,7 @@ def _receive(url: str, part: Path, size: int) -> None:
             total = found[2]
         else:  # no range: all of it comes, from the start
             had = 0
-        if total and int(total) != size:
+        if total and total.isdigit() and int(total) != size:
             raise _Trouble(f"expected {size:,} bytes, the host has {int(total):,}", again=False)
         _store(answer, part, had, size)
     if (length := _length(part)) != size:

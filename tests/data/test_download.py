@@ -109,7 +109,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = b"?" * len(body)
         self.wfile.write(body[: len(body) // 2] if mood in ("cut", "asleep") else body)
         if mood == "asleep":
-            time.sleep(0.3)
+            time.sleep(1.5)
         if mood == "endless":
             self.wfile.write(body)
 
@@ -120,7 +120,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def host(monkeypatch):
     monkeypatch.setattr(download, "WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(download, "TIMEOUT", 0.2)
     server = Host()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -330,8 +329,9 @@ def test_parts_that_lie_there(voc, tmp_path, length):
         (["cut", "cut", "cut"], "the connection was cut after", ["trainval.tar.part"]),
     ],
 )  # fmt: skip
-def test_failing_hosts(voc, tmp_path, mood, message, kept):
+def test_failing_hosts(voc, tmp_path, monkeypatch, mood, message, kept):
     voc.mood = mood
+    monkeypatch.setattr(download, "TIMEOUT", 0.5 if "asleep" in mood else download.TIMEOUT)
     with pytest.raises(OSError, match=message) as caught:
         download_dataset("voc2007", tmp_path)
     said = str(caught.value)
