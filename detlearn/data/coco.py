@@ -37,7 +37,8 @@ class CocoDetectionDataset(Dataset):
         image_folder: folder of the ``file_name`` entries.
         annotation_file: the JSON.
         transform: called with image and target.
-        keypoints: add ``keypoints (G, 17, 3)`` (x, y, visibility; zeros where there are none).
+        keypoints: add ``keypoints (G, J, 3)`` (x, y, visibility; zeros where there are none), J as
+            many as the file's first person has, 17 if nobody has any.
         on_bad: ``"error"`` refuses a box without area in the image, ``"skip"`` leaves it out with a
             warning.  COCO's own train2017 has two such boxes.
 
@@ -53,8 +54,9 @@ class CocoDetectionDataset(Dataset):
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
     ``area`` and ``iscrowd``.
 
-    **Deviation:** corners are clipped to the image, as every evaluation does; uvipen's loader
-    treats crowds as single objects and loses image 0 (ERRATA), here they keep ``iscrowd``.
+    **Deviation:** corners are clipped to the image; pycocotools takes those of a file as they stand.
+    uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
+    ``iscrowd``.
 
     >>> from detlearn.data import data_path
     >>> folder = data_path("shapes_val")
@@ -87,6 +89,7 @@ class CocoDetectionDataset(Dataset):
             *(category["id"] for category in categories),
         )
         labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
+        self.num_joints = 0
         bad = BadBoxes(on_bad, str(self.file))
         self.annotations = {image: self._read(image, labels, bad) for image in self.coco.ids}
         bad.report()
@@ -98,10 +101,18 @@ class CocoDetectionDataset(Dataset):
         width, height = _side(image.get("width")), _side(image.get("height"))
         for annotation in self.coco.coco.loadAnns(self.coco.coco.getAnnIds(imgIds=[image_id])):
             where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
+            annotation.pop("segmentation", None)  # outlines: half of the memory; nobody asks
             box = annotation["bbox"]
             numbers = isinstance(box, list) and all(isinstance(v, int | float) for v in box)
             if not numbers or len(box) != 4:
                 raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box}")
+            if self.keypoints and (joints := annotation.get("keypoints")):
+                self.num_joints = self.num_joints or len(joints) // 3
+                if len(joints) != 3 * self.num_joints:
+                    raise ValueError(
+                        f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
+                        f"people before have, got {len(joints)}"
+                    )
             if not all(map(math.isfinite, box)):
                 bad.add(f"{where}: expected finite numbers, got bbox {box}")
             elif box[2] <= 0 or box[3] <= 0:
@@ -143,8 +154,8 @@ class CocoDetectionDataset(Dataset):
             "iscrowd": torch.tensor([int(a.get("iscrowd", 0)) for a in kept], dtype=torch.int64),
         }
         if self.keypoints:
-            joints = [a.get("keypoints") or [0.0] * 51 for a in kept]
-            num_joints = len(joints[0]) // 3 if joints else 17
+            num_joints = self.num_joints or 17
+            joints = [a.get("keypoints") or [0.0] * 3 * num_joints for a in kept]
             extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
                 len(kept), num_joints, 3
             )

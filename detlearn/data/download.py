@@ -280,6 +280,7 @@ def _fetch(archive: Archive, target: Path, command: str) -> None:
     part = target.with_name(f"{target.name}.part")
     reasons = []
     for url in archive.urls:
+        print(f"{archive.name} from {url}", flush=True)
         fruitless = 0
         while fruitless < len(WAITS):
             time.sleep(WAITS[fruitless])

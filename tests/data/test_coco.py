@@ -148,6 +148,17 @@ def test_missing_files(tmp_path):
         dataset[0]
 
 
+def test_people_of_another_number_of_joints(tmp_path):
+    joints = {"annotations__1__keypoints": [5, 6, 2] * 4, "options": {"keypoints": True}}
+    dataset = write(tmp_path, **joints)
+    assert dataset[0][1]["keypoints"].tolist() == [[[0, 0, 0]] * 4, [[5, 6, 2]] * 4]
+    assert tuple(dataset[1][1]["keypoints"].shape) == (0, 4, 3)
+    with pytest.raises(
+        ValueError, match=r"annotation 2: expected keypoints of 51 numbers, .* got 12"
+    ):
+        write(tmp_path, annotations__0__keypoints=[0] * 51, **joints)
+
+
 def test_the_shipped_split_and_its_key_points():
     folder = data_path("shapes_val")
     dataset = CocoDetectionDataset(folder / "images", folder / "annotations.json", keypoints=True)
