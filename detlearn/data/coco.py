@@ -54,7 +54,7 @@ class CocoDetectionDataset(Dataset):
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
     ``area`` and ``iscrowd``.
 
-    **Deviation:** corners are clipped to the image; pycocotools takes those of a file as they stand.
+    **Deviation:** corners are clipped to the image; pycocotools takes a file's as they stand.
     uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
     ``iscrowd``.
 

@@ -206,6 +206,8 @@ def download_dataset(
         _unpack_into(root, archive, placed)
         if downloaded and not keep_archives:
             placed.unlink()
+        elif not keep_archives:
+            print(f"{placed}: lay there before and stays; nothing needs it any more")
     print(f"ready: {root}")
     return root
 

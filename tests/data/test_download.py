@@ -390,7 +390,8 @@ def test_an_archive_put_there_by_hand(voc, tmp_path, capsys):
     for name in ("trainval.tar", "test.tar"):
         (tmp_path / name).write_bytes(voc.files[name])
     assert main(["data", "voc2007", "--yes", "--root", str(tmp_path)]) == 0
-    assert "lies there already" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "lies there already" in said and "test.tar: lay there before and stays" in said
     assert voc.asked == [] and left(tmp_path) == ["VOCdevkit", "test.tar", "trainval.tar"]
 
 
