@@ -49,7 +49,11 @@ def voc_image_sets(root: str | Path, split: str) -> list[tuple[str, str]]:
         if split == "val":
             return [("2007", "test")]
         return there(("2007", "trainval"), ("2012", "trainval"))
-    return there(("2012", split), ("2007", split))[:1]
+    found = there(("2012", split), ("2007", split))
+    if split == "train" and not found:  # a folder of one's own, with nothing to score on
+        sets = there(("2012", "trainval"), ("2007", "trainval"))
+        found = [one for one in sets if not there((one[0], "val"))]
+    return found[:1]
 
 
 class VocDetectionDataset(Dataset):

@@ -346,6 +346,8 @@ def test_training_leaves_difficult_objects_out(tmp_path):
             [("2007", "test")],
         ),
         ({"2007": ["trainval", "val"], "2012": ["train", "val"]}, [("2012", "train")], [("2012", "val")]),
+        ({"2007": ["trainval"]}, [("2007", "trainval")], []),
+        ({"2007": ["trainval", "val"]}, [], [("2007", "val")]),
         ({}, [], []),
     ],
 )  # fmt: skip
