@@ -120,6 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def host(monkeypatch):
     monkeypatch.setattr(download, "WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setenv("no_proxy", "*")
     server = Host()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
