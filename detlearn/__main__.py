@@ -1,4 +1,4 @@
-"""``python -m detlearn train|evaluate|replay|recipes|detect|student|models``."""
+"""``python -m detlearn train|evaluate|replay|recipes|data|detect|student|models``."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit status: 0, or 2 after a message about what was asked for.
     """
     from . import __version__
+    from .data import download
     from .training import recipes
     from .training.cli import add_commands
 
@@ -112,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_commands(commands, draw_samples)
     recipes.add_commands(commands)
+    download.add_commands(commands)
 
     p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
     p.set_defaults(run=run_detect)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -36,8 +37,10 @@ class CocoDetectionDataset(Dataset):
         image_folder: folder of the ``file_name`` entries.
         annotation_file: the JSON.
         transform: called with image and target.
-        keypoints: add ``keypoints (G, 17, 3)`` (x, y, visibility; zeros where there are none).
-        on_bad: ``"error"`` refuses a box without area, ``"skip"`` leaves it out with a warning.
+        keypoints: add ``keypoints (G, J, 3)`` (x, y, visibility; zeros where there are none), J as
+            many as the file's first person has, 17 if nobody has any.
+        on_bad: ``"error"`` refuses a box without area in the image, ``"skip"`` leaves it out with a
+            warning.  COCO's own train2017 has two such boxes.
 
     Attributes:
         class_names: names by label, ``"background"`` first.
@@ -51,8 +54,9 @@ class CocoDetectionDataset(Dataset):
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
     ``area`` and ``iscrowd``.
 
-    **Deviation:** corners are clipped to the image, as every evaluation does; uvipen's loader
-    treats crowds as single objects and loses image 0 (ERRATA), here they keep ``iscrowd``.
+    **Deviation:** corners are clipped to the image; pycocotools takes a file's as they stand.
+    uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
+    ``iscrowd``.
 
     >>> from detlearn.data import data_path
     >>> folder = data_path("shapes_val")
@@ -85,26 +89,46 @@ class CocoDetectionDataset(Dataset):
             *(category["id"] for category in categories),
         )
         labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
+        self.num_joints = 0
         bad = BadBoxes(on_bad, str(self.file))
         self.annotations = {image: self._read(image, labels, bad) for image in self.coco.ids}
         bad.report()
 
     def _read(self, image_id: int, labels: dict[int, int], bad: BadBoxes) -> list[dict[str, Any]]:
-        """Annotations of an image whose boxes have an area, with their labels."""
+        """Annotations of an image whose boxes have an area in it, with their labels."""
         found = []
+        image = self.coco.coco.imgs[image_id]
+        width, height = _side(image.get("width")), _side(image.get("height"))
         for annotation in self.coco.coco.loadAnns(self.coco.coco.getAnnIds(imgIds=[image_id])):
             where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
+            annotation.pop("segmentation", None)  # outlines: half of the memory; nobody asks
             box = annotation["bbox"]
             numbers = isinstance(box, list) and all(isinstance(v, int | float) for v in box)
             if not numbers or len(box) != 4:
                 raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box}")
+            if self.keypoints and (joints := annotation.get("keypoints")):
+                self.num_joints = self.num_joints or len(joints) // 3
+                if len(joints) != 3 * self.num_joints:
+                    raise ValueError(
+                        f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
+                        f"people before have, got {len(joints)}"
+                    )
             if not all(map(math.isfinite, box)):
                 bad.add(f"{where}: expected finite numbers, got bbox {box}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
+            elif not _some_left(box, width, height) and (size := self._leaves(box, image)):
+                bad.add(
+                    f"{where}: bbox {box} lies outside the image ({image['file_name']}, {size})"
+                )
             else:
                 found.append(annotation | {"label": labels[annotation["category_id"]]})
         return found
+
+    def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
+        """The picture's size if a box lies outside; the JSON's may be that of another picture."""
+        height, width = read_image(self.image_folder / image["file_name"]).shape[-2:]
+        return "" if _some_left(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
         return len(self.coco.ids)
@@ -130,8 +154,8 @@ class CocoDetectionDataset(Dataset):
             "iscrowd": torch.tensor([int(a.get("iscrowd", 0)) for a in kept], dtype=torch.int64),
         }
         if self.keypoints:
-            joints = [a.get("keypoints") or [0.0] * 51 for a in kept]
-            num_joints = len(joints[0]) // 3 if joints else 17
+            num_joints = self.num_joints or 17
+            joints = [a.get("keypoints") or [0.0] * 3 * num_joints for a in kept]
             extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
                 len(kept), num_joints, 3
             )
@@ -140,6 +164,18 @@ class CocoDetectionDataset(Dataset):
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
         return self.transform(image, target) if self.transform else (image, target)
+
+
+def _side(value: object) -> float:
+    """A width or height that the JSON gives; infinite where it gives none."""
+    return value if isinstance(value, int | float) and value > 0 else math.inf
+
+
+def _some_left(box: list[float], width: float, height: float) -> bool:
+    """Whether a box has an area inside its image, in float32, as targets keep it."""
+    x, y, w, h = box
+    left, top = np.float32(max(x, 0)), np.float32(max(y, 0))
+    return bool(left < np.float32(min(x + w, width)) and top < np.float32(min(y + h, height)))
 
 
 def _check_json(file: Path) -> None:

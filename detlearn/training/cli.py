@@ -21,12 +21,14 @@ from ..data import (
     TRAIN_OBJECTS,
     Cached,
     CocoDetectionDataset,
+    Joined,
     KeypointCrops,
     Shapes,
     VocDetectionDataset,
     data_path,
     shapes_train_transform,
     train_transform,
+    voc_image_sets,
 )
 from ..models import PoseHRNet
 from ..models.zoo import write_atomically
@@ -97,19 +99,20 @@ def open_dataset(
         raise ValueError(f"--data: expected 'shapes' or a folder, got {source!r}")
     for file, images, which in KEYPOINT_LAYOUTS if keypoints else COCO_LAYOUTS:
         if which in (split, "both") and (root / file).is_file():
-            return CocoDetectionDataset(root / images, root / file, transform, keypoints=keypoints)
+            return CocoDetectionDataset(
+                root / images, root / file, transform, keypoints=keypoints, on_bad="skip"
+            )
     if keypoints:
         raise ValueError(
             f"--data: {root} has none of the layouts with key points known for '{split}': "
             "annotations.json + images/, annotations/person_keypoints_{train,val}2017.json"
         )
-    image_set = "trainval" if split == "train" else "val"
-    for year in ("2012", "2007"):
-        sets = root / "VOCdevkit" / f"VOC{year}" / "ImageSets" / "Main"
-        names = [image_set, "train"] if split == "train" else [image_set, "test"]
-        for name in names:
-            if (sets / f"{name}.txt").is_file():
-                return VocDetectionDataset(root, year, name, transform=transform)
+    parts = [
+        VocDetectionDataset(root, year, image_set, transform, on_bad="skip")
+        for year, image_set in voc_image_sets(root, split)
+    ]
+    if parts:
+        return parts[0] if len(parts) == 1 else Joined(parts)
     raise ValueError(
         f"--data: {root} has none of the layouts known for '{split}': annotations.json + images/, "
         "annotations/instances_{train,val}2017.json, VOCdevkit/VOC{2012,2007}/ImageSets/Main"
@@ -154,7 +157,9 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
             transform=shapes_train_transform(size),
         )
     else:
-        dataset = open_dataset(args.data, "train", train_transform(size))
+        dataset = plain
+        for part in getattr(plain, "datasets", [plain]):
+            part.transform = train_transform(size)
     validation = None if args.no_eval else open_dataset(args.data, "val")
     scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
     return model, dataset, validation, scorer

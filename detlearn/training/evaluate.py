@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..metrics import coco_evaluate, coco_keypoint_evaluate
+from ..metrics import coco_evaluate, coco_keypoint_evaluate, voc_evaluate
 from ..models import Detector, PoseHRNet
 from . import distributed
 
 __all__ = ["detect_all", "evaluate", "evaluate_pose"]
+
+VOC_METHODS: dict[str, Literal["11-point", "area"]] = {"07": "11-point", "12": "area"}
 
 
 def detect_all(
@@ -76,7 +78,9 @@ def evaluate(
         progress: show a progress bar.
 
     Returns:
-        what `detlearn.metrics.coco_evaluate` returns: ``mAP``, ``mAP50``, …
+        what `detlearn.metrics.coco_evaluate` returns: ``mAP``, ``mAP50``, …; for VOC's data,
+        whose targets have ``difficult``, also ``mAP_voc07`` and ``mAP_voc12``, the mean average
+        precision that papers report for VOC 2007 (11 points) and for later years (area).
 
     Raises:
         ValueError: the data set is empty, or knows other classes than the model.
@@ -92,7 +96,13 @@ def evaluate(
         )
     with torch.inference_mode():
         detections, targets = detect_all(model, dataset, batch_size=batch_size, progress=progress)
-    return coco_evaluate(detections, targets, names)
+    scores = coco_evaluate(detections, targets, names)
+    if "difficult" in targets[0]:
+        for year, method in VOC_METHODS.items():
+            scores[f"mAP_voc{year}"] = voc_evaluate(detections, targets, names, method=method)[
+                "mAP"
+            ]
+    return scores
 
 
 def evaluate_pose(
