@@ -1,10 +1,11 @@
-"""Data: the embedded data set Shapes, COCO and VOC folders, photographs, augmentation.
+"""Data: the embedded data set Shapes, COCO, VOC and CSV folders, photographs, augmentation.
 
 Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchvision's dict with
 ``boxes`` (xyxy, px of that image), ``labels`` (from 1) and ``image_id``.
 """
 
 from .coco import CocoDetectionDataset
+from .csv_boxes import CsvDetectionDataset
 from .files import check_files, data_path
 from .images import read_image
 from .keypoints import (
@@ -28,6 +29,7 @@ __all__ = [
     "VOC_CLASS_NAMES",
     "Cached",
     "CocoDetectionDataset",
+    "CsvDetectionDataset",
     "Joined",
     "KeypointAugmentation",
     "KeypointCrops",

@@ -21,6 +21,7 @@ from ..data import (
     TRAIN_OBJECTS,
     Cached,
     CocoDetectionDataset,
+    CsvDetectionDataset,
     Joined,
     KeypointCrops,
     Shapes,
@@ -67,7 +68,8 @@ def open_dataset(
 
     Args:
         source: ``"shapes"``, or a folder in one of the layouts ``annotations.json`` + ``images/``,
-            COCO 2017, or VOC (``VOCdevkit/VOC2012``, ``VOCdevkit/VOC2007``).
+            COCO 2017, VOC (``VOCdevkit/VOC2012``, ``VOCdevkit/VOC2007``), or a table of boxes:
+            ``images/`` + ``train.csv`` and ``val.csv``, or one ``labels.csv`` for both.
         split: ``"train"`` or ``"val"``.
         transform: called with image and target.
         length: scenes of Shapes to train on.
@@ -113,9 +115,18 @@ def open_dataset(
     ]
     if parts:
         return parts[0] if len(parts) == 1 else Joined(parts)
+    tables = [root / file for file in (f"{split}.csv", "labels.csv") if (root / file).is_file()]
+    if tables:
+        names, first = None, root / "train.csv"
+        if split == "val" and first.is_file():  # labels mean what they meant in training
+            names = CsvDetectionDataset(root / "images", first, on_bad="skip").class_names
+        return CsvDetectionDataset(
+            root / "images", tables[0], transform, class_names=names, on_bad="skip"
+        )
     raise ValueError(
         f"--data: {root} has none of the layouts known for '{split}': annotations.json + images/, "
-        "annotations/instances_{train,val}2017.json, VOCdevkit/VOC{2012,2007}/ImageSets/Main"
+        "annotations/instances_{train,val}2017.json, VOCdevkit/VOC{2012,2007}/ImageSets/Main, "
+        f"{split}.csv or labels.csv + images/"
     )
 
 
@@ -269,7 +280,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p = commands.add_parser("train", help="train a detector", description=run_train.__doc__)
     p.set_defaults(run=run_train, draw=draw)
     p.add_argument("model", choices=list_models(), metavar="MODEL", help=", ".join(list_models()))
-    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
+    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
     p.add_argument("--recipe", help="another than the model's own, see the command recipes")
@@ -304,7 +315,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p = commands.add_parser("evaluate", help="score weights", description=run_evaluate.__doc__)
     p.set_defaults(run=run_evaluate)
     p.add_argument("--weights", required=True, help="a .safetensors file of this package")
-    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
+    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     _common(p)
 
