@@ -65,6 +65,7 @@ from detlearn.show.explorers import (
     TUMWalker,
 )
 from detlearn.show.figure import Figure, figure
+from detlearn.show.live import LiveCurve
 from detlearn.show.receptive_field import ReceptiveField, receptive_field
 from detlearn.show.shape_table import ModuleTable, ShapeTable, module_table, shape_table
 
@@ -79,6 +80,7 @@ __all__ = [
     "HardNegativesExplorer",
     "HeatMapExplorer",
     "LevelScaleExplorer",
+    "LiveCurve",
     "MatchingExplorer",
     "ModuleTable",
     "NMSExplorer",

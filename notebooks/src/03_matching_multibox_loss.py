@@ -523,14 +523,17 @@ F.smooth_l1_loss(error, torch.zeros(4), reduction="none")
 # %% [markdown] id="loss-text" slide="subslide"
 # The whole loss (Eq. 1 to 3) is called **MultiBox**, after an older detector that also learned many boxes at once. Four steps: the box loss of the positives; the class loss of everybody; mining; and at last, dividing by **N, the number of positives**. Every positive pays for itself and for three negatives, so the loss has the same size for one object or forty. (The package also checks its input. A label of −1 takes no part; RefineDet will need it in 07.)
 #
-# One helper first: networks often compute in half precision (16 bits), whose largest number is 65,504. A sum over thousands of priors leaves it, so the loss widens its input to 32 bits; §4 shows what happens otherwise.
+# Two helpers first. Networks often compute in half precision (16 bits), whose largest number is 65,504. A sum over thousands of priors leaves it, so the loss widens its input to 32 bits; §4 shows what happens otherwise. And `count_positives` is the sum, at least 1; on several GPUs (05), where each sees a share of the batch, it lets all divide by the same N.
 
 # %% id="float32" slide="-" tags=["teaches:detlearn.losses:_float32"]
 def _float32(values):
     return values if values.dtype == torch.float64 else values.float()
 
 
-_float32(torch.ones(1).half()).dtype
+count_positives = losses.count_positives
+print(_float32(torch.ones(1).half()).dtype,
+      count_positives(torch.tensor([3, 0, 4])),
+      count_positives(torch.tensor([0, 0])))
 
 # %% id="multibox-loss" slide="-" tags=["teaches:detlearn.losses:multibox_loss"]
 def multibox_loss(logits, deltas, target_labels, target_deltas,
@@ -554,7 +557,7 @@ def multibox_loss(logits, deltas, target_labels, target_deltas,
         box, classification = ((box_loss / num_positive).mean(),
                                (class_loss / num_positive).mean())
     else:
-        total = num_positive.sum().clamp(min=1)
+        total = count_positives(num_positive)
         box, classification = (box_loss.sum() / total,
                                class_loss.sum() / total)
     return {"bbox_regression": box, "classification": classification}

@@ -34,7 +34,8 @@ from detlearn import losses as package_losses
 from detlearn.boxes import Targets, box_iou, cxcywh_to_xyxy, decode
 from detlearn.boxes import make_targets, nms
 from detlearn.data import CocoDetectionDataset, Shapes, data_path
-from detlearn.losses import _float32, hard_negative_mask, multibox_loss
+from detlearn.losses import _float32, count_positives
+from detlearn.losses import hard_negative_mask, multibox_loss
 from detlearn.models import RefineDetPredictions, refinedet
 from detlearn.models.backbones import VGG16
 from detlearn.models.refinedet import refine_anchors
@@ -287,7 +288,7 @@ def _released_classification(logits, labels, easy, ratio):
     positive, mined = demoted > 0, hard_negative_mask(
         class_loss, demoted, ratio)
     return ((class_loss * (positive | mined)).sum()
-            / positive.sum().clamp(min=1))
+            / count_positives(positive))
 
 
 found = _released_classification(  # prior 1 is an object, and easy
