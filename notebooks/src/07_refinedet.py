@@ -34,8 +34,7 @@ from detlearn import losses as package_losses
 from detlearn.boxes import Targets, box_iou, cxcywh_to_xyxy, decode
 from detlearn.boxes import make_targets, nms
 from detlearn.data import CocoDetectionDataset, Shapes, data_path
-from detlearn.losses import _float32, count_positives
-from detlearn.losses import hard_negative_mask, multibox_loss
+from detlearn.losses import _float32, hard_negative_mask, multibox_loss
 from detlearn.models import RefineDetPredictions, refinedet
 from detlearn.models.backbones import VGG16
 from detlearn.models.refinedet import refine_anchors
@@ -281,6 +280,9 @@ for name, arm_logits in (("unsure", unsure), ("sure", sure)):
 # `"released"` is what luuuyi/RefineDet.PyTorch does, and what is in its outputs that we test against; so it is the default of the presets with published weights. It needs a loss of its own:
 
 # %% id="released" slide="-" tags=["teaches:detlearn.losses:_released_classification"]
+from detlearn.losses import count_positives  # their sum, at least 1
+
+
 def _released_classification(logits, labels, easy, ratio):
     class_loss = F.cross_entropy(
         _float32(logits).transpose(1, 2), labels, reduction="none")
