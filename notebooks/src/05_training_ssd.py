@@ -922,9 +922,9 @@ def write_windows(table, left, tops):
     return rows
 
 
-rows = write_windows("train.csv", left=0, tops=range(0, 152, 10))
+lines = write_windows("train.csv", left=0, tops=range(0, 152, 10))
 write_windows("val.csv", left=192, tops=(0, 151))
-print(*rows[:3], f"... {len(rows) - 1} boxes", sep="\n")
+print(*lines[:3], f"... {len(lines) - 1} boxes", sep="\n")
 
 # %% id="twenty-lines" slide="subslide"
 from detlearn import create_model, show, training
@@ -959,9 +959,10 @@ found = finder.detect(pictures, score_threshold=0.5)
 score = training.evaluate(finder, held_out)["mAP50"]
 print("coins by hand:", sum(len(one["boxes"]) for one in by_hand))
 assert score >= 0.9, score
+bare = [{"boxes": one["boxes"]} for one in (*by_hand, *found)]
 show.draw_scenes(
-    [*zip(pictures, by_hand), *zip(pictures, found)], table.class_names,
-    titles=["by hand", "by hand", "found", "found"], columns=2, width=5,
+    [*zip(pictures * 2, bare)], columns=2, width=5,
+    titles=["by hand", "by hand", "found", "found"],
     alt="The right half of the photograph in two windows. Above, twelve "
     "coins in boxes drawn by hand; below, the boxes that the network "
     "found: one on every coin.")
@@ -993,7 +994,7 @@ print(f"at random: {seen_before(dealt[:16], dealt[16:]):.0%}",
 # %% [markdown] id="from-the-shell" slide="fragment"
 # A score on what was learned by heart is worth nothing. **Split by place**, film, patient, day. (And whoever *chooses* an epoch by `val.csv` owes a third part that has chosen nothing.)
 #
-# Without a notebook: `python -m detlearn train ssd_tiny --data FOLDER --out RUN --resume`, then `python -m detlearn report RUN`: one page with curves, errors by kind and the worst pictures.
+# Without a notebook: `python -m detlearn train ssd_tiny --data FOLDER --out RUN --epochs 60 --batch-size 4 --warmup-steps 20`, then `python -m detlearn report RUN`: one page with curves, errors by kind and the worst pictures.
 
 # %% [markdown] id="on-a-gpu" slide="slide"
 # ## 6 · On a GPU, the same cells
