@@ -189,6 +189,8 @@ def run_train(args: argparse.Namespace) -> None:
         for field in dataclasses.fields(config)
         if (value := getattr(args, field.name, None)) is not None
     }
+    if len(changes.get("drop", ())) == 1:  # one for all milestones
+        changes["drop"] = changes["drop"][0]
     config = dataclasses.replace(config, **changes)
     with join(args.device) as device:  # before the work of minutes, not after it
         prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
