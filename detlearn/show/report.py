@@ -186,7 +186,8 @@ class Findings:
         class_names: by label, background first.
         scores: what `coco_evaluate` returns; for data with difficult objects VOC's mAP as well.
         curves: IoU threshold -> ``(K - 1, 101)``, see `coco_curves`.
-        threshold: the score from which on detections count below.
+        threshold: the score from which on detections count in what follows.
+        chosen: whether it was chosen on these images, by `best_score_threshold`.
         detections: of each image those that count.
         targets: of each image the objects that count.
         counts: what `detection_errors` returns.
@@ -200,6 +201,7 @@ class Findings:
     scores: dict[str, float]
     curves: dict[float, Tensor]
     threshold: float
+    chosen: bool
     detections: list[dict[str, Any]]
     targets: list[dict[str, Any]]
     counts: dict[str, int]
@@ -210,13 +212,20 @@ class Findings:
 
 
 def measure(
-    model: Any, dataset: Any, *, limit: int | None = None, progress: bool = False
+    model: Any,
+    dataset: Any,
+    *,
+    score_threshold: float | None = None,
+    limit: int | None = None,
+    progress: bool = False,
 ) -> Findings:
     """Let a detector look at a data set, and count its mistakes.
 
     Args:
         model: has ``detect``.
         dataset: items ``(uint8 (3, H, W), target)``; with ``class_names``.
+        score_threshold: detections count from this score on, where mistakes are counted; None
+            for `best_score_threshold`.
         limit: so many images at most, evenly spread; None for all.
         progress: show a progress bar.
 
@@ -241,7 +250,9 @@ def measure(
     if any("difficult" in target for target in targets):
         for key, method in (("VOC mAP, 11-point", "11-point"), ("VOC mAP, area", "area")):
             scores[key] = voc_evaluate(detections, targets, names, method=method)["mAP"]  # type: ignore[arg-type]
-    threshold = best_score_threshold(detections, targets)
+    threshold = score_threshold
+    if threshold is None:
+        threshold = best_score_threshold(detections, targets)
     found, truth = [], []
     for detection, target in zip(detections, targets, strict=True):
         strong = detection["scores"] >= threshold
@@ -254,6 +265,7 @@ def measure(
         scores=scores,
         curves={t: coco_curves(detections, targets, names, t) for t in (0.5, 0.75)},
         threshold=threshold,
+        chosen=score_threshold is None,
         detections=found,
         targets=truth,
         counts=detection_errors(found, truth),
@@ -419,6 +431,7 @@ def write_report(
     data: str | None = None,
     out: str | os.PathLike[str] | None = None,
     images: int = 12,
+    score_threshold: float | None = None,
     limit: int | None = None,
     device: str | None = None,
     progress: bool = False,
@@ -430,6 +443,7 @@ def write_report(
         data: ``"shapes"`` or a folder, as for ``train``; None for what the run was trained on.
         out: the file; None for ``report.html`` in the folder.
         images: so many of the worst images are shown, at most.
+        score_threshold: see `measure`.
         limit: measure on so many images at most, evenly spread; None for all.
         device: None for the best there is.
         progress: show a progress bar.
@@ -452,6 +466,8 @@ def write_report(
         raise ValueError(f"images: expected 0 to {MOST_PICTURES}, got {images}")
     if limit is not None and limit < 1:
         raise ValueError(f"limit: expected at least 1, got {limit}")
+    if score_threshold is not None and not 0 <= score_threshold <= 1:
+        raise ValueError(f"score_threshold: expected 0 to 1, got {score_threshold}")
     run = read_run(folder)
     path = Path(out) if out is not None else run.folder / "report.html"
     if path.is_dir():  # before the work of minutes, not after it
@@ -472,7 +488,9 @@ def write_report(
                 findings = measure_pose(model, dataset, limit=limit, progress=progress)
             else:
                 dataset = open_dataset(source, "val")
-                findings = measure(model, dataset, limit=limit, progress=progress)
+                findings = measure(
+                    model, dataset, score_threshold=score_threshold, limit=limit, progress=progress
+                )
                 pictures = worst_pictures(findings, dataset, images)
         except (ValueError, OSError) as error:
             if data is not None:
@@ -487,8 +505,9 @@ def write_report(
 def run_report(args: argparse.Namespace) -> None:
     """``python -m detlearn report RUN``: curves, errors and worst images of a run on one page."""
     path = write_report(
-        args.folder, data=args.data, out=args.out, images=args.images, limit=args.limit,
-        device=args.device, progress=not args.quiet,
+        args.folder, data=args.data, out=args.out, images=args.images,
+        score_threshold=args.score_threshold, limit=args.limit, device=args.device,
+        progress=not args.quiet,
     )  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
 
@@ -501,6 +520,10 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--data", help="'shapes', a COCO or a VOC folder; default: the run's")
     p.add_argument("--out", help="the file to write (default: RUN/report.html)")
     p.add_argument("--images", type=int, default=12, help="show so many of the worst (default: 12)")
+    p.add_argument(
+        "--score-threshold", type=float,
+        help="count mistakes of detections from this score on (default: the best one, by F1)",
+    )  # fmt: skip
     p.add_argument("--limit", type=int, help="measure on so many images at most; default: all")
     p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
     p.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -48,10 +48,12 @@ def frequent_confusions(findings: Findings) -> list[tuple[int, int, int]]:
 # ---------------------------------------------------------------- what goes wrong
 def errors_section(findings: Findings) -> str:
     """Mistakes by kind, by size, by pairs of classes, and class by class."""
+    chosen = ": there misses and false alarms balance best (F1) on these images"
+    chosen *= findings.chosen
     return (
-        f'<p class="how">Counted are detections with a score of {findings.threshold:.2f} or more: '
-        "there misses and false alarms balance best (F1) on these images. A detection is correct "
-        "from IoU 0.50 on with an object of its class that no better one has found.</p>\n"
+        f'<p class="how">Counted are detections with a score of {findings.threshold:.2f} or '
+        f"more{chosen}. A detection is correct from IoU 0.50 on with an object of its class that "
+        "no better one has found.</p>\n"
         + _kinds(findings)
         + "<h3>By size</h3>\n"
         + _sizes(findings)
@@ -81,7 +83,7 @@ def _kinds(findings: Findings) -> str:
         for kind in kinds
     )
     return scroll(
-        '<table class="wide kinds"><caption>Detections by kind, and the objects that were missed'
+        '<table class="wide kinds"><caption><span>Detections by kind, and missed objects</span>'
         '</caption><thead><tr><th scope="col">kind</th><th scope="col" class="n">number</th>'
         '<th scope="col"><span class="away">length</span></th>'
         f"</tr></thead>\n<tbody>\n{rows}</tbody></table>",
@@ -120,8 +122,8 @@ def _sizes(findings: Findings) -> str:
         for name, cells in rows
     )
     return scroll(
-        '<table class="wide sizes"><caption>Mistakes by the size of the object, and per 100 '
-        "objects of that size; on background, by the size of the box</caption><thead><tr>"
+        '<table class="wide sizes"><caption><span>Mistakes by the size of the object, and per 100 '
+        "objects of that size; on background, by the size of the box</span></caption><thead><tr>"
         '<th scope="col">'
         f'<span class="away">what</span></th>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>',
         "Mistakes by size",
@@ -165,8 +167,8 @@ def _confusion(findings: Findings) -> str:
         )
         body += f'<tr><th scope="row">{name}</th>{cells}</tr>\n'
     text += scroll(
-        '<table class="confusion"><caption>Confusion matrix: truth down, detected across'
-        '</caption><thead><tr><th scope="col"><span class="away">truth</span></th>'
+        '<table class="confusion"><caption><span>Confusion matrix: truth down, detected across'
+        '</span></caption><thead><tr><th scope="col"><span class="away">truth</span></th>'
         f"{head}</tr></thead>\n<tbody>\n{body}</tbody></table>",
         "Confusion matrix",
     )

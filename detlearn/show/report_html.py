@@ -86,7 +86,7 @@ def html_table(
         )
         body += f'<tr><th scope="row">{first}</th>{cells}</tr>\n'
     return scroll(
-        f"<table{' class=wide' * wide}><caption>{caption}</caption>"
+        f"<table{' class=wide' * wide}><caption><span>{caption}</span></caption>"
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table>",
         label or caption,
     )

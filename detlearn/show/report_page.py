@@ -93,8 +93,9 @@ def report_page(
             ("scores", "Scores and curves", _scores(findings)),
         ]
     elif findings is not None:
-        sections += [("joints", "Joint by joint", _joints(findings))]
-        sections += [("scores", "Scores", _pose_scores(findings))]
+        tables = f'<div class="pair"><div>{_joints(findings)}</div>'
+        tables += f"<div>{_pose_scores(findings)}</div></div>"
+        sections.append(("joints", "Scores, joint by joint", tables))
     if run.history:
         sections.append(("training", "The training", _training(run.history)))
     sections.append(("run", "The run", _run(run, findings, source)))
