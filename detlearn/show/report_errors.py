@@ -19,6 +19,9 @@ __all__ = ["KIND_TEXTS", "class_ap", "errors_section", "frequent_confusions", "p
 
 PICTURE_BYTES = 3_600_000  # of all pictures together; base64 makes 4.8 MB of them
 MOST_CLASSES = 20  # in the confusion matrix
+MOST_BESIDE = 10  # classes of a matrix that leaves room for a table beside it
+MOST_ROWS = 12  # classes that stand open
+MOST_HEIGHT = 420  # of a picture on the page, px
 MOST_LINES = 8  # mistakes listed below a picture
 
 KIND_TEXTS = {
@@ -50,6 +53,7 @@ def errors_section(findings: Findings) -> str:
     """Mistakes by kind, by size, by pairs of classes, and class by class."""
     chosen = ": there misses and false alarms balance best (F1) on these images"
     chosen *= findings.chosen
+    few = len(findings.class_names) <= MOST_BESIDE
     return (
         f'<p class="how">Counted are detections with a score of {findings.threshold:.2f} or '
         f"more{chosen}. A detection is correct from IoU 0.50 on with an object of its class that "
@@ -57,7 +61,7 @@ def errors_section(findings: Findings) -> str:
         + _kinds(findings)
         + "<h3>By size</h3>\n"
         + _sizes(findings)
-        + '<div class="pair"><div><h3>Which classes are taken for which</h3>\n'
+        + f"<div{' class=pair' * few}><div><h3>Which classes are taken for which</h3>\n"
         + _confusion(findings)
         + "</div><div><h3>Class by class</h3>\n"
         + _classes(findings)
@@ -167,7 +171,8 @@ def _confusion(findings: Findings) -> str:
         )
         body += f'<tr><th scope="row">{name}</th>{cells}</tr>\n'
     text += scroll(
-        '<table class="confusion"><caption><span>Confusion matrix: truth down, detected across'
+        f'<table class="confusion{" dense" * (len(labels) > 12)}">'
+        "<caption><span>Confusion matrix: truth down, detected across"
         '</span></caption><thead><tr><th scope="col"><span class="away">truth</span></th>'
         f"{head}</tr></thead>\n<tbody>\n{body}</tbody></table>",
         "Confusion matrix",
@@ -203,16 +208,20 @@ def _classes(findings: Findings) -> str:
             number_text(float(findings.curves[0.75][label - 1].mean())),
             percent(right, objects), percent(right, boxes),
         ])  # fmt: skip
-    table = html_table(
-        ["class", "#objects", "#AP", "#AP50", "#AP75", "#found", "#right"], rows,
-        "The hardest class first; found: of its objects; right: of its boxes, at the score above",
-        "Class by class",
-    )  # fmt: skip
-    if len(rows) <= MOST_CLASSES:
-        return table
-    return (
-        f"<details><summary>All {len(rows)} classes, the hardest first</summary>{table}</details>"
-    )
+
+    def table(some: Sequence[Sequence[str]]) -> str:
+        return html_table(
+            ["class", "#objects", "#AP", "#AP50", "#AP75", "#found", "#right"], some,
+            "Hardest first; found: of its objects; right: of its boxes, at the score above",
+            "Class by class",
+        )  # fmt: skip
+
+    text, others = table(rows[:MOST_ROWS]), rows[MOST_ROWS:]
+    if others:
+        text += (
+            f"<details><summary>The other {len(others)} classes</summary>{table(others)}</details>"
+        )
+    return text
 
 
 # ---------------------------------------------------------------- pictures
@@ -266,17 +275,18 @@ def _shot(findings: Findings, picture: Picture, place: int, budget: int) -> str:
     )
     badges, listed = "", ""
     places: list[tuple[float, float]] = []
+    shown = min(300.0, MOST_HEIGHT * width / height)  # px; a badge is 22 wide
+    wide, high = 2200 / shown, 2200 * width / (shown * height)  # in percent of the picture
     for number, (name, box, text) in enumerate(mistakes, start=1):
         if number <= MOST_LINES:
             lost = " lost" * (name == "lost")
             x, y = (box[2], box[3]) if lost else (box[0], box[1])
-            across, down = (min(max(100 * v / n, 5), 95) for v, n in ((x, width), (y, height)))
-            while any(abs(across - a) < 7 and abs(down - b) < 7 for a, b in places):
-                across = across + 7 if across < 88 else 5  # beside the badge that is there
-                down = down + 7 * (across == 5)
+            across, down = 100 * x / width, 100 * y / height
+            while any(abs(across - a) < wide and abs(down - b) < high for a, b in places):
+                across += wide if across + wide < 100 else -across  # beside the one that is there
             places.append((across, down))
             badges += (
-                f'<b class="badge{lost}" style="left:{across:.1f}%;top:{down:.1f}%" '
+                f'<b class="badge{lost}" style="--x:{across:.1f}%;--y:{down:.1f}%" '
                 f'aria-hidden="true">{number}</b>'
             )
             listed += f'<li><i class="{lost.strip() or "wrong"}">{number}</i> {text}</li>'
@@ -287,7 +297,8 @@ def _shot(findings: Findings, picture: Picture, place: int, budget: int) -> str:
     summary = f"{right} of {count(len(truth), 'object')} found, {count(len(mistakes), 'mistake')}"
     alt = f"{picture.name}: {summary}, listed below."
     return (
-        f'<figure class="shot"><div class="picture" style="aspect-ratio:{width}/{height}">'
+        f'<figure class="shot"><div class="picture" style="aspect-ratio:{width}/{height};'
+        f'max-width:{MOST_HEIGHT * width / height:.0f}px">'
         f'<img alt="{escape(alt)}" width="{width}" height="{height}" '
         f'src="{_data_uri(picture.pixels, budget)}">'
         f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">'
