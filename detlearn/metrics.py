@@ -528,10 +528,10 @@ def coco_curves(
             curves[label - 1] = math.nan
             continue
         precision, recall = precision_recall(scores, hits, num_gt, ignored)
-        envelope = precision.flip(0).cummax(dim=0).values.flip(0)
+        highest = precision.flip(0).cummax(dim=0).values.flip(0)
         first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
         reached = first < len(recall)
-        curves[label - 1, reached] = envelope[first[reached]]
+        curves[label - 1, reached] = highest[first[reached]]
     return curves
 
 

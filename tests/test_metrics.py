@@ -836,6 +836,9 @@ def test_sizes_by_hand():
         "medium": {"wrong class": 1, "missed": 1},
         "large": {"on background": 1, "missed": 1},
     }
+    # a small box on a medium object is a mistake about a medium one
+    sizes = errors_by_size([detection((100, 0, 110, 20, 0.9, 1))], [target(medium)])
+    assert sizes["medium"]["badly placed"] == 1
     # the outline's area decides, not the box's
     sizes = errors_by_size([NOTHING], [target(large, area=torch.tensor([900.0]))])
     assert sizes["small"]["missed"] == 1
