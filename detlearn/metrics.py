@@ -858,9 +858,8 @@ def confusion_matrix(
                     f"got {int(labels.max())}"
                 )
         truth, said = target["labels"].tolist(), detection["labels"].tolist()
-        order = detection["scores"].argsort(descending=True, stable=True).tolist()
         taken = {error.gt_index for error in errors if error.kind == "correct"}
-        for d in order:
+        for d in detection["scores"].argsort(descending=True, stable=True).tolist():
             kind, g = errors[d]
             if kind == "wrong class" and g not in taken:
                 taken.add(g)
