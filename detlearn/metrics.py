@@ -488,7 +488,7 @@ def coco_curves(
     detections: Sequence[Mapping[str, Any]],
     targets: Sequence[Mapping[str, Any]],
     class_names: Sequence[str],
-    iou_threshold: float = 0.5,
+    iou_thresholds: Sequence[float] = COCO_IOU_THRESHOLDS,
     *,
     max_detections: int = 100,
 ) -> Tensor:
@@ -498,40 +498,41 @@ def coco_curves(
         detections: as for `coco_evaluate`.
         targets: as for `coco_evaluate`.
         class_names: as for `coco_evaluate`.
-        iou_threshold: IoU from which on an object counts as found.
+        iou_thresholds: T IoUs, from each of which on an object counts as found.
         max_detections: per image and class, best first.
 
     Returns:
-        ``(K - 1, 101)`` float64, the envelope of each class's curve; 0 at a recall that is never
+        ``(T, K - 1, 101)`` float64, the envelope of each class's curve; 0 at a recall that is never
         reached, NaN for a class without objects.
 
     Raises:
         ValueError: as `coco_evaluate`.
 
-    **Invariant:** ``coco_curves(..., 0.5).nanmean()`` is COCO's ``"mAP50"``, to 1e-6.
+    **Invariant:** ``coco_curves(...).nanmean()`` is COCO's ``"mAP"``, to 1e-6.
 
     >>> boxes, cats = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9]]), torch.tensor([1, 1])
     >>> target = {"boxes": boxes, "labels": cats}
     >>> found = {"boxes": boxes[:1], "labels": cats[:1], "scores": torch.tensor([0.9])}
-    >>> curve = coco_curves([found], [target], ("background", "cat"))[0]
+    >>> curve = coco_curves([found], [target], ("background", "cat"), (0.5,))[0, 0]
     >>> curve[50], curve[51]  # one of the two is found, and nothing else
     (tensor(1., dtype=torch.float64), tensor(0., dtype=torch.float64))
     """
     scenes = _read(detections, targets, class_names)
     grid = torch.from_numpy(np.linspace(0.0, 1.0, 101))  # (101,)
-    curves = torch.zeros(len(class_names) - 1, 101, dtype=torch.float64)
+    shape = (len(iou_thresholds), len(class_names) - 1, 101)
+    curves = torch.zeros(shape, dtype=torch.float64)
     for label in range(1, len(class_names)):
-        scores, hits, ignored, num_gt = _hits(
-            _cases(scenes, label, max_detections), iou_threshold, "coco"
-        )
-        if num_gt == 0:
-            curves[label - 1] = math.nan
-            continue
-        precision, recall = precision_recall(scores, hits, num_gt, ignored)
-        highest = precision.flip(0).cummax(dim=0).values.flip(0)
-        first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
-        reached = first < len(recall)
-        curves[label - 1, reached] = highest[first[reached]]
+        cases = _cases(scenes, label, max_detections)
+        for t, threshold in enumerate(iou_thresholds):
+            scores, hits, ignored, num_gt = _hits(cases, threshold, "coco")
+            if num_gt == 0:
+                curves[t, label - 1] = math.nan
+                continue
+            precision, recall = precision_recall(scores, hits, num_gt, ignored)
+            highest = precision.flip(0).cummax(dim=0).values.flip(0)
+            first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
+            reached = first < len(recall)
+            curves[t, label - 1, reached] = highest[first[reached]]
     return curves
 
 

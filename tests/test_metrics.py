@@ -768,12 +768,13 @@ def test_curves_average_to_cocos_numbers():
     found, truth = scenes(1)
     names = ("background", "a", "b", "c", "d")
     scores = coco_evaluate(found, truth, names)
-    for threshold, key in ((0.5, "mAP50"), (0.75, "mAP75")):
-        curves = coco_curves(found, truth, names, threshold)
-        assert curves.shape == (4, 101)
-        assert curves[3].isnan().all()  # there is no d
-        assert float(curves[:3].mean()) == pytest.approx(scores[key], abs=1e-6)
-        assert (curves[:3].diff(dim=1) <= 0).all()
+    every = coco_curves(found, truth, names)
+    assert every.shape == (10, 4, 101)
+    assert every[:, 3].isnan().all()  # there is no d
+    assert (every[:, :3].diff(dim=-1) <= 0).all()
+    assert float(every.nanmean()) == pytest.approx(scores["mAP"], abs=1e-6)
+    assert float(every[0].nanmean()) == pytest.approx(scores["mAP50"], abs=1e-6)
+    assert torch.equal(coco_curves(found, truth, names, (0.75,))[0, :3], every[5, :3])
 
 
 def test_the_best_threshold_by_hand():

@@ -44,6 +44,7 @@ __all__ = [
     "read_run", "worst_pictures", "write_report",
 ]  # fmt: skip
 
+CURVES = (0.5, 0.75)  # IoU thresholds of the curves
 MOST_PICTURES = 100
 PCK_REFERENCE = 0.1  # of the longer side of a person's box
 
@@ -263,7 +264,7 @@ def measure(
     return Findings(
         class_names=names,
         scores=scores,
-        curves={t: coco_curves(detections, targets, names, t) for t in (0.5, 0.75)},
+        curves=dict(zip(CURVES, coco_curves(detections, targets, names, CURVES), strict=True)),
         threshold=threshold,
         chosen=score_threshold is None,
         detections=found,

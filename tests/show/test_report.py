@@ -285,6 +285,13 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, capsys, arguments, messag
     assert not (tmp_path / "RUN" / "report.html").exists()
 
 
+def test_a_read_only_folder_is_said_before_the_work(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "run")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ValueError, match="run: expected a folder to write into, it is read-only"):
+        write_report(folder)
+
+
 def test_a_file_in_the_way_is_one_sentence(tmp_path, capsys):
     folder = write_run(tmp_path / "run", weights=None)
     (tmp_path / "file").write_text("")
