@@ -255,7 +255,8 @@ def _verdict(findings: Findings) -> str:
         return f"It finds none of {count(objects, 'object')}: there are no detections that count."
     return (
         f"It finds <strong>{found:,} of {count(objects, 'object')}</strong>, and "
-        f"<strong>{found:,} of its {boxes:,} boxes</strong> are right."
+        f"<strong>{found:,} of its {boxes:,} boxes</strong> are right "
+        f"<small>(score ≥ {findings.threshold:.2f}, IoU ≥ 0.50)</small>."
     )
 
 
