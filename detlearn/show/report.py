@@ -460,8 +460,8 @@ def write_report(
     from detlearn.models import PoseHRNet, load_model
     from detlearn.models.zoo import write_atomically
     from detlearn.show.report_page import report_page
-    from detlearn.training.cli import open_dataset
     from detlearn.training import pick_device
+    from detlearn.training.cli import open_dataset
 
     if not 0 <= images <= MOST_PICTURES:
         raise ValueError(f"images: expected 0 to {MOST_PICTURES}, got {images}")
