@@ -52,7 +52,7 @@ class CocoDetectionDataset(Dataset):
             partner.
 
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
-    ``area`` and ``iscrowd``.
+    ``area``, ``iscrowd`` and the image's ``name``.
 
     **Deviation:** corners are clipped to the image; pycocotools takes a file's as they stand.
     uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
@@ -160,6 +160,7 @@ class CocoDetectionDataset(Dataset):
                 len(kept), num_joints, 3
             )
         target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
+        target["name"] = path.name
         check_target(
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
