@@ -276,13 +276,16 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
-    p.add_argument("--recipe", help="another than the model's own, see the command recipes")
+    p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")
+    recipe = p.add_argument_group(
+        "recipe", "what to change in it; detlearn.training.TrainConfig says what each means"
+    )
     for field in dataclasses.fields(TrainConfig):
         kind, many = str(field.type), "tuple" in str(field.type)
         take = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
         take = take or (float if "float" in kind else str)
-        p.add_argument(f"--{field.name.replace('_', '-')}", type=take, nargs="+" if many else None,
-                       help=f"default {field.default}, or the model's recipe")  # fmt: skip
+        name = f"--{field.name.replace('_', '-')}"
+        recipe.add_argument(name, type=take, nargs="+" if many else None, metavar=_metavar(kind))
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
     p.add_argument("--evaluate-every", type=int, default=5, help="epochs between two scores")
     p.add_argument("--no-eval", action="store_true", help="do not score while training")
@@ -311,6 +314,12 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     _common(p)
+
+
+def _metavar(kind: str) -> str:
+    if "Literal" in kind:
+        return "NAME"
+    return "yes|no" if kind == "bool" else "N" if "int" in kind else "X"
 
 
 def _yes_or_no(text: str) -> bool:
