@@ -131,7 +131,7 @@ def match_detections(
         A `DetectionMatch`.
 
     Raises:
-        ValueError: an unknown rule, or lengths that disagree.
+        ValueError: an unknown rule, lengths that disagree, or NaN.
 
     **Invariant:** no object that counts is hit twice: ``hits.sum() <= G``.
 
@@ -147,6 +147,9 @@ def match_detections(
     nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
     crowd = nobody if crowd is None else _like(crowd, "crowd", G, "gt_boxes").bool().cpu()
     ignore = nobody if ignore is None else _like(ignore, "ignore", G, "gt_boxes").bool().cpu()
+    for name, values in (("boxes", boxes), ("scores", scores), ("gt_boxes", gt_boxes)):
+        if values.isnan().any():
+            raise ValueError(f"{name}: expected numbers, got NaN")
     order = _like(scores, "scores", D, "boxes").argsort(descending=True, stable=True)  # (D,)
     overlap = _overlap(_plain(boxes), _plain(gt_boxes), crowd)  # (D, G)
     hits, ignored, gt_index = _hand_out(
@@ -231,7 +234,7 @@ def precision_recall(
         A `PrecisionRecall`, shorter than ``D`` if detections are ignored.
 
     Raises:
-        ValueError: lengths that disagree, or more hits than objects.
+        ValueError: lengths that disagree, more hits than objects, or NaN.
 
     **Invariant:** recall never falls; ``precision[i] * (i + 1) == recall[i] * num_gt``, the number
     of hits so far.
@@ -243,6 +246,8 @@ def precision_recall(
     """
     hits = _plain(_like(hits, "hits", len(scores), "scores"))
     scores = _plain(scores)
+    if scores.isnan().any():
+        raise ValueError("scores: expected numbers, got NaN")
     if ignored is not None:
         counts = _plain(_like(ignored, "ignored", len(scores), "scores")) == 0
         scores, hits = scores[counts], hits[counts]
@@ -1095,7 +1100,7 @@ def _read(detections: Any, targets: Any, class_names: Sequence[str]) -> list[_Sc
     """Check everything once; scenes by ascending image id, the order in which ties are broken."""
     _check_names(class_names)
     for name, given in (("detections", detections), ("targets", targets)):
-        if isinstance(given, Mapping | Tensor | str):
+        if given is None or isinstance(given, Mapping | Tensor | str):
             got = type(given).__name__
             raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
     detections, targets = list(detections), list(targets)
@@ -1135,7 +1140,7 @@ def _scene(
     gt_boxes = _plain(target["boxes"])  # (G, 4)
     columns = {}
     for key, default in (("area", box_area(gt_boxes)), ("iscrowd", None), ("difficult", None)):
-        values = torch.as_tensor(target[key]) if key in target else default
+        values = _numbers(target[key], f"targets{name}: {key}") if key in target else default
         values = torch.zeros(len(gt_boxes)) if values is None else values
         columns[key] = _plain(_like(values, f"targets{name}: {key}", len(gt_boxes), "boxes"))
     bad = ~(torch.isfinite(columns["area"]) & (columns["area"] >= 0))  # (G,)
@@ -1241,6 +1246,13 @@ def _like(values: Tensor, name: str, length: int, other: str) -> Tensor:
         got = tuple(values.shape)
         raise ValueError(f"{name}: expected shape ({length},), one for each of {other}, got {got}")
     return values
+
+
+def _numbers(values: Any, name: str) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}: expected numbers, got {type(values).__name__}") from None
 
 
 def _plain(values: Tensor) -> Tensor:

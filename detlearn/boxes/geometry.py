@@ -118,6 +118,9 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     Returns:
         ``(N, M)`` with ``0 <= iou <= 1``.
 
+    Raises:
+        ValueError: other shapes; integers; halves, in which areas overflow.
+
     **Invariant:** symmetric; ``box_iou(b, b)`` has ones on its diagonal.
 
     >>> a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
@@ -125,6 +128,8 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> box_iou(a, b)  # 2 of 6 squares are common; nothing is
     tensor([[0.3333, 0.0000]])
     """
+    _check_corners(boxes1, "boxes1")
+    _check_corners(boxes2, "boxes2")
     left, top, right, bottom = boxes1[:, None].unbind(-1)
     other_left, other_top, other_right, other_bottom = boxes2[None].unbind(-1)
     width = torch.minimum(right, other_right) - torch.maximum(left, other_left)  # (N, M)
@@ -214,6 +219,8 @@ def check_boxes(
         raise ValueError(f"{name}: expected boxes of shape (G, 4), got {tuple(boxes.shape)}")
     if not boxes.is_floating_point():
         raise ValueError(f"{name}: expected boxes of a floating dtype, got {boxes.dtype}")
+    if boxes.is_meta:
+        raise ValueError(f"{name}: expected boxes with numbers, got a tensor on the device meta")
     x1, y1, x2, y2 = boxes.unbind(-1)
     _refuse_first(~torch.isfinite(boxes).all(-1), boxes, name, "finite coordinates")
     _refuse_first((x1 >= x2) | (y1 >= y2), boxes, name, "x1 < x2 and y1 < y2 (corners xyxy)")
@@ -226,6 +233,13 @@ def check_boxes(
         )
     if labels is not None:
         _check_labels(labels, len(boxes), num_classes, name)
+
+
+def _check_corners(boxes: Tensor, name: str) -> None:
+    if boxes.ndim != 2 or boxes.shape[-1] != 4:
+        raise ValueError(f"{name}: expected shape (N, 4), got {tuple(boxes.shape)}")
+    if boxes.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name}: expected float32 or float64, got {boxes.dtype}")
 
 
 def _refuse_first(bad: Tensor, boxes: Tensor, name: str, expected: str) -> None:
@@ -242,6 +256,8 @@ def _check_labels(labels: Tensor, num_boxes: int, num_classes: int | None, name:
         raise ValueError(f"{name}: {num_boxes} boxes but {len(labels)} labels")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{name}: expected integer labels (int64), got {labels.dtype}")
+    if labels.is_meta:
+        raise ValueError(f"{name}: expected labels with numbers, got a tensor on the device meta")
     top = "" if num_classes is None else f" and below num_classes = {num_classes}"
     bad = labels < 1 if num_classes is None else (labels < 1) | (labels >= num_classes)
     if bad.any():

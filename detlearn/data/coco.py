@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from .files import path_inside
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, make_target
 
@@ -23,10 +22,14 @@ FIELDS = {
     "annotations": ("id", "image_id", "category_id", "bbox"),
     "categories": ("id", "name"),
 }
+INTEGER, TEXT = (int, "an integer"), (str, "a text for")
+KINDS: dict[str, tuple[type, str]] = {
+    "id": INTEGER, "image_id": INTEGER, "category_id": INTEGER, "file_name": TEXT, "name": TEXT,
+}  # fmt: skip
 
 
 class CocoDetectionDataset(Dataset):
-    """Images and boxes of a COCO data set, read through torchvision's ``CocoDetection``.
+    """Images and boxes of a COCO data set, by ascending image id.
 
     Labels are 1 to K - 1 in ascending order of the category ids, which have gaps in COCO;
     ``category_ids[label]`` leads back.  Images without annotations stay: what a detector finds
@@ -69,51 +72,83 @@ class CocoDetectionDataset(Dataset):
         keypoints: bool = False,
         on_bad: OnBad = "error",
     ) -> None:
-        from torchvision.datasets import CocoDetection
-
         self.file, self.transform, self.keypoints = Path(annotation_file), transform, keypoints
-        _check_json(self.file)
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
-            self.coco = CocoDetection(str(image_folder), str(annotation_file))
-        self.image_folder = Path(image_folder)
-        categories = sorted(
-            self.coco.coco.loadCats(self.coco.coco.getCatIds()), key=lambda c: c["id"]
-        )
+        content = _read_json(self.file)
+        self.images = {image["id"]: image for image in content["images"]}
+        self.ids = sorted(self.images)
+        self.paths = {
+            image["id"]: path_inside(
+                Path(image_folder), image["file_name"], f"{self.file}: images[{number}]"
+            )
+            for number, image in enumerate(content["images"])
+        }
+        categories = sorted(content["categories"], key=lambda c: c["id"])
         self.class_names = ("background", *(category["name"] for category in categories))
         self.category_ids: tuple[int | None, ...] = (
             None,
             *(category["id"] for category in categories),
         )
         labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
+        lists = (annotation.get("keypoints") for annotation in content["annotations"])
+        first = next((joints for joints in lists if isinstance(joints, list) and joints), ())
+        self.num_joints = len(first) // 3 or 17
         bad = BadBoxes(on_bad, str(self.file))
-        self.annotations = {image: self._read(image, labels, bad) for image in self.coco.ids}
+        found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.ids}
+        for annotation in content["annotations"]:
+            found[annotation["image_id"]].append(annotation)
+        self.annotations = {image: self._read(found[image], labels, bad) for image in self.ids}
         bad.report()
 
-    def _read(self, image_id: int, labels: dict[int, int], bad: BadBoxes) -> list[dict[str, Any]]:
-        """Annotations of an image whose boxes have an area, with their labels."""
+    def _read(
+        self, annotations: list[dict[str, Any]], labels: dict[int, int], bad: BadBoxes
+    ) -> list[dict[str, Any]]:
+        """Annotations whose boxes have an area, with their labels."""
         found = []
-        for annotation in self.coco.coco.loadAnns(self.coco.coco.getAnnIds(imgIds=[image_id])):
-            where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
+        for annotation in annotations:
+            where = f"{self.file}: image {annotation['image_id']}, annotation {annotation['id']}"
+            self._check_form(annotation, where)
             box = annotation["bbox"]
-            numbers = isinstance(box, list) and all(isinstance(v, int | float) for v in box)
-            if not numbers or len(box) != 4:
-                raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box}")
-            if not all(map(math.isfinite, box)):
-                bad.add(f"{where}: expected finite numbers, got bbox {box}")
+            if not _are_finite(box):
+                bad.add(f"{where}: expected finite numbers, got bbox {box!r:.80}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
             else:
                 found.append(annotation | {"label": labels[annotation["category_id"]]})
         return found
 
+    def _check_form(self, annotation: dict[str, Any], where: str) -> None:
+        """Refuse what is no box, area, crowd or list of key points at all."""
+        box, area = annotation["bbox"], annotation.get("area", 0)
+        crowd, joints = annotation.get("iscrowd", 0), annotation.get("keypoints") or []
+        if not _are_numbers(box) or len(box) != 4:
+            raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box!r:.80}")
+        if not _are_numbers([area]) or not _are_finite([area]):
+            raise ValueError(f"{where}: expected area to be a finite number, got {area!r:.80}")
+        if crowd not in (0, 1):
+            raise ValueError(f"{where}: expected iscrowd to be 0 or 1, got {crowd!r:.80}")
+        if self.keypoints and not (
+            _are_numbers(joints) and _are_finite(joints) and len(joints) in (0, 3 * self.num_joints)
+        ):
+            raise ValueError(
+                f"{where}: expected keypoints to be {3 * self.num_joints} finite numbers, "
+                f"got {joints!r:.80}"
+            )
+
     def __len__(self) -> int:
-        return len(self.coco.ids)
+        return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[Any, Target]:
-        image_id = self.coco.ids[index]
-        path = self.image_folder / self.coco.coco.loadImgs(image_id)[0]["file_name"]
+        image_id = self.ids[index]
+        path = self.paths[image_id]
         image = read_image(path)
         height, width = image.shape[-2:]
+        entry = self.images[image_id]
+        said = (entry.get("width", width), entry.get("height", height))
+        if said != (width, height):
+            raise ValueError(
+                f"{self.file}: image {image_id} ({path.name}): the picture has {width} x {height} "
+                f"px, expected {said[0]} x {said[1]}; its boxes would lie in wrong places"
+            )
         kept, boxes = [], []
         for annotation in self.annotations[image_id]:
             x, y, w, h = annotation["bbox"]
@@ -130,10 +165,9 @@ class CocoDetectionDataset(Dataset):
             "iscrowd": torch.tensor([int(a.get("iscrowd", 0)) for a in kept], dtype=torch.int64),
         }
         if self.keypoints:
-            joints = [a.get("keypoints") or [0.0] * 51 for a in kept]
-            num_joints = len(joints[0]) // 3 if joints else 17
+            joints = [a.get("keypoints") or [0.0] * (3 * self.num_joints) for a in kept]
             extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
-                len(kept), num_joints, 3
+                len(kept), self.num_joints, 3
             )
         target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
         check_target(
@@ -142,13 +176,26 @@ class CocoDetectionDataset(Dataset):
         return self.transform(image, target) if self.transform else (image, target)
 
 
-def _check_json(file: Path) -> None:
-    """Refuse a JSON that pycocotools would stumble over later, or silently misread."""
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, list) and all(type(v) in (int, float) for v in values)
+
+
+def _are_finite(values: list[Any]) -> bool:
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # an integer of more than 308 digits
+        return False
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """What the JSON says, if every entry has what is needed, and its partner."""
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such annotation file")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError(f"{file}: not a whole JSON file (nested too deep)") from None
+    except ValueError as error:
         raise ValueError(f"{file}: not a whole JSON file ({error})") from error
     if not isinstance(content, dict):
         raise ValueError(
@@ -166,6 +213,13 @@ def _check_json(file: Path) -> None:
             ]
             if missing:
                 raise ValueError(f"{file}: {section}[{number}] lacks {', '.join(missing)}")
+            for field in fields:
+                kind, words = KINDS.get(field, (object, ""))
+                if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
+                    raise ValueError(
+                        f"{file}: {section}[{number}]: expected {words} {field}, "
+                        f"got {entry[field]!r:.80}"
+                    )
         ids[section] = {entry["id"] for entry in content[section]}
         if len(ids[section]) != len(content[section]):
             raise ValueError(f"{file}: two entries of {section} have the same id")
@@ -176,3 +230,4 @@ def _check_json(file: Path) -> None:
                     f"{file}: annotations[{number}] (id {annotation['id']}) has {field} "
                     f"{annotation[field]}, which no entry of {section} has"
                 )
+    return content

@@ -66,11 +66,9 @@ def check_target(
 
     >>> check_target(make_target([(0, 0, 4, 4)], [1], (8, 8), 0), (8, 8), 9, "scene 0")
     """
-    for key in ("boxes", "labels"):
-        if key not in target:
-            raise ValueError(
-                f"{name}: expected the keys 'boxes' and 'labels', got {sorted(target)}"
-            )
+    if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
+        got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
+        raise ValueError(f"{name}: expected the keys 'boxes' and 'labels', got {got}")
     check_boxes(target["boxes"], target["labels"], size=size, num_classes=num_classes, name=name)
 
 

@@ -236,8 +236,9 @@ class Detector(nn.Module):
         Raises:
             ValueError: naming the image, the box, and what is wrong with it.
         """
-        if isinstance(targets, Mapping):
-            raise ValueError("targets: expected a list with one dict an image, got one dict")
+        if not isinstance(targets, Sequence) or isinstance(targets, str):
+            got = "one dict" if isinstance(targets, Mapping) else type(targets).__name__
+            raise ValueError(f"targets: expected a list with one dict an image, got {got}")
         if len(targets) != batch_size:
             raise ValueError(
                 f"targets: expected one for each of the {batch_size} images, got {len(targets)}"
@@ -288,6 +289,9 @@ class Detector(nn.Module):
         Raises:
             ValueError: with the shapes expected.
         """
+        if not isinstance(predictions, Predictions):
+            got = type(predictions).__name__
+            raise ValueError(f"predictions: expected Predictions(logits, deltas), got {got}")
         P, K = self.config.priors.num_priors, self.config.num_classes
         logits, deltas = predictions
         B = len(logits)
@@ -473,6 +477,8 @@ def _check_image(image: Tensor, name: str, dims: int | None) -> None:
         raise ValueError(f"{name}: expected at least one pixel, got an image of shape {shape}")
     if image.dtype != torch.uint8 and not image.is_floating_point():
         raise ValueError(f"{name}: expected uint8 or floating point in [0, 1], got {image.dtype}")
+    if image.is_meta:
+        raise ValueError(f"{name}: expected pixels, got a tensor on the device meta")
     if image.is_floating_point() and image.numel():
         low, high = (float(value) for value in image.aminmax())
         if math.isnan(low) or math.isnan(high):

@@ -538,7 +538,10 @@ class RefineDet(Detector):
         """
         names = RefineDetPredictions._fields
         if not isinstance(predictions, tuple) or len(predictions) != len(names):
-            raise ValueError(f"predictions: expected the {len(names)} tensors {', '.join(names)}")
+            raise ValueError(
+                f"predictions: expected the {len(names)} tensors {', '.join(names)}, "
+                f"got {type(predictions).__name__}"
+            )
         B, P = len(predictions[0]), self.config.priors.num_priors
         expected = [(B, P, numbers) for numbers in (2, 4, self.config.num_classes, 4)]
         for name, part, shape in zip(names, predictions, expected, strict=True):

@@ -103,6 +103,10 @@ class SSDConfig(DetectorConfig):
         self._check_number("negative_ratio", 0)
         if self.l2norm_scale is not None:
             self._check_number("l2norm_scale", 0)
+        if not isinstance(self.widths, tuple) or not all(
+            type(w) is int and w > 0 for w in self.widths
+        ):
+            raise ValueError(f"widths: expected a tuple of positive integers, got {self.widths!r}")
         if (self.backbone == "tiny") != bool(self.widths):
             raise ValueError(
                 f"widths: expected for the backbone 'tiny' only, got {self.widths} "
