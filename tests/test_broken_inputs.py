@@ -5,6 +5,7 @@ one clear sentence of our own with the culprit, what was expected, and what came
 never a stack of a library's internals, never a wrong answer without a word.
 """
 
+import dataclasses
 import faulthandler
 import json
 import re
@@ -37,6 +38,7 @@ from detlearn.data import (
     train_transform,
 )
 from detlearn.models import POSE_HRNET_TINY, Predictions
+from detlearn.models.zoo import ZOO
 from detlearn.training import TrainConfig, evaluate, load_checkpoint, pick_device, save_checkpoint
 
 NAN, INF = float("nan"), float("inf")
@@ -705,7 +707,7 @@ for caption, call, says in (
     refused(f"shell: {caption}", call, says)
 
 
-# ----------------------------------------------------------------------------------- the test
+# ------------------------------------------------------------------------------------ the tests
 @pytest.mark.parametrize("row", TABLE, ids=[row.caption for row in TABLE])
 def test_the_right_result_or_one_clear_sentence(tmp_path, row):
     faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=sys.__stderr__)
@@ -732,3 +734,22 @@ def test_the_table_is_long_and_says_what_each_row_is():
     captions = [row.caption for row in TABLE]
     assert len(TABLE) >= 60 and len(set(captions)) == len(captions)
     assert all(bool(row.says) != (row.gives is not None) for row in TABLE)
+
+
+NONSENSE = (None, "x", -1, 0, 1.5, True, NAN, INF, b"x", {}, [], ["a"], [0], [None], [[1]])
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name.endswith("_tiny")])
+def test_no_setting_of_a_model_takes_nonsense(name):
+    """Whatever is not refused is a number, a switch, or nothing at all, where that means something."""
+    config = ZOO[name].config
+    for field in dataclasses.fields(config):
+        for value in NONSENSE if field.name != "name" else ():
+            try:
+                with torch.device("meta"):
+                    create_model(name, **{field.name: value})
+            except ValueError as error:
+                assert field.name in str(error) or "priors" in str(error), (field.name, value)
+            else:
+                kept = getattr(config, field.name)
+                assert value in ([], None) or (type(kept) is not tuple and type(value) in (int, float, bool)), (field.name, value)  # fmt: skip

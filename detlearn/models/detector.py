@@ -84,15 +84,7 @@ class DetectorConfig:
         for name in ("score_threshold", "iou_threshold"):
             self._check_number(name, 0, 1)
         for name, length in (("image_mean", 3), ("image_std", 3), ("box_scales", 2)):
-            values = getattr(self, name)
-            if (
-                not isinstance(values, tuple)
-                or len(values) != length
-                or not all(_is_number(value) for value in values)
-                or (name != "image_mean" and min(values) <= 0)
-            ):
-                sign = "" if name == "image_mean" else "positive "
-                raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
+            _check_numbers(name, getattr(self, name), length, positive=name != "image_mean")
 
     def _check_integer(self, name: str, least: int, reason: str = "") -> None:
         value = getattr(self, name)
@@ -100,6 +92,11 @@ class DetectorConfig:
             raise ValueError(
                 f"{name}: expected an integer, at least {least}{reason}, got {value!r}"
             )
+
+    def _check_integers(self, name: str) -> None:
+        values = getattr(self, name)
+        if not isinstance(values, tuple) or not all(type(v) is int and v > 0 for v in values):
+            raise ValueError(f"{name}: expected a tuple of integers above 0, got {values!r}")
 
     def _check_number(self, name: str, low: float, high: float = math.inf) -> None:
         value = getattr(self, name)
@@ -111,6 +108,17 @@ class DetectorConfig:
         if value not in choices:
             allowed = ", ".join(repr(choice) for choice in choices)
             raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+
+
+def _check_numbers(name: str, values: object, length: int, positive: bool) -> None:
+    if (
+        not isinstance(values, tuple)
+        or len(values) != length
+        or not all(_is_number(value) for value in values)
+        or (positive and min(values) <= 0)
+    ):
+        sign = "positive " if positive else ""
+        raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
 
 
 def _is_number(value: object) -> bool:

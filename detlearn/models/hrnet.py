@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..losses import heatmap_loss
-from .detector import _check_image
+from .detector import _check_image, _check_numbers, _is_number
 from .layers import init_xavier
 from .pose import (
     COCO_FLIP_ORDER,
@@ -520,12 +520,19 @@ class PoseHRNetConfig(HRNetConfig):
             raise ValueError(
                 f"decoding: expected 'argmax', 'quarter' or 'dark', got {self.decoding!r}"
             )
-        if not self.sigma > 0:
+        if not _is_number(self.sigma) or self.sigma <= 0:
             raise ValueError(f"sigma: expected a positive number, got {self.sigma!r}")
-        if self.flip_order and sorted(self.flip_order) != list(range(self.num_joints)):
+        if not _is_number(self.pixel_center):
+            raise ValueError(f"pixel_center: expected a number, got {self.pixel_center!r}")
+        if self.rounded not in (True, False):
+            raise ValueError(f"rounded: expected True or False, got {self.rounded!r}")
+        for name in ("image_mean", "image_std"):
+            _check_numbers(name, getattr(self, name), 3, positive=name == "image_std")
+        order, joints = self.flip_order, range(self.num_joints)
+        whole = isinstance(order, tuple) and len(order) in (0, self.num_joints)
+        if not whole or (order and any(joint not in order for joint in joints)):
             raise ValueError(
-                f"flip_order: expected each of the {self.num_joints} joints once, "
-                f"got {self.flip_order}"
+                f"flip_order: expected each of the {self.num_joints} joints once, got {order}"
             )
         hard = self.hard_joints
         if hard is not None and not (_is_count(hard) and hard <= self.num_joints):

@@ -271,6 +271,7 @@ class RefineDetConfig(DetectorConfig):
         self._check_number("match_threshold", 0, 1)
         self._check_number("negative_ratio", 0)
         self._check_number("encode_eps", 0)
+        self._check_integers("widths")
         sides = self.priors.map_sizes
         if self.tcb_channels is not None:
             self._check_integer("tcb_channels", 1)
