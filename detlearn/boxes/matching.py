@@ -143,9 +143,10 @@ def _check_match(boxes: Tensor, priors: Tensor, threshold: float) -> None:
         raise ValueError("priors: expected at least one, got none")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold: expected a number from 0 to 1, got {threshold}")
-    missing = boxes.isnan().any(dim=1)  # (G,)
-    if missing.any():
-        raise ValueError(f"boxes: expected numbers, got NaN in box {int(missing.nonzero()[0])}")
+    bad = ~boxes.isfinite().all(dim=1)  # (G,)
+    if bad.any():
+        index = int(bad.nonzero()[0])
+        raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
 
 
 def _check_one_label_a_box(boxes: Tensor, labels: Tensor) -> None:
@@ -169,6 +170,8 @@ def coverage(boxes: Tensor, priors: Tensor, chunk: int = 256) -> Tensor:
     >>> coverage(torch.tensor([[0.0, 0.0, 0.5, 0.5]]), torch.tensor([[0.25, 0.25, 0.5, 0.5]]))
     tensor([1.])
     """
+    if len(priors) == 0:
+        raise ValueError("priors: expected at least one, got none")
     corners = cxcywh_to_xyxy(priors)  # (P, 4)
     parts = [box_iou(part, corners).amax(dim=1) for part in boxes.split(chunk)]
     return torch.cat(parts) if parts else boxes.new_zeros(0)

@@ -132,7 +132,7 @@ def select_detections(
         (D,)`` int64, the prior that made each box.
 
     Raises:
-        ValueError: shapes that do not go together, or NaN.
+        ValueError: shapes that do not go together, NaN, or thresholds that are none.
 
     **Invariant:** the same as NMS class by class on everything, then the best
     ``max_detections``.  It is faster because greedy NMS decides about a box by looking only
@@ -149,6 +149,9 @@ def select_detections(
             "expected boxes (P, 4) and scores (P, K), "
             f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
         )
+    for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
     if boxes.isnan().any() or scores.isnan().any():
         raise ValueError("boxes, scores: expected numbers, got NaN")
     num_objects = scores.shape[1] - 1
@@ -201,5 +204,8 @@ def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
         raise ValueError(f"scores: expected a floating dtype, got {scores.dtype}")
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f"iou_threshold: expected a number from 0 to 1, got {iou_threshold}")
-    if box_area(boxes).isnan().any() or scores.isnan().any():
+    areas = box_area(boxes)
+    if areas.isnan().any() or scores.isnan().any():
         raise ValueError("boxes, scores: expected numbers, got NaN")
+    if areas.isinf().any():
+        raise ValueError("boxes: expected areas that are finite numbers, got inf")

@@ -38,9 +38,14 @@ def make_target(
         ``boxes`` (`tv_tensors.BoundingBoxes`, float32), ``labels`` int64, ``image_id``, and the
         further entries.
 
+    Raises:
+        ValueError: a box of more or fewer than four numbers.
+
     >>> make_target([], [], (8, 8), 0)["boxes"].shape
     torch.Size([0, 4])
     """
+    if any(len(box) != 4 for box in boxes):
+        raise ValueError(f"image {image_id}: expected boxes of four numbers, got {boxes!r:.80}")
     corners = torch.tensor(list(boxes), dtype=torch.float32).reshape(-1, 4)  # (G, 4)
     return {
         "boxes": tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size),

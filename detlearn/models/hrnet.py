@@ -643,6 +643,9 @@ class PoseHRNet(nn.Module):
         Raises:
             ValueError: naming the crop whose target does not fit.
         """
+        if not isinstance(heatmaps, Tensor) or not isinstance(targets, Sequence):
+            got = f"{type(heatmaps).__name__} and {type(targets).__name__}"
+            raise ValueError(f"expected heat maps and a list of targets, got {got}")
         if len(targets) != len(heatmaps):
             raise ValueError(
                 f"targets: expected one for each of the {len(heatmaps)} crops, got {len(targets)}"
@@ -725,6 +728,9 @@ class PoseHRNet(nn.Module):
         >>> found[0]["keypoints"].shape
         torch.Size([1, 17, 3])
         """
+        if not isinstance(images, Sequence | Tensor) or not isinstance(boxes, Sequence | Tensor):
+            got = f"{type(images).__name__} and {type(boxes).__name__}"
+            raise ValueError(f"expected a list of images and one of boxes, got {got}")
         if len(images) != len(boxes):
             raise ValueError(
                 f"boxes: expected one tensor (N, 4) for each of the {len(images)} images, "
