@@ -1,4 +1,4 @@
-"""``python -m detlearn train|evaluate|detect|student|models``."""
+"""``python -m detlearn train|evaluate|detect|data|student|models``."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit status: 0, or 2 after a message about what was asked for.
     """
     from . import __version__
+    from .data import download
     from .training.cli import add_commands
 
     parser = argparse.ArgumentParser(
@@ -95,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"detlearn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_commands(commands)
+    download.add_commands(commands)
 
     p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
     p.set_defaults(run=run_detect)

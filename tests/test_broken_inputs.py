@@ -479,12 +479,12 @@ for caption, change, says in (
     ("NaN in a box", {"annotations__0__bbox": [1, 2, NAN, 4]}, WHERE + "expected finite numbers"),
     ("a box of 400 digits", {"annotations__0__bbox": [1, 2, 10**400, 4]}, WHERE + "expected finite numbers"),
     ("a box without width", {"annotations__0__bbox": [1, 2, 0, 4]}, WHERE + "expected a width and height above 0"),
-    ("a box outside", {"annotations__0__bbox": [30, 2, 3, 4]}, r"image 7 \(cat\.png, 20 x 10\), annotation 1: bbox .* lies outside the image"),
+    ("a box outside", {"annotations__0__bbox": [30, 2, 3, 4]}, WHERE + r"bbox .* lies outside the image \(cat\.png, 20 x 10\)"),
     ("an area as a text", {"annotations__0__area": "big"}, WHERE + "expected area to be a finite number, got 'big'"),
     ("an area that is NaN", {"annotations__0__area": NAN}, WHERE + "expected area to be a finite number, got nan"),
     ("iscrowd is null", {"annotations__0__iscrowd": None}, WHERE + "expected iscrowd to be 0 or 1, got None"),
-    ("two key point numbers", {"annotations__0__keypoints": [1, 2], "options": {"keypoints": True}}, WHERE + r"expected keypoints to be 51 finite numbers, got \[1, 2\]"),
-    ("key points of texts", {"annotations__0__keypoints": ["x"] * 51, "options": {"keypoints": True}}, WHERE + "expected keypoints to be 51 finite numbers"),
+    ("two key point numbers", {"annotations__0__keypoints": [1, 2], "options": {"keypoints": True}}, WHERE + r"expected keypoints to be three finite numbers a joint, got \[1, 2\]"),
+    ("key points of texts", {"annotations__0__keypoints": ["x"] * 51, "options": {"keypoints": True}}, WHERE + r"expected keypoints to be three finite numbers a joint, got \['x'"),
     ("a picture of another size", {"images__0__width": 40}, r"image 7 \(cat\.png\): the picture has 20 x 10 px, expected 40 x 10"),
 ):  # fmt: skip
     refused(f"JSON: {caption}", lambda t, c=change: coco(t, **c), rf"a\.json: {says}")

@@ -16,9 +16,9 @@ from .keypoints import (
 )
 from .photos import load_photo, photo_names
 from .shapes import TRAIN_OBJECTS, Shapes
-from .targets import Cached, check_target, collate, make_target
+from .targets import Cached, Joined, check_target, collate, make_target
 from .transforms import eval_transform, shapes_train_transform, train_transform
-from .voc import VOC_CLASS_NAMES, VocDetectionDataset
+from .voc import VOC_CLASS_NAMES, VocDetectionDataset, voc_image_sets
 
 __all__ = [
     "COCO_AUGMENTATION",
@@ -28,6 +28,7 @@ __all__ = [
     "VOC_CLASS_NAMES",
     "Cached",
     "CocoDetectionDataset",
+    "Joined",
     "KeypointAugmentation",
     "KeypointCrops",
     "Shapes",
@@ -43,4 +44,5 @@ __all__ = [
     "read_image",
     "shapes_train_transform",
     "train_transform",
+    "voc_image_sets",
 ]

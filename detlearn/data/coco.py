@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -39,8 +40,10 @@ class CocoDetectionDataset(Dataset):
         image_folder: folder of the ``file_name`` entries.
         annotation_file: the JSON.
         transform: called with image and target.
-        keypoints: add ``keypoints (G, 17, 3)`` (x, y, visibility; zeros where there are none).
-        on_bad: ``"error"`` refuses a box without area, ``"skip"`` leaves it out with a warning.
+        keypoints: add ``keypoints (G, J, 3)`` (x, y, visibility; zeros where there are none), J as
+            many as the file's first person has, 17 if nobody has any.
+        on_bad: ``"error"`` refuses a box without area in the image, ``"skip"`` leaves it out with a
+            warning.  COCO's own train2017 has two such boxes.
 
     Attributes:
         class_names: names by label, ``"background"`` first.
@@ -54,8 +57,9 @@ class CocoDetectionDataset(Dataset):
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
     ``area`` and ``iscrowd``.
 
-    **Deviation:** corners are clipped to the image, as every evaluation does; uvipen's loader
-    treats crowds as single objects and loses image 0 (ERRATA), here they keep ``iscrowd``.
+    **Deviation:** corners are clipped to the image; pycocotools takes a file's as they stand.
+    uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
+    ``iscrowd``.
 
     >>> from detlearn.data import data_path
     >>> folder = data_path("shapes_val")
@@ -89,29 +93,40 @@ class CocoDetectionDataset(Dataset):
             *(category["id"] for category in categories),
         )
         labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
-        lists = (annotation.get("keypoints") for annotation in content["annotations"])
-        first = next((joints for joints in lists if isinstance(joints, list) and joints), ())
-        self.num_joints = len(first) // 3 or 17
+        self.num_joints = 0
         bad = BadBoxes(on_bad, str(self.file))
         found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.ids}
         for annotation in content["annotations"]:
             found[annotation["image_id"]].append(annotation)
-        self.annotations = {image: self._read(found[image], labels, bad) for image in self.ids}
+        self.annotations = {
+            image: self._read(image, found[image], labels, bad) for image in self.ids
+        }
         bad.report()
 
     def _read(
-        self, annotations: list[dict[str, Any]], labels: dict[int, int], bad: BadBoxes
+        self,
+        image_id: int,
+        annotations: list[dict[str, Any]],
+        labels: dict[int, int],
+        bad: BadBoxes,
     ) -> list[dict[str, Any]]:
-        """Annotations whose boxes have an area, with their labels."""
+        """Annotations of an image whose boxes have an area in it, with their labels."""
         found = []
+        image = self.images[image_id]
+        width, height = _side(image.get("width")), _side(image.get("height"))
         for annotation in annotations:
-            where = f"{self.file}: image {annotation['image_id']}, annotation {annotation['id']}"
+            where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
+            annotation.pop("segmentation", None)  # outlines: half of the memory; nobody asks
             self._check_form(annotation, where)
             box = annotation["bbox"]
             if not _are_finite(box):
                 bad.add(f"{where}: expected finite numbers, got bbox {box!r:.80}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
+            elif not _some_left(box, width, height) and (size := self._leaves(box, image)):
+                bad.add(
+                    f"{where}: bbox {box} lies outside the image ({image['file_name']}, {size})"
+                )
             else:
                 found.append(annotation | {"label": labels[annotation["category_id"]]})
         return found
@@ -119,20 +134,30 @@ class CocoDetectionDataset(Dataset):
     def _check_form(self, annotation: dict[str, Any], where: str) -> None:
         """Refuse what is no box, area, crowd or list of key points at all."""
         box, area = annotation["bbox"], annotation.get("area", 0)
-        crowd, joints = annotation.get("iscrowd", 0), annotation.get("keypoints") or []
+        crowd, joints = annotation.get("iscrowd", 0), annotation.get("keypoints")
         if not _are_numbers(box) or len(box) != 4:
             raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box!r:.80}")
         if not _are_numbers([area]) or not _are_finite([area]):
             raise ValueError(f"{where}: expected area to be a finite number, got {area!r:.80}")
         if crowd not in (0, 1):
             raise ValueError(f"{where}: expected iscrowd to be 0 or 1, got {crowd!r:.80}")
-        if self.keypoints and not (
-            _are_numbers(joints) and _are_finite(joints) and len(joints) in (0, 3 * self.num_joints)
-        ):
-            raise ValueError(
-                f"{where}: expected keypoints to be {3 * self.num_joints} finite numbers, "
-                f"got {joints!r:.80}"
-            )
+        if self.keypoints and joints:
+            if not _are_numbers(joints) or not _are_finite(joints) or len(joints) % 3:
+                raise ValueError(
+                    f"{where}: expected keypoints to be three finite numbers a joint, "
+                    f"got {joints!r:.80}"
+                )
+            self.num_joints = self.num_joints or len(joints) // 3
+            if len(joints) != 3 * self.num_joints:
+                raise ValueError(
+                    f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
+                    f"people before have, got {len(joints)}"
+                )
+
+    def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
+        """The picture's size if a box lies outside; the JSON's may be that of another picture."""
+        height, width = read_image(self.paths[image["id"]]).shape[-2:]
+        return "" if _some_left(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -143,8 +168,9 @@ class CocoDetectionDataset(Dataset):
         image = read_image(path)
         height, width = image.shape[-2:]
         entry = self.images[image_id]
-        said = (entry.get("width", width), entry.get("height", height))
-        if said != (width, height):
+        said = [_side(entry.get("width")), _side(entry.get("height"))]
+        # Swapped, they are those of a picture that a camera's note turns.
+        if math.inf not in said and sorted(said) != sorted((width, height)):
             raise ValueError(
                 f"{self.file}: image {image_id} ({path.name}): the picture has {width} x {height} "
                 f"px, expected {said[0]} x {said[1]}; its boxes would lie in wrong places"
@@ -165,9 +191,10 @@ class CocoDetectionDataset(Dataset):
             "iscrowd": torch.tensor([int(a.get("iscrowd", 0)) for a in kept], dtype=torch.int64),
         }
         if self.keypoints:
-            joints = [a.get("keypoints") or [0.0] * (3 * self.num_joints) for a in kept]
+            num_joints = self.num_joints or 17
+            joints = [a.get("keypoints") or [0.0] * 3 * num_joints for a in kept]
             extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
-                len(kept), self.num_joints, 3
+                len(kept), num_joints, 3
             )
         target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
         check_target(
@@ -185,6 +212,18 @@ def _are_finite(values: list[Any]) -> bool:
         return all(map(math.isfinite, values))
     except OverflowError:  # an integer of more than 308 digits
         return False
+
+
+def _side(value: object) -> float:
+    """A width or height that the JSON gives; infinite where it gives none."""
+    return value if isinstance(value, int | float) and value > 0 else math.inf
+
+
+def _some_left(box: list[float], width: float, height: float) -> bool:
+    """Whether a box has an area inside its image, in float32, as targets keep it."""
+    x, y, w, h = box
+    left, top = np.float32(max(x, 0)), np.float32(max(y, 0))
+    return bool(left < np.float32(min(x + w, width)) and top < np.float32(min(y + h, height)))
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 from torchvision import tv_tensors
 
 from ..boxes import check_boxes
 
-__all__ = ["Cached", "OnBad", "check_target", "collate", "make_target"]
+__all__ = ["Cached", "Joined", "OnBad", "check_target", "collate", "make_target"]
 
 OnBad = Literal["error", "skip"]
 """What a loader does with a box that nothing can be learned from."""
@@ -149,3 +149,40 @@ class Cached(Dataset):
         image, target = self.items[index]
         target = dict(target)
         return self.transform(image, target) if self.transform else (image, target)
+
+
+class Joined(ConcatDataset):
+    """Data sets of the same classes, one after the other: VOC 2007 and 2012 make "07+12".
+
+    Args:
+        datasets: at least one, with ``class_names``.
+
+    Attributes:
+        class_names: theirs.
+
+    Raises:
+        ValueError: there is none, or one has other classes than the first.
+
+    An item's ``image_id`` is its place in the whole, because places in the parts repeat.
+
+    >>> part = Cached([(torch.zeros(3, 2, 2), {"image_id": 0})])
+    >>> both = Joined([part, part])
+    >>> len(both), both[1][1]["image_id"]
+    (2, 1)
+    """
+
+    def __init__(self, datasets: Sequence[Any]) -> None:
+        if not datasets:
+            raise ValueError("datasets: expected at least one, got none")
+        self.class_names = datasets[0].class_names
+        for number, dataset in enumerate(datasets):
+            if dataset.class_names != self.class_names:
+                raise ValueError(
+                    f"datasets[{number}]: expected the classes of the first, {self.class_names}, "
+                    f"got {dataset.class_names}"
+                )
+        super().__init__(datasets)
+
+    def __getitem__(self, index: int) -> tuple[Any, Target]:
+        image, target = super().__getitem__(index)
+        return image, target | {"image_id": range(len(self))[index]}

@@ -16,13 +16,47 @@ from .files import path_inside, read_lines
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, make_target
 
-__all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset"]
+__all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset", "voc_image_sets"]
 
 VOC_CLASS_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
     "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
     "train", "tvmonitor",
 )  # fmt: skip
+
+
+def voc_image_sets(root: str | Path, split: str) -> list[tuple[str, str]]:
+    """The image sets that a folder is trained and scored on; never one that holds the other.
+
+    With the test set of VOC 2007, as in the papers: train on every ``trainval`` there is ("07+12"
+    where both years lie in the folder), score on that test set.  Without it, ``train`` and ``val``
+    of one year, 2012 before 2007: its ``trainval`` holds its ``val``.
+
+    Args:
+        root: the folder that holds ``VOCdevkit/``.
+        split: ``"train"`` or ``"val"``.
+
+    Returns:
+        ``(year, image_set)`` as `VocDetectionDataset` takes them; empty where there is none.
+
+    >>> from detlearn.data import data_path
+    >>> voc_image_sets(data_path("shapes_voc"), "val")
+    [('2012', 'val')]
+    """
+
+    def there(*sets: tuple[str, str]) -> list[tuple[str, str]]:
+        sets_of = "VOCdevkit/VOC{}/ImageSets/Main/{}.txt"
+        return [one for one in sets if (Path(root) / sets_of.format(*one)).is_file()]
+
+    if there(("2007", "test")):
+        if split == "val":
+            return [("2007", "test")]
+        return there(("2007", "trainval"), ("2012", "trainval"))
+    found = there(("2012", split), ("2007", split))
+    if split == "train" and not found:  # a folder of one's own, with nothing to score on
+        sets = there(("2012", "trainval"), ("2007", "trainval"))
+        found = [one for one in sets if not there((one[0], "val"))]
+    return found[:1]
 
 
 class VocDetectionDataset(Dataset):

@@ -88,8 +88,29 @@ def test_broken_files_are_named(tmp_path, change, message):
     assert "a.json" in str(caught.value)
 
 
-def test_boxes_outside_name_image_and_box(tmp_path):
-    dataset = write(tmp_path, annotations__1__bbox=[30, 2, 3, 4])
+OUTSIDE = r"image 0, annotation 2: bbox .* lies outside the image \(first\.png, 20 x 10\)"
+
+
+@pytest.mark.parametrize("bbox", [[30, 2, 3, 4], [20, 2, 3, 4], [-3, 2, 3, 4], [1, 10, 3, 4],
+                                  [1, -9, 3, 4], [5, 2, 1e-9, 4]])  # fmt: skip
+def test_boxes_outside_name_image_and_box(tmp_path, bbox):
+    with pytest.raises(ValueError, match=OUTSIDE):
+        write(tmp_path, annotations__1__bbox=bbox)
+    with pytest.warns(UserWarning, match="1 boxes skipped"):
+        dataset = write(tmp_path, annotations__1__bbox=bbox, options={"on_bad": "skip"})
+    assert dataset[0][1]["labels"].tolist() == [2]
+
+
+@pytest.mark.parametrize("size", [{"images__0__width": 10, "images__0__height": 20},
+                                  {"images__0__width": 0}, {"images__0__height": None}])  # fmt: skip
+def test_the_picture_decides_where_the_file_has_another_size(tmp_path, size):
+    dataset = write(tmp_path, annotations__1__bbox=[15, 2, 3, 4], **size)
+    assert dataset[0][1]["boxes"].tolist()[1] == [15, 2, 18, 6]
+
+
+def test_a_file_that_is_silent_about_sizes_is_checked_late(tmp_path):
+    silent = {"images__0__width": ..., "images__0__height": ...}
+    dataset = write(tmp_path, annotations__1__bbox=[30, 2, 3, 4], **silent)
     with pytest.raises(
         ValueError, match=r"image 0 \(first\.png, 20 x 10\), annotation 2: .*outside"
     ):
@@ -125,6 +146,17 @@ def test_missing_files(tmp_path):
     (tmp_path / "first.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"first\.png: no such picture"):
         dataset[0]
+
+
+def test_people_of_another_number_of_joints(tmp_path):
+    joints = {"annotations__1__keypoints": [5, 6, 2] * 4, "options": {"keypoints": True}}
+    dataset = write(tmp_path, **joints)
+    assert dataset[0][1]["keypoints"].tolist() == [[[0, 0, 0]] * 4, [[5, 6, 2]] * 4]
+    assert tuple(dataset[1][1]["keypoints"].shape) == (0, 4, 3)
+    with pytest.raises(
+        ValueError, match=r"annotation 2: expected keypoints of 51 numbers, .* got 12"
+    ):
+        write(tmp_path, annotations__0__keypoints=[0] * 51, **joints)
 
 
 def test_the_shipped_split_and_its_key_points():
