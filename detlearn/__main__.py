@@ -1,9 +1,10 @@
-"""``python -m detlearn train|evaluate|detect|data|student|models``."""
+"""``python -m detlearn train|evaluate|replay|recipes|data|detect|student|models``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ def run_detect(args: argparse.Namespace) -> None:
     from .data import read_image
     from .models.zoo import write_atomically
     from .show.draw import save_detections
-    from .training.loop import pick_device
+    from .training.distributed import pick_device
 
     model = load_model(args.weights).to(pick_device(args.device))
     if not hasattr(model, "detect"):
@@ -70,6 +71,20 @@ def run_student(args: argparse.Namespace) -> None:
         print(path)
 
 
+def draw_samples(dataset: Any, model: Any, indices: Sequence[int], path: Path) -> None:
+    """What a training draws after an epoch: the same few images, with what is found in them."""
+    from .show.draw import draw_scenes
+
+    images = [dataset[index][0] for index in indices if index < len(dataset)]
+    if images:
+        found = model.detect(images, score_threshold=0.3)
+        sheet = draw_scenes(
+            list(zip(images, found, strict=True)), model.class_names,
+            alt="Validation images, each with the objects found in it and their scores.",
+        )  # fmt: skip
+        sheet.save(path)
+
+
 def run_models(args: argparse.Namespace) -> None:
     """``python -m detlearn models``: every model that can be created."""
     from . import list_models
@@ -88,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from . import __version__
     from .data import download
+    from .training import recipes
     from .training.cli import add_commands
 
     parser = argparse.ArgumentParser(
@@ -95,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"detlearn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_commands(commands)
+    add_commands(commands, draw_samples)
+    recipes.add_commands(commands)
     download.add_commands(commands)
 
     p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
@@ -127,6 +144,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)
         return 130
+    except RuntimeError as error:
+        if "WORLD_SIZE" not in os.environ:
+            raise
+        # Of several processes one has died; the others notice when they next wait for it.
+        reason = str(error).splitlines()[0]
+        print(f"detlearn: another process of this run has ended ({reason}); the run continues with "
+              "the same command and --resume", file=sys.stderr)  # fmt: skip
+        return 3
     return 0
 
 

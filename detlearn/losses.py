@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional as F
 
 from .boxes import Targets
 
-__all__ = ["hard_negative_mask", "heatmap_loss", "multibox_loss", "two_step_loss"]
+__all__ = [
+    "count_positives", "hard_negative_mask", "heatmap_loss", "multibox_loss", "two_step_loss",
+]  # fmt: skip
 
 
 def hard_negative_mask(class_loss: Tensor, target_labels: Tensor, ratio: float = 3.0) -> Tensor:
@@ -63,6 +65,32 @@ def hard_negative_mask(class_loss: Tensor, target_labels: Tensor, ratio: float =
     hardest = candidates.topk(M, dim=1).indices  # (B, M)
     chosen = torch.arange(M, device=hardest.device) < num_mined  # (B, M)
     return torch.zeros_like(negative).scatter(1, hardest, chosen)
+
+
+def count_positives(num_positive: Tensor) -> Tensor:
+    """What a batch's loss is divided by: its number of positive priors, at least 1.
+
+    In a run on several processes each sees a share of the batch, and gradients are *averaged*
+    over the processes.  If each divided by the positives of its own share, a share with few
+    objects would weigh more.  So all divide by the mean share, and the average is the gradient of
+    the whole batch: every process has to call this equally often.
+
+    Args:
+        num_positive: positives, of any shape: their sum counts.
+
+    Returns:
+        a scalar, float32.
+
+    **Invariant:** with one process, ``max(num_positive.sum(), 1)``.
+
+    >>> count_positives(torch.tensor([3, 0, 4])), count_positives(torch.tensor([0, 0]))
+    (tensor(7.), tensor(1.))
+    """
+    total = num_positive.sum().float()
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return total.clamp(min=1)
+    distributed.all_reduce(total)
+    return total.clamp(min=1) / distributed.get_world_size()
 
 
 def multibox_loss(
@@ -143,7 +171,7 @@ def multibox_loss(
         num_positive = num_positive.clamp(min=1)  # (B,)
         box, classification = (box_loss / num_positive).mean(), (class_loss / num_positive).mean()
     else:
-        total = num_positive.sum().clamp(min=1)
+        total = count_positives(num_positive)
         box, classification = box_loss.sum() / total, class_loss.sum() / total
     return {"bbox_regression": box, "classification": classification}
 
@@ -235,7 +263,7 @@ def _released_classification(logits: Tensor, labels: Tensor, easy: Tensor, ratio
     class_loss = F.cross_entropy(_float32(logits).transpose(1, 2), labels, reduction="none")
     demoted = labels.masked_fill(easy, 0)  # (B, P)
     positive, mined = demoted > 0, hard_negative_mask(class_loss, demoted, ratio)
-    return (class_loss * (positive | mined)).sum() / positive.sum().clamp(min=1)
+    return (class_loss * (positive | mined)).sum() / count_positives(positive)
 
 
 def heatmap_loss(

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detlearn.models.zoo import write_atomically
+
 if TYPE_CHECKING:
     import numpy
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -75,9 +77,8 @@ class Figure:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the PNG to `path` and return the path."""
-        path = Path(path)
-        path.write_bytes(self.png)
-        return path
+        write_atomically(Path(path), self.png)
+        return Path(path)
 
 
 def figure(drawing: Drawable, alt: str, *, dpi: int = 100, width: int | None = None) -> Figure:

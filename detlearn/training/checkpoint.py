@@ -1,9 +1,18 @@
-"""Checkpoints that survive a cut connection: written whole or not at all, resumed to the bit."""
+"""Checkpoints that survive a cut connection: written whole or not at all, resumed to the bit.
+
+A checkpoint is a file of ``torch.save``, hence a zip archive, whose comment is the SHA-256 of what
+stands before it: ``torch.load`` itself does not notice a flipped bit.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
+import os
 import random
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +21,11 @@ import torch
 
 from ..models.zoo import write_atomically
 
-__all__ = ["get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
+__all__ = ["RunFolder", "get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
 
-FORMAT = "detlearn checkpoint 1"
+FORMAT = "detlearn checkpoint 2"
+SUM = b"sha256 "  # begins the archive's comment
+COMMENT = len(SUM) + 64
 
 
 def get_rng_state() -> dict[str, Any]:
@@ -58,11 +69,14 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
-    """Write a training state atomically.
+    """Write a training state atomically, with its checksum.
 
     Args:
         path: file to write.
         state: tensors and plain containers.
+
+    Raises:
+        OSError: the file cannot be written (the disk is full, say); what was there before is whole.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +86,10 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    write_atomically(Path(path), buffer.getvalue())
+    content = buffer.getvalue()
+    # A zip archive ends with the length of its comment, 0 so far, in two bytes.
+    comment = SUM + hashlib.sha256(content).hexdigest().encode()
+    write(Path(path), content[:-2] + len(comment).to_bytes(2, "little") + comment)
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -86,16 +103,153 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is truncated, holds code, or is something else.
+        ValueError: the file is truncated or changed, holds code, or is something else.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no checkpoint there")
+    content = path.read_bytes()
+    body, comment = content[:-COMMENT], content[-COMMENT:]
+    digest = hashlib.sha256(body[:-2] + b"\0\0").hexdigest().encode()
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds, for one reason each
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"{path}: not a whole, safe checkpoint file ({reason})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path}: expected a '{FORMAT}' file, got something else")
+    if comment != SUM + digest:
+        raise ValueError(f"{path}: not a whole, safe checkpoint file (its checksum differs)")
     return state
+
+
+def write(path: Path, content: bytes) -> None:
+    """`write_atomically`, and a failure says what it means for the run."""
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"{path} cannot be written ({reason}); what was saved before is whole"
+        ) from error
+
+
+class RunFolder:
+    """The folder of a run: one run at a time writes into it, and it always holds a whole state.
+
+    ``last.pt`` is the newest checkpoint and ``previous.pt`` the one before.  A new one is first
+    written as ``new.pt``; whenever the process dies, at least one of the three is whole.
+
+    Args:
+        path: the folder; made if there is none.  None keeps nothing.
+
+    Raises:
+        ValueError: another process is at work in it.
+        OSError: it cannot be written to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, RunFolder(folder) as run:
+    ...     run.save({"step": 1})
+    ...     run.save({"step": 2})
+    ...     (run.path / "last.pt").write_bytes(b"a cosmic ray")
+    ...     with warnings.catch_warnings():
+    ...         warnings.simplefilter("ignore")
+    ...         run.newest()["step"]
+    12
+    1
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = None if path is None else Path(path)
+        self.lock: Any = None
+        self.saved_at, self.cost = time.monotonic(), 0.0
+
+    def __enter__(self) -> RunFolder:
+        if self.path is None:
+            return self
+        from filelock import FileLock, Timeout
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path / "probe", b"")
+            (self.path / "probe").unlink(missing_ok=True)
+            self.lock = FileLock(self.path / ".lock", timeout=0)
+            self.lock.acquire()
+        except Timeout as error:
+            raise ValueError(
+                f"{self.path}: another process is training into this folder; choose another one"
+            ) from error
+        except NotImplementedError:  # some network drives know no locks
+            warnings.warn(
+                f"{self.path}: this drive knows no locks; see to it that only one run writes here",
+                stacklevel=2,
+            )
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(
+                error.errno, f"{self.path} is no folder that can be written to ({reason})"
+            ) from error
+        for left_behind in self.path.glob(".*.tmp"):  # by a process that was killed in a write
+            with contextlib.suppress(OSError):
+                left_behind.unlink()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.lock is not None:
+            self.lock.release()
+
+    def _checkpoints(self) -> list[Path]:
+        """The checkpoints that are there, newest first."""
+        names = ("new.pt", "last.pt", "previous.pt")
+        return [self.path / n for n in names if (self.path / n).is_file()] if self.path else []
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it holds a run."""
+        return bool(self._checkpoints())
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest whole state, None if there is none; a damaged file is set aside.
+
+        Raises:
+            ValueError: there are checkpoints, and all are damaged.
+        """
+        checkpoints = self._checkpoints()
+        for path in checkpoints:
+            try:
+                return load_checkpoint(path)
+            except ValueError as error:
+                if path == checkpoints[-1]:
+                    raise
+                warnings.warn(
+                    f"{error}; going back to the checkpoint before, this one is kept as "
+                    f"{path.stem}.damaged",
+                    stacklevel=2,
+                )
+                os.replace(path, path.with_suffix(".damaged"))
+        return None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a state; the one before stays as ``previous.pt``."""
+        if self.path is None:
+            return
+        started = time.monotonic()
+        new, last = self.path / "new.pt", self.path / "last.pt"
+        save_checkpoint(new, state)
+        if last.exists():
+            os.replace(last, self.path / "previous.pt")
+        os.replace(new, last)
+        self.saved_at = time.monotonic()
+        self.cost = self.saved_at - started
+
+    def too_early(self) -> bool:
+        """Whether another checkpoint now would be more than a twentieth of the time.
+
+        On a slow drive (Google's, from Colab) a gigabyte takes a minute.
+        """
+        return self.cost > 1 and time.monotonic() - self.saved_at < 20 * self.cost
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write another file of the run, whole or not at all."""
+        if self.path is not None:
+            write(self.path / name, content)

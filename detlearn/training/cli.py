@@ -7,6 +7,7 @@ import dataclasses
 import json
 import platform
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,24 @@ from ..data import (
     TRAIN_OBJECTS,
     Cached,
     CocoDetectionDataset,
+    Joined,
     KeypointCrops,
     Shapes,
     VocDetectionDataset,
     data_path,
     shapes_train_transform,
     train_transform,
+    voc_image_sets,
 )
 from ..models import PoseHRNet
 from ..models.zoo import write_atomically
+from .config import TrainConfig
+from .distributed import join, num_processes, pick_device, process_rank
 from .evaluate import evaluate, evaluate_pose
-from .loop import RECIPES, TrainConfig, pick_device, train
+from .logs import LOGS
+from .loop import History, train
+from .nonfinite import describe, replay
+from .recipes import RECIPES
 
 __all__ = ["add_commands", "open_dataset", "versions"]
 
@@ -91,19 +99,20 @@ def open_dataset(
         raise ValueError(f"--data: expected 'shapes' or a folder, got {source!r}")
     for file, images, which in KEYPOINT_LAYOUTS if keypoints else COCO_LAYOUTS:
         if which in (split, "both") and (root / file).is_file():
-            return CocoDetectionDataset(root / images, root / file, transform, keypoints=keypoints)
+            return CocoDetectionDataset(
+                root / images, root / file, transform, keypoints=keypoints, on_bad="skip"
+            )
     if keypoints:
         raise ValueError(
             f"--data: {root} has none of the layouts with key points known for '{split}': "
             "annotations.json + images/, annotations/person_keypoints_{train,val}2017.json"
         )
-    image_set = "trainval" if split == "train" else "val"
-    for year in ("2012", "2007"):
-        sets = root / "VOCdevkit" / f"VOC{year}" / "ImageSets" / "Main"
-        names = [image_set, "train"] if split == "train" else [image_set, "test"]
-        for name in names:
-            if (sets / f"{name}.txt").is_file():
-                return VocDetectionDataset(root, year, name, transform=transform)
+    parts = [
+        VocDetectionDataset(root, year, image_set, transform, on_bad="skip")
+        for year, image_set in voc_image_sets(root, split)
+    ]
+    if parts:
+        return parts[0] if len(parts) == 1 else Joined(parts)
     raise ValueError(
         f"--data: {root} has none of the layouts known for '{split}': annotations.json + images/, "
         "annotations/instances_{train,val}2017.json, VOCdevkit/VOC{2012,2007}/ImageSets/Main"
@@ -125,11 +134,11 @@ def versions() -> dict[str, str]:
     }
 
 
-Prepared = tuple[Any, Any, Callable[[Any], dict[str, float]] | None]
+Prepared = tuple[Any, Any, Any, Callable[[Any], dict[str, float]] | None]
 
 
 def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
-    """The detector that a command asks for, what it is trained on, and what scores it."""
+    """The detector that a command asks for, its data to train on and to score, and how."""
     if args.model.startswith("hrnetv2p"):
         raise ValueError(
             f"{args.model} is a pyramid without heads, there is no loss to train it by; "
@@ -148,10 +157,12 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
             transform=shapes_train_transform(size),
         )
     else:
-        dataset = open_dataset(args.data, "train", train_transform(size))
+        dataset = plain
+        for part in getattr(plain, "datasets", [plain]):
+            part.transform = train_transform(size)
     validation = None if args.no_eval else open_dataset(args.data, "val")
     scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
-    return model, dataset, scorer
+    return model, dataset, validation, scorer
 
 
 def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
@@ -165,35 +176,73 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
         people = KeypointCrops(scenes, model.config, COCO_AUGMENTATION)
     validation = None if args.no_eval else open_dataset(args.data, "val", keypoints=True)
     scorer = None if validation is None else (lambda m: evaluate_pose(m, validation))
-    return model, people, scorer
+    return model, people, validation, scorer
 
 
 def run_train(args: argparse.Namespace) -> None:
-    """``python -m detlearn train MODEL --data DATA --out RUN``."""
-    config = RECIPES.get(args.model, TrainConfig())
-    changes = {
-        field.name: getattr(args, field.name)
+    """``[torchrun --nproc-per-node N] -m detlearn train MODEL --data DATA --out RUN``."""
+    if args.recipe is not None and args.recipe not in RECIPES:
+        raise ValueError(f"--recipe: expected one of {', '.join(RECIPES)}, got {args.recipe!r}")
+    config = RECIPES.get(args.recipe or args.model, TrainConfig())
+    changes: dict[str, Any] = {
+        field.name: tuple(value) if isinstance(value, list) else value
         for field in dataclasses.fields(config)
-        if getattr(args, field.name, None) is not None
+        if (value := getattr(args, field.name, None)) is not None
     }
+    if len(changes.get("drop", ())) == 1:  # one for all milestones
+        changes["drop"] = changes["drop"][0]
     config = dataclasses.replace(config, **changes)
-    device = pick_device(args.device)  # before the work of minutes, not after it
-    prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
-    model, dataset, scorer = prepare(args, config.seed)
-    print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
-          f"{len(dataset)} images, {config.epochs} epochs, {device}")  # fmt: skip
+    with join(args.device) as device:  # before the work of minutes, not after it
+        prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
+        model, dataset, validation, score = prepare(args, config.seed)
+        # A network that is taught through heat maps draws no boxes.
+        draw = None if validation is None or prepare is prepare_pose else args.draw
+        _train(args, config, device, model, dataset, score, draw and partial(draw, validation))
+
+
+def _train(
+    args: argparse.Namespace, config: TrainConfig, device: torch.device, model: Any, dataset: Any,
+    score: Callable | None, draw: Callable | None,
+) -> None:  # fmt: skip
+    first, out = process_rank() == 0, Path(args.out)
+    processes = f" x {num_processes()} processes" if num_processes() > 1 else ""
+    if first:
+        print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
+              f"{len(dataset)} images, {config.epochs} epochs, {device}{processes}")  # fmt: skip
+    record: dict[str, Any] = {
+        "command": args.command_line, "model": args.model, "data": args.data,
+        "config": dataclasses.asdict(config), "versions": versions(),
+        "processes": num_processes(), "finished": False,
+    }  # fmt: skip
+
+    def write(history: History) -> None:
+        seconds = sum(row["seconds"] for row in history)
+        record.update(seconds=round(seconds, 1), scores=history[-1])
+        write_atomically(out / "run.json", (json.dumps(record, indent=1) + "\n").encode())
+
+    def after_epoch(history: History, model: Any) -> None:
+        write(history)
+        if draw is not None and args.samples:
+            picture = out / "samples" / f"epoch-{len(history):03d}.png"
+            draw(model, range(args.samples), picture)
+
     history = train(
-        model, dataset, config, out=args.out, resume=args.resume, evaluate=scorer,
+        model, dataset, config, out=out, resume=args.resume, evaluate=score,
         evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
-        device=device, num_workers=args.num_workers, progress=not args.quiet,
+        device=device, num_workers=args.num_workers, compile=args.compile, loggers=args.logger,
+        after_epoch=after_epoch, progress=not args.quiet,
     )  # fmt: skip
-    last = history[-1]
-    seconds = sum(row["seconds"] for row in history)
-    record = {"command": args.command_line, "config": dataclasses.asdict(config),
-              "versions": versions(), "seconds": round(seconds, 1), "scores": last}  # fmt: skip
-    write_atomically(Path(args.out) / "run.json", (json.dumps(record, indent=1) + "\n").encode())
-    scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
-    print(f"trained in {seconds:.0f} s{scores}; weights: {Path(args.out) / 'model.safetensors'}")
+    if first:
+        record["finished"] = True
+        write(history)
+        last = history[-1]
+        scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
+        print(f"trained in {record['seconds']:.0f} s{scores}; weights: {out / 'model.safetensors'}")
+
+
+def run_replay(args: argparse.Namespace) -> None:
+    """``python -m detlearn replay RUN/nonfinite``: the loss that stopped a run, image by image."""
+    print(describe(replay(args.folder, args.device)))
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
@@ -212,19 +261,26 @@ def run_evaluate(args: argparse.Namespace) -> None:
         write_atomically(Path(args.json), (json.dumps(record, indent=1) + "\n").encode())
 
 
-def add_commands(commands: Any) -> None:
-    """Add ``train`` and ``evaluate`` to an argument parser's commands."""
+def add_commands(commands: Any, draw: Callable | None = None) -> None:
+    """Add ``train``, ``evaluate`` and ``replay`` to an argument parser's commands.
+
+    Args:
+        commands: of `argparse`.
+        draw: called with data set, model, indices and a path to write sample detections to.
+    """
     p = commands.add_parser("train", help="train a detector", description=run_train.__doc__)
-    p.set_defaults(run=run_train)
+    p.set_defaults(run=run_train, draw=draw)
     p.add_argument("model", choices=list_models(), metavar="MODEL", help=", ".join(list_models()))
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
+    p.add_argument("--recipe", help="another than the model's own, see the command recipes")
     for field in dataclasses.fields(TrainConfig):
-        kind = {"int": int, "float": float}.get(str(field.type), str)
-        if field.name not in ("milestones", "decay_everything"):
-            p.add_argument(f"--{field.name.replace('_', '-')}", type=kind,
-                           help=f"default {field.default}, or the model's recipe")  # fmt: skip
+        kind, many = str(field.type), "tuple" in str(field.type)
+        take = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
+        take = take or (float if "float" in kind else str)
+        p.add_argument(f"--{field.name.replace('_', '-')}", type=take, nargs="+" if many else None,
+                       help=f"default {field.default}, or the model's recipe")  # fmt: skip
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
     p.add_argument("--evaluate-every", type=int, default=5, help="epochs between two scores")
     p.add_argument("--no-eval", action="store_true", help="do not score while training")
@@ -232,7 +288,20 @@ def add_commands(commands: Any) -> None:
         "--checkpoint-every", type=int, default=200, help="steps between two checkpoints"
     )
     p.add_argument("--num-workers", type=int, default=0, help="processes that load data")
+    p.add_argument("--compile", action="store_true", help="use torch.compile if it can be used")
+    p.add_argument("--logger", action="append", choices=LOGS, default=[],
+                   help="further files in --out; may be given twice")  # fmt: skip
+    p.add_argument(
+        "--samples", type=int, default=8, help="images drawn with detections after every epoch"
+    )
     _common(p)
+
+    p = commands.add_parser(
+        "replay", help="a loss that was not a number, again", description=run_replay.__doc__
+    )
+    p.set_defaults(run=run_replay)
+    p.add_argument("folder", metavar="RUN/nonfinite", help="what a stopped training kept")
+    p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
 
     p = commands.add_parser("evaluate", help="score weights", description=run_evaluate.__doc__)
     p.set_defaults(run=run_evaluate)
@@ -240,6 +309,12 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO or a VOC folder")
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     _common(p)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"expected yes or no, got {text!r}")
+    return text == "yes"
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

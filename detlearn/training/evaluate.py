@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..metrics import coco_evaluate, coco_keypoint_evaluate
+from ..metrics import coco_evaluate, coco_keypoint_evaluate, voc_evaluate
 from ..models import Detector, PoseHRNet
+from . import distributed
 
 __all__ = ["detect_all", "evaluate", "evaluate_pose"]
+
+VOC_METHODS: dict[str, Literal["11-point", "area"]] = {"07": "11-point", "12": "area"}
 
 
 def detect_all(
@@ -24,6 +27,8 @@ def detect_all(
     progress: bool = False,
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Any]]]:
     """Detections and targets of every image of a data set, in its order.
+
+    In a run on several processes each works on its share, and all get everything.
 
     Args:
         model: has ``detect``.
@@ -38,15 +43,21 @@ def detect_all(
     """
     from tqdm.auto import tqdm
 
-    detections: list[dict[str, Tensor]] = []
-    targets: list[dict[str, Any]] = []
-    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="detect"):
-        items = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+    rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="detect"):
+        items = [dataset[i] for i in indices]
         images = [image for image, _ in items]
         found = model.detect(images, score_threshold=score_threshold, max_detections=max_detections)
-        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
-        targets += [target for _, target in items]
-    return detections, targets
+        detections = [{k: v.cpu() for k, v in one.items()} for one in found]
+        rows += zip(detections, [target for _, target in items], strict=True)
+    rows = distributed.gather(rows)
+    return [detection for detection, _ in rows], [target for _, target in rows]
+
+
+def _shares(dataset: Any, batch_size: int) -> list[list[int]]:
+    """This process's images, in batches: of P processes, each takes every P-th image."""
+    own = range(distributed.process_rank(), len(dataset), distributed.num_processes())
+    return [list(own[i : i + batch_size]) for i in range(0, len(own), batch_size)]
 
 
 def evaluate(
@@ -67,7 +78,9 @@ def evaluate(
         progress: show a progress bar.
 
     Returns:
-        what `detlearn.metrics.coco_evaluate` returns: ``mAP``, ``mAP50``, …
+        what `detlearn.metrics.coco_evaluate` returns: ``mAP``, ``mAP50``, …; for VOC's data,
+        whose targets have ``difficult``, also ``mAP_voc07`` and ``mAP_voc12``, the mean average
+        precision that papers report for VOC 2007 (11 points) and for later years (area).
 
     Raises:
         ValueError: the data set is empty, or knows other classes than the model.
@@ -83,7 +96,13 @@ def evaluate(
         )
     with torch.inference_mode():
         detections, targets = detect_all(model, dataset, batch_size=batch_size, progress=progress)
-    return coco_evaluate(detections, targets, names)
+    scores = coco_evaluate(detections, targets, names)
+    if "difficult" in targets[0]:
+        for year, method in VOC_METHODS.items():
+            scores[f"mAP_voc{year}"] = voc_evaluate(detections, targets, names, method=method)[
+                "mAP"
+            ]
+    return scores
 
 
 def evaluate_pose(
@@ -114,11 +133,10 @@ def evaluate_pose(
 
     if len(dataset) == 0:
         raise ValueError("dataset: expected at least one image to evaluate on, got none")
-    detections: list[dict[str, Tensor]] = []
-    targets: list[dict[str, Any]] = []
-    for start in tqdm(range(0, len(dataset), batch_size), disable=not progress, desc="estimate"):
-        images, boxes = [], []
-        for index in range(start, min(start + batch_size, len(dataset))):
+    rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="estimate"):
+        images, boxes, targets = [], [], []
+        for index in indices:
             image, target = dataset[index]
             if "keypoints" not in target:
                 raise ValueError(f"dataset: item {index} has no 'keypoints': {sorted(target)}")
@@ -131,5 +149,7 @@ def evaluate_pose(
             boxes.append(kept["boxes"])
             targets.append(kept)
         found = model.estimate(images, boxes, flip=flip)
-        detections += [{k: v.cpu() for k, v in one.items()} for one in found]
-    return coco_keypoint_evaluate(detections, targets)
+        estimates = [{k: v.cpu() for k, v in one.items()} for one in found]
+        rows += zip(estimates, targets, strict=True)
+    rows = distributed.gather(rows)
+    return coco_keypoint_evaluate([row[0] for row in rows], [row[1] for row in rows])

@@ -1,4 +1,4 @@
-"""The training loop: about a page, because it is teaching material.
+"""The training loop: two pages, because it is teaching material.
 
 Everything random about an epoch follows from ``(seed, epoch, index)`` and not from what ran
 before: a killed run continues to the bit-identical result, with any number of workers.
@@ -10,168 +10,35 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from ..data import collate
 from ..models import Detector
-from ..models.zoo import save_model, write_atomically
-from .checkpoint import (
-    get_rng_state,
-    load_checkpoint,
-    save_checkpoint,
-    set_rng_state,
-)
+from ..models.zoo import save_model
+from . import distributed
+from .checkpoint import RunFolder, get_rng_state, set_rng_state
+from .config import TrainConfig, build_optimizer, learning_rate_factor
+from .logs import LogKind, open_logs
+from .nonfinite import name_of, save_batch
+from .signals import Interruptible
 
-__all__ = [
-    "RECIPES", "History", "TrainConfig", "build_optimizer", "learning_rate_factor", "pick_device",
-    "train", "train_step",
-]  # fmt: skip
+__all__ = ["SCORES", "History", "train", "train_step"]
 
 History = list[dict[str, float]]
 
+SCORES = ("mAP", "AP")
+"""What tells the best epoch: the first of these that ``evaluate`` says."""
 
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """How to train; every field changes the result, so a resumed run must have the same.
-
-    Attributes:
-        epochs: passes over the data set.
-        batch_size: images a step.
-        optimizer: ``"sgd"`` with Nesterov momentum 0.9, as SSD is trained, or ``"adamw"``.
-        learning_rate: highest learning rate.
-        weight_decay: on weights, not on biases and normalisation (the ``*_tiny`` recipes);
-            the published recipes put it on everything, see ``decay_everything``.
-        decay_everything: see above.
-        warmup_steps: steps in which the learning rate grows linearly from a hundredth.
-        schedule: ``"cosine"`` down to zero, ``"constant"``, ``"flat"``: constant, then a straight
-            line to zero over the last 40 %, or ``"steps"``: a tenth after each of ``milestones``.
-        milestones: epochs for ``"steps"``.
-        clip_norm: upper bound of the gradient's norm; ``inf`` for none.
-        amp: ``"auto"`` uses bfloat16 (float16 on older ones) on CUDA, and float32 elsewhere.
-        seed: of the weights' order, the shuffling and the augmentation.
-
-    >>> TrainConfig(epochs=2).learning_rate
-    0.001
-    """
-
-    epochs: int = 20
-    batch_size: int = 32
-    optimizer: Literal["sgd", "adamw"] = "adamw"
-    learning_rate: float = 1e-3
-    weight_decay: float = 5e-4
-    decay_everything: bool = False
-    warmup_steps: int = 100
-    schedule: Literal["cosine", "flat", "steps", "constant"] = "cosine"
-    milestones: tuple[int, ...] = ()
-    clip_norm: float = 10.0
-    amp: Literal["auto", "off", "bf16", "fp16"] = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)!r}")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup_steps"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
-        choices = {
-            "optimizer": ("sgd", "adamw"),
-            "schedule": ("cosine", "flat", "steps", "constant"),
-            "amp": ("auto", "off", "bf16", "fp16"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
-
-
-# Small batches: many steps count for more than smooth ones when time is short.
-_TINY = TrainConfig(epochs=6, batch_size=8, learning_rate=1e-2, warmup_steps=200, schedule="flat")
-
-RECIPES: dict[str, TrainConfig] = {
-    "ssd_tiny": _TINY,
-    "refinedet_tiny": _TINY,
-    "m2det_tiny": _TINY,
-    "ssd_hrnet_tiny": _TINY,
-    "pose_hrnet_tiny": TrainConfig(epochs=4, batch_size=16, learning_rate=3e-3, warmup_steps=200),
-    # uvipen/SSD-pytorch (FACTS: 65 epochs, drops really after 43 and 54, decay on everything).
-    "ssd300_resnet50": TrainConfig(
-        epochs=65, batch_size=32, optimizer="sgd", learning_rate=2.6e-3, weight_decay=5e-4,
-        decay_everything=True, warmup_steps=300, schedule="steps", milestones=(43, 54),
-    ),
-    # Zhao et al. 2019, recalled in VDIGPKU/M2Det's thread 35; 5 epochs of COCO to warm up.  What
-    # the repository itself does is `detlearn.models.m2det.released_learning_rate`.
-    "m2det512_vgg16": TrainConfig(
-        epochs=150, batch_size=32, optimizer="sgd", learning_rate=2e-3, weight_decay=5e-4,
-        decay_everything=True, warmup_steps=18_500, schedule="steps", milestones=(90, 120),
-    ),
-}  # fmt: skip
-"""What trains a model well; `TrainConfig`'s defaults for every other."""
-
-
-def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -> float:
-    """Learning rate of a step as a fraction of the highest one.
-
-    Args:
-        step: number of finished steps, 0 for the first step.
-        steps_per_epoch: batches in an epoch.
-        config: schedule, warm-up and epochs.
-
-    Returns:
-        factor, 0 to 1.
-
-    >>> config = TrainConfig(epochs=10, warmup_steps=0, schedule="steps", milestones=(4, 8))
-    >>> [round(learning_rate_factor(10 * epoch, 10, config), 3) for epoch in (3, 4, 8)]
-    [1.0, 0.1, 0.01]
-    """
-    if step < config.warmup_steps:
-        return 0.01 + 0.99 * step / config.warmup_steps
-    if config.schedule == "constant":
-        return 1.0
-    if config.schedule == "steps":
-        return 0.1 ** sum(step // steps_per_epoch >= milestone for milestone in config.milestones)
-    last = max(config.epochs * steps_per_epoch, config.warmup_steps + 1)
-    progress = (step - config.warmup_steps) / (last - config.warmup_steps)
-    if config.schedule == "flat":
-        return max(0.0, min(1.0, (1 - progress) / 0.4))
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-
-def pick_device(name: str | torch.device | None = None) -> torch.device:
-    """The device asked for, or the best there is: CUDA, then Apple's MPS, then the CPU.
-
-    Args:
-        name: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or None.
-
-    Raises:
-        ValueError: the device does not exist here.
-
-    >>> pick_device("cpu")
-    device(type='cpu')
-    """
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device: {str(name)!r} cannot be used on this machine "
-            f"({str(error).splitlines()[0]}); leave it out to get the best there is"
-        ) from error
-    return device
+LOG_EVERY = 50  # steps
 
 
 def train(
@@ -186,23 +53,34 @@ def train(
     checkpoint_every: int = 200,
     device: str | torch.device | None = None,
     num_workers: int = 0,
+    compile: bool = False,
+    loggers: Sequence[LogKind] = (),
+    after_epoch: Callable[[History, nn.Module], None] | None = None,
     progress: bool = True,
 ) -> History:
     """Train a detector; its weights change in place.
+
+    Started by ``torchrun`` inside `detlearn.training.join`, every process calls this with the same
+    arguments; process 0 writes.  Ctrl-C ends it after a step, with a checkpoint.
 
     Args:
         model: has ``normalize``, ``forward``, ``loss``, ``config`` (an `detlearn.SSD`, say).
         dataset: items ``(uint8 (3, S, S), {"boxes", "labels"})`` of the network's size.
         config: how.
-        out: folder for ``last.pt`` (checkpoint), ``model.safetensors`` (when done) and
-            ``history.json``; None keeps nothing.
-        resume: continue from ``out/last.pt`` if it is there.
+        out: folder for ``last.pt`` and ``previous.pt`` (checkpoints), ``history.json``,
+            ``best.safetensors`` (weights of the epoch that scored best), ``model.safetensors``
+            (when done), ``nonfinite/`` (a batch whose loss was no number); None keeps nothing.
+        resume: continue from the newest whole checkpoint in ``out`` if there is one.
         evaluate: called with the model (in eval mode) after every ``evaluate_every`` epochs and
             the last; its numbers enter the history.
         evaluate_every: see above.
-        checkpoint_every: steps between two checkpoints; one is written after every epoch, too.
-        device: see `pick_device`.
+        checkpoint_every: steps between two checkpoints (fewer where writing is slow); one is
+            written after every epoch, too.
+        device: see `detlearn.training.pick_device`.
         num_workers: processes that load data; the result does not depend on it.
+        compile: use ``torch.compile``; where that fails, a warning and the ordinary way.
+        loggers: ``"csv"``, ``"tensorboard"``: further files in ``out``.
+        after_epoch: called with the history and the model (in eval mode) after every epoch.
         progress: show a progress bar.
 
     Returns:
@@ -211,88 +89,127 @@ def train(
 
     Raises:
         ValueError: a checkpoint of another model or another config; a folder that holds a run
-            although ``resume`` is off; an empty data set.
-        FloatingPointError: the loss is NaN or infinite; the images of the batch are named.
+            although ``resume`` is off, or in which another process trains; an empty data set.
+        FloatingPointError: the loss is NaN or infinite; the images of the batch are named, and
+            ``out/nonfinite`` holds all that `detlearn.training.replay` needs to make it again.
+        KeyboardInterrupt: after Ctrl-C.
+        OSError: the folder cannot be written to; what was saved before is whole.
     """
     from tqdm.auto import tqdm
 
-    out = None if out is None else Path(out)
-    device = pick_device(device)
+    device = distributed.pick_device(device)
+    writer = distributed.process_rank() == 0
+    steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     # Channels last is how convolutions are fastest, on CPUs and GPUs alike.
     model.to(device).to(memory_format=torch.channels_last)
+    average = average_of(model, config.ema)
+    network: Any = Network(model, device, compile)
     optimizer = build_optimizer(model, config)
-    steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, steps_per_epoch, config)
     )
     autocast, scaler = mixed_precision(device, config.amp)
+    parts: dict[str, Any] = {
+        "model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler,
+    }  # fmt: skip
+    if average is not None:
+        parts["average"] = average
     torch.manual_seed(config.seed)
     position: dict[str, Any] = {"epoch": 0, "batch": 0, "seconds": 0.0}
     sums: dict[str, float] = {}
     history: History = []
 
-    def save() -> None:
-        if out is not None:
-            save_checkpoint(out / "last.pt", {
-                "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(), "scaler": scaler.state_dict(),
+    with RunFolder(out if writer else None) as folder, Interruptible() as interruptible:
+        if folder.in_use and not resume:
+            raise ValueError(
+                f"{folder.path}: holds a run already; resume it, or choose another folder"
+            )
+        state = distributed.tell(folder.newest())
+        if state is not None:
+            check_same_run(state, model, dataset, config, Path(out or "") / "last.pt")
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            position, sums, history = state["position"], state["sums"], state["history"]
+            set_rng_state(state["rng"])
+        logs = open_logs(loggers, folder.path, schedule.last_epoch) if writer else []
+
+        def save() -> None:
+            if folder.path is None:
+                return
+            folder.save({name: part.state_dict() for name, part in parts.items()} | {
                 "position": position, "sums": sums, "history": history, "rng": get_rng_state(),
                 "config": dataclasses.asdict(config), "name": model.config.name,
                 "images": len(dataset),
             })  # fmt: skip
 
-    if out is not None and (out / "last.pt").exists():
-        if not resume:
-            raise ValueError(f"{out}: holds a run already; resume it, or choose another folder")
-        state = load_checkpoint(out / "last.pt")
-        check_same_run(state, model, dataset, config, out / "last.pt")
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        scaler.load_state_dict(state["scaler"])
-        position, sums, history = state["position"], state["sums"], state["history"]
-        set_rng_state(state["rng"])
+        while position["epoch"] < config.epochs:
+            epoch, start = position["epoch"], time.perf_counter()
+            model.train()
+            batches = load_batches(dataset, config, epoch, position["batch"], num_workers, device)
+            bar = tqdm(batches, f"epoch {epoch + 1}/{config.epochs}", steps_per_epoch, leave=False,
+                       initial=position["batch"], disable=not (progress and writer))  # fmt: skip
+            for images, targets in bar:
+                try:
+                    losses = train_step(
+                        network, images, targets, optimizer, config.clip_norm, autocast, scaler
+                    )
+                except FloatingPointError as error:
+                    message = f"epoch {epoch + 1}, batch {position['batch']}: {error}"
+                    raise stop_at_batch(out, model, images, targets, config, message) from None
+                schedule.step()  # after the optimiser, or the first learning rate is never used
+                if average is not None:
+                    average.update_parameters(model)
 
-    while position["epoch"] < config.epochs:
-        epoch, start = position["epoch"], time.perf_counter()
-        model.train()
-        batches = load_batches(dataset, config, epoch, position["batch"], num_workers, device)
-        bar = tqdm(batches, total=steps_per_epoch, initial=position["batch"], disable=not progress,
-                   desc=f"epoch {epoch + 1}/{config.epochs}", leave=False)  # fmt: skip
-        for images, targets in bar:
-            try:
-                losses = train_step(
-                    model, images, targets, optimizer, config.clip_norm, autocast, scaler
-                )
-            except FloatingPointError as error:
-                where = f"epoch {epoch + 1}, batch {position['batch']}"
-                raise FloatingPointError(f"{where}: {error}") from None
-            schedule.step()  # after the optimiser, or the first learning rate is never used
+                # Of all processes: their losses, and whether one of them shall stop.
+                signal = float(bool(interruptible.requested))
+                *values, signal = distributed.mean([*losses.values(), signal], device)
+                losses = dict(zip(losses, values, strict=True))
+                for name, value in losses.items():
+                    sums[name] = sums.get(name, 0.0) + value
+                position["batch"] += 1
+                rate = bar.format_dict["rate"] or 0.0
+                bar.set_postfix({k: f"{v:.3f}" for k, v in losses.items()}
+                                | {"images/s": f"{rate * config.batch_size:.0f}"})  # fmt: skip
+                if schedule.last_epoch % LOG_EVERY == 0:
+                    for one in logs:
+                        one.step(schedule.last_epoch, losses | {
+                            "learning_rate": schedule.get_last_lr()[0]
+                        })  # fmt: skip
+                due = position["batch"] % checkpoint_every == 0 and not folder.too_early()
+                if signal or (due and position["batch"] < steps_per_epoch):
+                    position["seconds"] += time.perf_counter() - start
+                    start = time.perf_counter()
+                    save()
+                if signal:
+                    raise KeyboardInterrupt(interruptible.requested)
 
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-            position["batch"] += 1
-            bar.set_postfix(loss=f"{sum(losses.values()):.3f}")
-            if position["batch"] % checkpoint_every == 0 and position["batch"] < steps_per_epoch:
-                position["seconds"] += time.perf_counter() - start
-                start = time.perf_counter()
-                save()
-        row = {"epoch": float(epoch + 1)} | {k: v / steps_per_epoch for k, v in sums.items()}
-        row["learning_rate"] = float(schedule.get_last_lr()[0])
-        row["seconds"] = position["seconds"] + time.perf_counter() - start
-        if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):
-            row.update(evaluate(model.eval()))
-        history.append(row)
-        position, sums = {"epoch": epoch + 1, "batch": 0, "seconds": 0.0}, {}
-        save()
-        if out is not None:
-            text = json.dumps(history, indent=1) + "\n"
-            write_atomically(out / "history.json", text.encode())
-    model.eval().to(memory_format=torch.contiguous_format)
-    if out is not None:
-        save_model(
-            model, out / "model.safetensors", {"train": json.dumps(dataclasses.asdict(config))}
-        )
+            row = {"epoch": float(epoch + 1)} | {k: v / steps_per_epoch for k, v in sums.items()}
+            row["learning_rate"] = float(schedule.get_last_lr()[0])
+            position["seconds"] += time.perf_counter() - start
+            row["seconds"] = position["seconds"]
+            shown: Any = (model if average is None else average.module).eval()
+            if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):
+                save()  # scoring takes minutes: an accident in it costs no training
+                with interruptible.at_once():
+                    row.update(evaluate(shown))
+            # The checkpoint comes last: what an accident before it leaves is made again.
+            history.append(row)
+            folder.write("history.json", (json.dumps(history, indent=1) + "\n").encode())
+            if folder.path is not None and is_best(history):
+                save_model(shown, folder.path / "best.safetensors", settings(config, row))
+            for one in logs:
+                one.epoch(history)
+            position, sums = {"epoch": epoch + 1, "batch": 0, "seconds": 0.0}, {}
+            save()
+            if after_epoch is not None and writer:
+                after_epoch(history, shown)
+        for one in logs:
+            one.close()
+        if average is not None:
+            model.load_state_dict(average.module.state_dict())
+        model.eval().to(memory_format=torch.contiguous_format)
+        if folder.path is not None:
+            save_model(model, folder.path / "model.safetensors", settings(config))
     return history
 
 
@@ -352,26 +269,74 @@ def train_step(
     return {name: float(part.detach()) for name, part in losses.items()}
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Optimiser over a model's parameters; decay on weights only unless the recipe says so.
+class Network:
+    """A model whose forward goes through other hands: several processes, or the compiler.
 
-    Args:
-        model: any module.
-        config: optimiser, learning rate, decay.
-
-    >>> groups = build_optimizer(nn.Linear(2, 3), TrainConfig()).param_groups
-    >>> [(group["weight_decay"], len(group["params"])) for group in groups]
-    [(0.0005, 1), (0.0, 1)]
+    Everything else is the model's own.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    plain = 0.0 if not config.decay_everything else config.weight_decay
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": plain},
-    ]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+
+    def __init__(self, model: Detector, device: torch.device, compile: bool) -> None:
+        self.model = model
+        self.eager: Callable = distributed.replicate(model, device)
+        self.compiled = torch.compile(self.eager) if compile else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def __call__(self, images: Tensor) -> Any:
+        """The model's predictions."""
+        if self.compiled is not None:
+            try:
+                return self.compiled(images)
+            except Exception as error:  # a missing C++ compiler, an operation it does not know, ...
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+                warnings.warn(f"torch.compile failed, going on without it ({reason})", stacklevel=2)
+                self.compiled = None
+        return self.eager(images)
+
+
+def average_of(model: nn.Module, decay: float) -> AveragedModel | None:
+    """A moving average of a model's weights and running means, or None for a decay of 0."""
+    if decay == 0:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+def is_best(history: History) -> bool:
+    """Whether the last epoch has the highest score so far; later wins a draw.
+
+    >>> is_best([{"mAP": 0.3}, {}, {"mAP": 0.4}]), is_best([{"mAP": 0.3}, {}])
+    (True, False)
+    """
+    name = next((name for name in SCORES if name in history[-1]), None)
+    if name is None or math.isnan(history[-1][name]):
+        return False
+    return all(
+        history[-1][name] >= row[name] for row in history if not math.isnan(row.get(name, math.nan))
+    )
+
+
+def settings(config: TrainConfig, row: dict[str, float] | None = None) -> dict[str, str]:
+    """What a file of weights says of its training."""
+    texts = {"train": json.dumps(dataclasses.asdict(config))}
+    return texts if row is None else texts | {"scores": json.dumps(row)}
+
+
+def stop_at_batch(
+    out: str | Path | None, model: Detector, images: Tensor, targets: list[dict[str, Any]],
+    config: TrainConfig, message: str,
+) -> FloatingPointError:  # fmt: skip
+    """The error to stop with; the batch is kept in the run's folder."""
+    if out is not None:
+        folder = Path(out) / "nonfinite"
+        try:
+            save_batch(
+                folder, model, images, targets, resolve_amp(images.device, config.amp), message
+            )
+            message += f" The batch is kept: python -m detlearn replay {folder}"
+        except (OSError, ValueError) as error:
+            message += f" The batch could not be kept ({error})."
+    return FloatingPointError(message)
 
 
 def batch_indices(dataset: Any, config: TrainConfig, epoch: int) -> list[list[int]]:
@@ -391,6 +356,11 @@ def batch_indices(dataset: Any, config: TrainConfig, epoch: int) -> list[list[in
     n, size = len(dataset), config.batch_size
     if n == 0:
         raise ValueError("dataset: expected at least one image to train on, got none")
+    processes = distributed.num_processes()
+    if min(n, size) % processes:
+        raise ValueError(
+            f"batch_size: expected a multiple of the {processes} processes, got {min(n, size)}"
+        )
     generator = torch.Generator().manual_seed(mix(config.seed, epoch))
     order = torch.randperm(n, generator=generator).tolist()
     batches = [order[i : i + size] for i in range(0, n, size)]
@@ -417,10 +387,11 @@ def load_batches(
     dataset: Dataset, config: TrainConfig, epoch: int, start: int, num_workers: int,
     device: torch.device,
 ) -> Iterator[tuple[Tensor, list[dict[str, Tensor]]]]:  # fmt: skip
-    """Batches of an epoch from number ``start`` on."""
+    """Batches of an epoch from number ``start`` on; of several processes, each has its share."""
+    share = slice(distributed.process_rank(), None, distributed.num_processes())
     loader = DataLoader(
         _Seeded(dataset, config.seed, epoch),
-        batch_sampler=batch_indices(dataset, config, epoch)[start:],
+        batch_sampler=[batch[share] for batch in batch_indices(dataset, config, epoch)[start:]],
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=device.type == "cuda",
@@ -428,9 +399,10 @@ def load_batches(
     )
     for images, targets in loader:
         moved = [
-            {k: v.to(device) if isinstance(v, Tensor) else v for k, v in target.items()}
+            {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v
+             for k, v in target.items()}
             for target in targets
-        ]
+        ]  # fmt: skip
         yield images.to(device, non_blocking=True), moved
 
 
@@ -453,10 +425,7 @@ def mixed_precision(
     device: torch.device, amp: str
 ) -> tuple[Callable[[], AbstractContextManager[Any]], torch.amp.GradScaler]:
     """The context to run the network in, and the scaler that float16's gradients need."""
-    if amp == "auto":
-        amp = "off"
-        if device.type == "cuda":
-            amp = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    amp = resolve_amp(device, amp)
     scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
     if amp == "off":
         return nullcontext, scaler
@@ -464,11 +433,24 @@ def mixed_precision(
     return lambda: torch.autocast(device.type, dtype=dtype), scaler
 
 
+def resolve_amp(device: torch.device, amp: str) -> str:
+    """What ``"auto"`` means on a device.
+
+    >>> resolve_amp(torch.device("cpu"), "auto")
+    'off'
+    """
+    if amp != "auto":
+        return amp
+    if device.type != "cuda":
+        return "off"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
 def check_finite(loss: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]]) -> None:
     """Stop at the first NaN, and say which images were in the batch."""
     if not torch.isfinite(loss):
         parts = ", ".join(f"{name} {float(value.detach())}" for name, value in losses.items())
-        images = [target.get("image_id", "?") for target in targets]
+        images = [name_of(target) for target in targets]
         raise FloatingPointError(
             f"the loss is not a number ({parts}). "
             f"Images of the batch: {images}. Usual causes: boxes without area, a learning rate "

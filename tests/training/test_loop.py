@@ -11,14 +11,16 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from detlearn.models.layers import Predictions
-from detlearn.training import RECIPES, TrainConfig, load_checkpoint, pick_device, train
-from detlearn.training.loop import (
-    batch_indices,
+from detlearn.training import (
+    RECIPES,
+    TrainConfig,
     build_optimizer,
     learning_rate_factor,
-    mix,
-    mixed_precision,
+    load_checkpoint,
+    pick_device,
+    train,
 )
+from detlearn.training.loop import batch_indices, mix, mixed_precision
 
 CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=0.05, warmup_steps=2, seed=5)
 
@@ -270,7 +272,10 @@ def test_decay_spares_biases_unless_told():
         ({"learning_rate": math.nan}, "learning_rate: expected a positive number, got nan"),
         ({"clip_norm": -1.0}, "clip_norm: expected a positive number"),
         ({"weight_decay": -1.0}, "weight_decay: expected 0 or more"),
-        ({"optimizer": "adam"}, r"optimizer: expected one of \('sgd', 'adamw'\), got 'adam'"),
+        (
+            {"optimizer": "lion"},
+            r"optimizer: expected one of \('sgd', 'adam', 'adamw'\), got 'lion'",
+        ),
         ({"schedule": "poly"}, "schedule: expected one of"),
         ({"amp": "half"}, "amp: expected one of"),
     ],

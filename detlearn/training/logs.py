@@ -1,0 +1,115 @@
+"""What a run writes down while it runs, besides ``history.json``: for pandas, for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from .checkpoint import write
+
+__all__ = ["LOGS", "LogKind", "open_logs"]
+
+LogKind = Literal["csv", "tensorboard"]
+LOGS: tuple[LogKind, ...] = ("csv", "tensorboard")
+
+
+class CsvLog:
+    """``steps.csv``, a row for every few steps, and ``history.csv``, a row for every epoch.
+
+    Args:
+        folder: of the run.
+        step: finished steps; rows after it, of a process that died, are cut off.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.folder, self.file = folder, folder / "steps.csv"
+        if self.file.exists():
+            header, *rows = self.file.read_text(encoding="utf-8").splitlines() or [""]
+            kept = [row for row in rows if row.split(",")[0].isdigit() and _step(row) <= step]
+            write(self.file, "".join(f"{row}\n" for row in [header, *kept]).encode())
+
+    def step(self, number: int, values: Mapping[str, float]) -> None:
+        """Add a row."""
+        row = {"step": number, **values}
+        beginning = not self.file.exists() or self.file.stat().st_size == 0
+        with open(self.file, "a", encoding="utf-8", newline="") as file:
+            file.write(_csv([row], list(row), header=beginning))
+
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the table of all epochs."""
+        columns = list(dict.fromkeys(name for row in history for name in row))
+        write(self.folder / "history.csv", _csv(history, columns).encode())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class TensorBoardLog:
+    """Curves for ``tensorboard --logdir RUN``."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ValueError(
+                "logger: 'tensorboard' needs the package tensorboard (pip install tensorboard); "
+                "'csv' needs nothing"
+            ) from error
+        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self.last = step
+
+    def step(self, number: int, values: Mapping[str, float]) -> None:
+        """Add a point to every curve of the training."""
+        self.last = number
+        for name, value in values.items():
+            self.writer.add_scalar(f"train/{name}", value, number)
+
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Add a point to every curve of an epoch's scores."""
+        for name, value in history[-1].items():
+            if name != "epoch":
+                self.writer.add_scalar(f"epoch/{name}", value, int(history[-1]["epoch"]))
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        self.writer.close()
+
+
+def open_logs(kinds: Sequence[LogKind], folder: Path | None, step: int) -> list[Any]:
+    """The logs asked for.
+
+    Args:
+        kinds: of `LOGS`.
+        folder: of the run.
+        step: finished steps, of a run that goes on.
+
+    Raises:
+        ValueError: an unknown kind, no folder to write into, or TensorBoard is not installed.
+
+    >>> open_logs((), None, 0)
+    []
+    """
+    makers = {"csv": CsvLog, "tensorboard": TensorBoardLog}
+    unknown = [kind for kind in kinds if kind not in makers]
+    if unknown:
+        raise ValueError(f"logger: expected some of {LOGS}, got {unknown[0]!r}")
+    if kinds and folder is None:
+        raise ValueError("loggers: expected a folder to write into (out=...), got none")
+    return [makers[kind](folder, step) for kind in dict.fromkeys(kinds) if folder is not None]
+
+
+def _step(row: str) -> int:
+    return int(row.split(",")[0])
+
+
+def _csv(rows: Sequence[Mapping[str, float]], columns: Sequence[str], header: bool = True) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    if header:
+        table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
