@@ -42,14 +42,21 @@ __all__ = [
     "COCO_SIGMAS",
     "ERROR_KINDS",
     "PCK",
+    "DetectionError",
     "DetectionMatch",
     "PrecisionRecall",
     "average_precision",
+    "best_score_threshold",
+    "coco_curves",
     "coco_evaluate",
     "coco_keypoint_evaluate",
     "coco_map_by_hand",
+    "confusion_matrix",
     "detection_errors",
     "error_kinds",
+    "errors_by_size",
+    "explain_errors",
+    "leave_out_ignored",
     "match_detections",
     "oks",
     "oks_nms",
@@ -484,6 +491,104 @@ def coco_map_by_hand(
     return _coco_summary(ap, recall[0], class_names)
 
 
+def coco_curves(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    iou_thresholds: Sequence[float] = COCO_IOU_THRESHOLDS,
+    *,
+    max_detections: int = 100,
+) -> Tensor:
+    """The precisions that COCO averages: of each class, at recall 0, 0.01, …, 1.
+
+    Args:
+        detections: as for `coco_evaluate`.
+        targets: as for `coco_evaluate`.
+        class_names: as for `coco_evaluate`.
+        iou_thresholds: T IoUs, from each of which on an object counts as found.
+        max_detections: per image and class, best first.
+
+    Returns:
+        ``(T, K - 1, 101)`` float64, the envelope of each class's curve; 0 at a recall that is never
+        reached, NaN for a class without objects.
+
+    Raises:
+        ValueError: as `coco_evaluate`.
+
+    **Invariant:** ``coco_curves(...).nanmean()`` is COCO's ``"mAP"``, to 1e-6.
+
+    >>> boxes, cats = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9]]), torch.tensor([1, 1])
+    >>> target = {"boxes": boxes, "labels": cats}
+    >>> found = {"boxes": boxes[:1], "labels": cats[:1], "scores": torch.tensor([0.9])}
+    >>> curve = coco_curves([found], [target], ("background", "cat"), (0.5,))[0, 0]
+    >>> curve[50], curve[51]  # one of the two is found, and nothing else
+    (tensor(1., dtype=torch.float64), tensor(0., dtype=torch.float64))
+    """
+    scenes = _read(detections, targets, class_names)
+    grid = torch.from_numpy(np.linspace(0.0, 1.0, 101))  # (101,)
+    shape = (len(iou_thresholds), len(class_names) - 1, 101)
+    curves = torch.zeros(shape, dtype=torch.float64)
+    for label in range(1, len(class_names)):
+        cases = _cases(scenes, label, max_detections)
+        for t, threshold in enumerate(iou_thresholds):
+            scores, hits, ignored, num_gt = _hits(cases, threshold, "coco")
+            if num_gt == 0:
+                curves[t, label - 1] = math.nan
+                continue
+            precision, recall = precision_recall(scores, hits, num_gt, ignored)
+            highest = precision.flip(0).cummax(dim=0).values.flip(0)
+            first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
+            reached = first < len(recall)
+            curves[t, label - 1, reached] = highest[first[reached]]
+    return curves
+
+
+def best_score_threshold(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    iou_threshold: float = 0.5,
+) -> float:
+    """The score from which on detections should count, if misses and false alarms cost the same.
+
+    It is where ``F1 = 2 · hits / (detections + objects)`` is largest, all classes together.
+    Chosen on the images that it is used on, it flatters a little.
+
+    Args:
+        detections: as for `coco_evaluate`.
+        targets: as for `coco_evaluate`; crowds and difficult objects do not count.
+        iou_threshold: IoU from which on an object counts as found.
+
+    Returns:
+        The score of the last detection that counts; 0.5 where none is right.
+
+    Raises:
+        ValueError: as `coco_evaluate`.
+
+    >>> boxes, cats = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]), torch.tensor([1, 1])
+    >>> found = {"boxes": boxes, "labels": cats, "scores": torch.tensor([0.75, 0.25])}
+    >>> best_score_threshold([found], [{"boxes": boxes[:1], "labels": cats[:1]}])
+    0.75
+    """
+    names = _names_of_labels(detections, targets)
+    scenes = _read(detections, targets, names)
+    parts = [
+        _hits(_cases(scenes, label, difficult=True), iou_threshold, "coco")
+        for label in range(1, len(names))
+    ]
+    scores = torch.cat([part[0] for part in parts])  # (D,)
+    hits = torch.cat([part[1] for part in parts])  # (D,)
+    counts = ~torch.cat([part[2] for part in parts])  # (D,)
+    num_gt = sum(part[3] for part in parts)
+    scores, order = scores[counts].sort(descending=True, stable=True)
+    found = hits[counts][order].cumsum(dim=0)
+    f1 = 2 * found / (torch.arange(1, len(found) + 1) + num_gt)
+    if not found.any():
+        return 0.5
+    # of equal scores all count or none
+    f1[:-1][scores[:-1] == scores[1:]] = 0
+    return float(scores[f1.argmax()])
+
+
 # ---------------------------------------------------------------- errors by kind
 ERROR_KINDS = (
     "correct", "duplicate", "wrong class", "badly placed", "on background", "missed",
@@ -594,6 +699,232 @@ def detection_errors(
             counts[kind] += 1
         counts["missed"] += len(target["labels"]) - kinds.count("correct")
     return counts
+
+
+class DetectionError(NamedTuple):
+    """What became of a detection, and of which object it speaks.
+
+    Attributes:
+        kind: one of `ERROR_KINDS`.
+        gt_index: the object that it found, found again, misnamed or missed by its place; -1 for
+            ``"on background"``.
+    """
+
+    kind: str
+    gt_index: int
+
+
+def explain_errors(
+    detection: Mapping[str, Any],
+    target: Mapping[str, Any],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> list[DetectionError]:
+    """`error_kinds`, and with each kind the object that the detection is about.
+
+    A correct detection is about the object that it found; a duplicate about the object of its
+    class that it overlaps most; one of the wrong class about the object of another class that it
+    overlaps most; one that is badly placed about the object that it overlaps most.
+
+    Args:
+        detection: see `error_kinds`.
+        target: see `error_kinds`.
+        iou_threshold: see `error_kinds`.
+        background: see `error_kinds`.
+
+    Returns:
+        D pairs, in the order of the detections.
+
+    Raises:
+        ValueError: what `error_kinds` refuses.
+
+    **Invariant:** ``[error.kind for error in explain_errors(...)] == error_kinds(...)``; no object
+    is found correctly twice.
+
+    >>> boxes, labels = torch.tensor([[0.0, 0, 10, 10], [50, 0, 60, 10]]), torch.tensor([1, 1])
+    >>> detection = {"boxes": boxes, "scores": torch.tensor([0.6, 0.9]), "labels": labels}
+    >>> explain_errors(detection, {"boxes": boxes[1:], "labels": torch.tensor([2])})
+    [DetectionError(kind='on background', gt_index=-1),
+     DetectionError(kind='wrong class', gt_index=0)]
+    """
+    kinds = error_kinds(detection, target, iou_threshold, background)
+    overlaps = box_iou(detection["boxes"], target["boxes"])  # (D, G)
+    same_class = detection["labels"][:, None] == target["labels"]  # (D, G)
+    taken = torch.zeros(overlaps.shape[1], dtype=torch.bool)  # (G,)
+    objects = [-1] * len(kinds)
+    for d in detection["scores"].argsort(descending=True, stable=True).tolist():
+        if kinds[d] == "on background":
+            continue
+        allowed = {
+            "correct": same_class[d] & ~taken,
+            "duplicate": same_class[d],
+            "wrong class": ~same_class[d],
+        }.get(kinds[d], torch.ones_like(taken))  # (G,)
+        objects[d] = int((overlaps[d] * allowed).argmax())
+        taken[objects[d]] |= kinds[d] == "correct"
+    return [DetectionError(kind, index) for kind, index in zip(kinds, objects, strict=True)]
+
+
+def errors_by_size(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> dict[str, dict[str, int]]:
+    """`detection_errors` for small, medium and large objects, each counted for itself.
+
+    A detection belongs to the size of the object that it is about (`explain_errors`), one on
+    background to its own.
+
+    Args:
+        detections: see `detection_errors`.
+        targets: see `detection_errors`; ``area (G,)`` px² if the object's differs from its box's.
+        iou_threshold: see `error_kinds`.
+        background: see `error_kinds`.
+
+    Returns:
+        ``{"small": counts, "medium": counts, "large": counts}``, the counts as
+        `detection_errors` gives them.
+
+    Raises:
+        ValueError: what `detection_errors` refuses.
+
+    **Invariant:** the three together are `detection_errors`; ``correct + missed`` is the number of
+    objects of a size.
+
+    **Deviation:** an area on the border of two ranges of `COCO_AREAS` counts in both for COCO;
+    here in the smaller.
+
+    >>> nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    >>> cat = {"boxes": torch.tensor([[0.0, 0, 40, 40]]), "labels": torch.tensor([1])}
+    >>> errors_by_size([nothing | {"scores": torch.zeros(0)}], [cat])["medium"]["missed"]
+    1
+    """
+    _check_lengths(detections, targets)
+    sizes = {size: dict.fromkeys(ERROR_KINDS, 0) for size in COCO_AREAS if size != "all"}
+    for detection, target in zip(detections, targets, strict=True):
+        errors = explain_errors(detection, target, iou_threshold, background)
+        gt_sizes = _sizes(target.get("area", box_area(target["boxes"])))
+        for own, (kind, index) in zip(_sizes(box_area(detection["boxes"])), errors, strict=True):
+            sizes[own if index < 0 else gt_sizes[index]][kind] += 1
+        found = {index for kind, index in errors if kind == "correct"}
+        for index in set(range(len(gt_sizes))) - found:
+            sizes[gt_sizes[index]]["missed"] += 1
+    return sizes
+
+
+def _sizes(areas: Tensor) -> list[str]:
+    borders = torch.tensor([COCO_AREAS["small"][1], COCO_AREAS["medium"][1]], dtype=torch.float64)
+    ranks = torch.bucketize(_plain(areas), borders).tolist()  # a border belongs to what lies below
+    return [("small", "medium", "large")[rank] for rank in ranks]
+
+
+def confusion_matrix(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    num_classes: int,
+    iou_threshold: float = 0.5,
+) -> Tensor:
+    """What objects were taken for: a row for each true class, a column for each class found.
+
+    Every object and every detection is counted once.  Best score first, detections take the
+    objects of their class, as in `error_kinds`; then each of the others takes the object that it
+    lies on, if nobody has: a confusion.  What is left of the objects was *missed* (column 0); what
+    is left of the detections has *nothing* of its own below it (row 0): duplicates, badly placed
+    ones and those on background.  Leave out weak detections first.
+
+    Args:
+        detections: see `detection_errors`.
+        targets: see `detection_errors`.
+        num_classes: K, with the background.
+        iou_threshold: IoU from which on a detection lies on an object.
+
+    Returns:
+        ``(K, K)`` int64, ``[truth, found]``.
+
+    Raises:
+        ValueError: what `detection_errors` refuses, and labels of ``num_classes`` or above.
+
+    **Invariant:** row k ≥ 1 sums to the objects of class k, column k ≥ 1 to its detections; the
+    diagonal sums to the correct ones of `detection_errors`.
+
+    >>> cat = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> dog = {**cat, "labels": torch.tensor([2]), "scores": torch.tensor([0.9])}
+    >>> confusion_matrix([dog], [cat], num_classes=3)  # the cat is taken for a dog
+    tensor([[0, 0, 0],
+            [0, 0, 1],
+            [0, 0, 0]])
+    """
+    _check_lengths(detections, targets)
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)  # (K, K)
+    for index, (detection, target) in enumerate(zip(detections, targets, strict=True)):
+        errors = explain_errors(detection, target, iou_threshold, min(0.1, iou_threshold))
+        for name, labels in (("detections", detection["labels"]), ("targets", target["labels"])):
+            if len(labels) and int(labels.max()) >= num_classes:
+                raise ValueError(
+                    f"{name}[{index}]: expected labels below num_classes, {num_classes}, "
+                    f"got {int(labels.max())}"
+                )
+        truth, said = target["labels"].tolist(), detection["labels"].tolist()
+        taken = {error.gt_index for error in errors if error.kind == "correct"}
+        for d in detection["scores"].argsort(descending=True, stable=True).tolist():
+            kind, g = errors[d]
+            if kind == "wrong class" and g not in taken:
+                taken.add(g)
+                matrix[truth[g], said[d]] += 1
+            else:
+                matrix[said[d] if kind == "correct" else 0, said[d]] += 1
+        for g in set(range(len(truth))) - taken:
+            matrix[truth[g], 0] += 1
+    return matrix
+
+
+def leave_out_ignored(
+    detection: Mapping[str, Any], target: Mapping[str, Any], iou_threshold: float = 0.5
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An image without the objects that do not count, and without the detections that found them.
+
+    For the functions that count errors: to them crowds and difficult objects are objects like
+    others.
+
+    Args:
+        detection: see `error_kinds`.
+        target: see `error_kinds`; ``iscrowd`` and ``difficult`` ``(G,)`` say what does not count.
+        iou_threshold: see `match_detections`.
+
+    Returns:
+        A detection and a target, new dicts with fewer rows.
+
+    >>> detection = {"boxes": torch.tensor([[2.0, 2, 4, 4]]), "scores": torch.tensor([0.9]),
+    ...              "labels": torch.tensor([1])}
+    >>> crowd = {"boxes": torch.tensor([[0.0, 0, 90, 90]]), "labels": torch.tensor([1]),
+    ...          "iscrowd": torch.tensor([1])}
+    >>> found, truth = leave_out_ignored(detection, crowd)
+    >>> len(found["boxes"]), len(truth["boxes"])  # one of the crowd: neither right nor wrong
+    (0, 0)
+    """
+    D, G = len(detection["boxes"]), len(target["boxes"])
+    nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
+    crowd = target["iscrowd"].bool() if "iscrowd" in target else nobody
+    ignore = crowd | (target["difficult"].bool() if "difficult" in target else nobody)
+    dropped = torch.zeros(D, dtype=torch.bool)  # (D,)
+    for label in detection["labels"].unique().tolist() if ignore.any() else []:
+        mine, theirs = detection["labels"] == label, target["labels"] == label
+        dropped[mine] = match_detections(
+            detection["boxes"][mine], detection["scores"][mine], target["boxes"][theirs],
+            iou_threshold, ignore=ignore[theirs], crowd=crowd[theirs],
+        ).ignored  # fmt: skip
+    return _rows(detection, ~dropped), _rows(target, ~ignore)
+
+
+def _rows(entry: Mapping[str, Any], keep: Tensor) -> dict[str, Any]:
+    """The rows of every tensor that has one for each box."""
+    return {
+        key: value.as_subclass(Tensor)[keep]
+        if isinstance(value, Tensor) and value.shape[:1] == keep.shape
+        else value
+        for key, value in entry.items()
+    }
 
 
 def _check_lengths(detections: Sequence[Any], targets: Sequence[Any]) -> None:
@@ -1051,6 +1382,18 @@ def _three_steps(
     area: tuple[float, float] = (0.0, math.inf),
 ) -> tuple[float, float]:
     """AP of a class over all images, and the recall reached; NaN without objects that count."""
+    scores, hits, ignored, num_gt = _hits(cases, threshold, rule, area)
+    if num_gt == 0:
+        return math.nan, math.nan
+    precision, recall = precision_recall(scores, hits, num_gt, ignored)
+    reached = float(recall[-1]) if len(recall) else 0.0
+    return average_precision(precision, recall, method), reached
+
+
+def _hits(
+    cases: list[_Case], threshold: float, rule: str, area: tuple[float, float] = (0.0, math.inf)
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """The first step for all images: scores, hits, ignored, and the number of objects."""
     low, high = area
     hits: list[bool] = []
     ignored: list[bool] = []
@@ -1068,12 +1411,8 @@ def _three_steps(
         hits += hit
         ignored += [a or b for a, b in zip(drop, strays, strict=True)]
         num_gt += ignore.count(False)
-    if num_gt == 0:
-        return math.nan, math.nan
-    scores = torch.cat([case.scores for case in cases])
-    precision, recall = precision_recall(scores, torch.tensor(hits), num_gt, torch.tensor(ignored))
-    reached = float(recall[-1]) if len(recall) else 0.0
-    return average_precision(precision, recall, method), reached
+    scores = torch.cat([torch.zeros(0, dtype=torch.float64), *(case.scores for case in cases)])
+    return scores, torch.tensor(hits, dtype=torch.bool), torch.tensor(ignored).bool(), num_gt
 
 
 def _coco_summary(ap: Tensor, recall: Tensor, class_names: Sequence[str]) -> dict[str, float]:

@@ -313,11 +313,11 @@ def scenes(draw, images=3):
         truth = draw(boxes_of(most=4, side=150))
         wrong = draw(boxes_of(most=3, side=150))
         near = truth + torch.tensor([0.0, 0.0, 1.0, 1.0]) * draw(st.integers(0, 6))
-        boxes = torch.cat([near, wrong])
+        boxes = torch.cat([near, truth if draw(st.booleans()) else truth[:0], wrong])
         kinds = st.integers(1, 2)
         labels = [draw(kinds) for _ in range(len(truth))]
         guesses = [draw(st.sampled_from([label, label, 3 - label])) for label in labels]
-        guesses += [draw(kinds) for _ in range(len(wrong))]
+        guesses += [draw(kinds) for _ in range(len(boxes) - len(truth))]
         detections.append({
             "boxes": boxes, "scores": draw(scores_for(boxes)),
             "labels": torch.tensor(guesses, dtype=torch.int64),

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import platform
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,7 @@ def _train(
         "command": args.command_line, "model": args.model, "data": args.data,
         "config": dataclasses.asdict(config), "versions": versions(),
         "processes": num_processes(), "finished": False,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }  # fmt: skip
 
     def write(history: History) -> None:

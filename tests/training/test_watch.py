@@ -296,6 +296,19 @@ def test_compiled_forward_is_used(monkeypatch):
     assert network(torch.zeros(1)) == 1 and network.training
 
 
+@pytest.mark.long
+def test_the_real_compiler_trains_to_the_same_loss(scenes):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        _, compiled = run(scenes, compile=True)
+    failed = [str(w.message) for w in said if "torch.compile failed" in str(w.message)]
+    if failed:
+        pytest.skip(failed[0])  # no compiler here; that it goes on without one is tested above
+    _, eager = run(scenes)
+    for ours, theirs in zip(compiled, eager, strict=True):
+        assert ours["classification"] == pytest.approx(theirs["classification"], rel=1e-2)
+
+
 # ---------------------------------------------------------------- signals
 def test_an_interrupt_ends_after_the_step_with_a_checkpoint(scenes, tmp_path):
     class Interrupting(Cached):
