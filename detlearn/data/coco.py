@@ -48,11 +48,12 @@ class CocoDetectionDataset(Dataset):
     Attributes:
         class_names: names by label, ``"background"`` first.
         category_ids: the file's category id of each label; None for the background.
+        ids: the images' ids, ascending; item ``n`` is image ``ids[n]``.
 
     Raises:
         FileNotFoundError: no such JSON.
         ValueError: naming the file and the entry that is missing, malformed or without its
-            partner.
+            partner; a picture outside of its folder, or of another size than the JSON says.
 
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
     ``area`` and ``iscrowd``.
