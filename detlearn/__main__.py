@@ -147,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args.run(args)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"detlearn: {error}", file=sys.stderr)
+        sentence = "; ".join(line.strip() for line in str(error).splitlines())
+        print(f"detlearn: {sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)

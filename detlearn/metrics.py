@@ -138,7 +138,7 @@ def match_detections(
         A `DetectionMatch`.
 
     Raises:
-        ValueError: an unknown rule, or lengths that disagree.
+        ValueError: an unknown rule, lengths that disagree, or NaN.
 
     **Invariant:** no object that counts is hit twice: ``hits.sum() <= G``.
 
@@ -150,10 +150,14 @@ def match_detections(
     """
     if rule not in ("coco", "voc"):
         raise ValueError(f"rule: expected 'coco' or 'voc', got {rule!r}")
+    _check_fraction(iou_threshold)
     D, G = len(boxes), len(gt_boxes)
     nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
     crowd = nobody if crowd is None else _like(crowd, "crowd", G, "gt_boxes").bool().cpu()
     ignore = nobody if ignore is None else _like(ignore, "ignore", G, "gt_boxes").bool().cpu()
+    for name, values in (("boxes", boxes), ("scores", scores), ("gt_boxes", gt_boxes)):
+        if values.isnan().any():
+            raise ValueError(f"{name}: expected numbers, got NaN")
     order = _like(scores, "scores", D, "boxes").argsort(descending=True, stable=True)  # (D,)
     overlap = _overlap(_plain(boxes), _plain(gt_boxes), crowd)  # (D, G)
     hits, ignored, gt_index = _hand_out(
@@ -238,7 +242,7 @@ def precision_recall(
         A `PrecisionRecall`, shorter than ``D`` if detections are ignored.
 
     Raises:
-        ValueError: lengths that disagree, or more hits than objects.
+        ValueError: lengths that disagree, more hits than objects, or NaN.
 
     **Invariant:** recall never falls; ``precision[i] * (i + 1) == recall[i] * num_gt``, the number
     of hits so far.
@@ -250,6 +254,8 @@ def precision_recall(
     """
     hits = _plain(_like(hits, "hits", len(scores), "scores"))
     scores = _plain(scores)
+    if scores.isnan().any():
+        raise ValueError("scores: expected numbers, got NaN")
     if ignored is not None:
         counts = _plain(_like(ignored, "ignored", len(scores), "scores")) == 0
         scores, hits = scores[counts], hits[counts]
@@ -357,6 +363,7 @@ def voc_evaluate(
     """
     if method not in ("11-point", "area"):
         raise ValueError(f"method: expected '11-point' or 'area', got {method!r}")
+    _check_fraction(iou_threshold)
     scenes = _read(detections, targets, class_names)
     classes = range(1, len(class_names))
     ap = [
@@ -921,6 +928,7 @@ def _rows(entry: Mapping[str, Any], keep: Tensor) -> dict[str, Any]:
 
 
 def _check_lengths(detections: Sequence[Any], targets: Sequence[Any]) -> None:
+    _check_lists(detections, targets)
     if len(detections) != len(targets):
         raise ValueError(
             f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
@@ -935,6 +943,13 @@ def _check_error_case(
             "expected 0 < background <= iou_threshold <= 1, "
             f"got background {background} and iou_threshold {iou_threshold}"
         )
+    for name, entry, keys in (
+        ("detection", detection, {"boxes", "scores", "labels"}),
+        ("target", target, {"boxes", "labels"}),
+    ):
+        if not isinstance(entry, Mapping) or not keys <= entry.keys():
+            got = sorted(entry) if isinstance(entry, Mapping) else type(entry).__name__
+            raise ValueError(f"{name}: expected a dict with {', '.join(sorted(keys))}, got {got}")
     where = f" (image_id {target['image_id']})" if "image_id" in target else ""
     _check_detection(detection, f"detection{where}", sys.maxsize)
     check_boxes(target["boxes"], target["labels"], name=f"target{where}")
@@ -985,6 +1000,14 @@ def oks(
             f"sigmas: expected one for each joint, got {len(sigmas)} for key points of "
             f"{keypoints.shape[1]} and {J} joints"
         )
+    area = _numbers(area, "area")
+    if tuple(area.shape) not in ((len(gt_keypoints),), (len(keypoints), len(gt_keypoints))):
+        raise ValueError(
+            f"area: expected ({len(gt_keypoints)},), one for each true pose, "
+            f"got {tuple(area.shape)}"
+        )
+    if keypoints.isnan().any() or gt_keypoints.isnan().any():
+        raise ValueError("keypoints, gt_keypoints: expected numbers, got NaN")
     apart = _plain(keypoints)[:, None, :, :2] - _plain(gt_keypoints)[None, :, :, :2]  # (D, G, J, 2)
     distance = apart.square().sum(dim=-1)  # (D, G, J)
     spread = (2 * torch.tensor(sigmas, dtype=torch.float64)).square()  # (J,)
@@ -1019,7 +1042,7 @@ def oks_nms(
     >>> oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
     tensor([1, 2])
     """
-    similarity = _oks_among(keypoints, areas, sigmas)
+    similarity = _oks_among(keypoints, scores, areas, sigmas)
     waiting = _plain(scores).argsort(descending=True, stable=True).tolist()
     kept = []
     while waiting:
@@ -1057,7 +1080,7 @@ def soft_oks_nms(
     >>> soft_oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
     tensor([1, 2, 0])
     """
-    similarity = _oks_among(keypoints, areas, sigmas)
+    similarity = _oks_among(keypoints, scores, areas, sigmas)
     remaining = _plain(scores).clone()
     waiting = list(range(len(remaining)))
     kept: list[int] = []
@@ -1069,8 +1092,11 @@ def soft_oks_nms(
     return torch.tensor(kept, dtype=torch.int64)
 
 
-def _oks_among(keypoints: Tensor, areas: Tensor, sigmas: Sequence[float]) -> Tensor:
+def _oks_among(keypoints: Tensor, scores: Tensor, areas: Tensor, sigmas: Sequence[float]) -> Tensor:
     """OKS of every pose with every other, (D, D)."""
+    for name, values in (("scores", scores), ("areas", areas)):
+        if _like(values, name, len(keypoints), "the poses").isnan().any():
+            raise ValueError(f"{name}: expected numbers, got NaN")
     mean_area = (areas[:, None] + areas[None, :]) / 2
     return oks(keypoints, keypoints, mean_area, sigmas=sigmas)
 
@@ -1110,11 +1136,25 @@ def pck(
     Returns:
         `PCK`.
 
+    Raises:
+        ValueError: shapes that do not go together, or references that are no lengths.
+
     >>> truth = torch.zeros(1, 2, 2)
     >>> found = torch.tensor([[[3.0, 4.0], [0.0, 6.0]]])  # 5 and 6 px away
     >>> pck(found, truth, torch.ones(1, 2), reference=torch.tensor([[10.0]])).per_joint
     tensor([1., 0.], dtype=torch.float64)
     """
+    N, J = gt_keypoints.shape[:2]
+    for name, values, shapes in (
+        ("keypoints", keypoints, ((N, J),)),
+        ("visible", visible, ((N, J),)),
+        ("reference", reference, ((N, 1), (N, 2))),
+    ):
+        if tuple(values.shape[:2]) not in shapes:
+            expected = " or ".join(map(str, shapes))
+            raise ValueError(f"{name}: expected {expected}, got {tuple(values.shape)}")
+    if not (reference > 0).all():
+        raise ValueError("reference: expected lengths above 0")
     apart = _plain(keypoints)[..., :2] - _plain(gt_keypoints)[..., :2]  # (N, J, 2)
     distance = (apart / _plain(reference)[:, None]).norm(dim=-1)  # (N, J)
     counts = _plain(visible) > 0  # (N, J)
@@ -1155,6 +1195,8 @@ def pckh(
     head = _plain(head_boxes)  # (N, 4)
     length = 0.6 * (head[:, 2:] - head[:, :2]).norm(dim=-1, keepdim=True)  # (N, 1)
     counts = _plain(visible).clone()  # (N, J)
+    if any(not 0 <= joint < counts.shape[1] for joint in skip):
+        raise ValueError(f"skip: expected joints from 0 to {counts.shape[1] - 1}, got {skip}")
     counts[:, list(skip)] = 0
     return pck(keypoints, gt_keypoints, counts, length, threshold)
 
@@ -1193,11 +1235,9 @@ def coco_keypoint_evaluate(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    _check_lists(detections, targets)
     detections, targets = list(detections), list(targets)
-    if len(detections) != len(targets):
-        raise ValueError(
-            f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
-        )
+    _check_lengths(detections, targets)
     found: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
     image_ids = _image_ids(targets)
@@ -1243,9 +1283,11 @@ def coco_keypoint_evaluate(
 def _poses(entry: Mapping[str, Any], image_id: int, joints: int, name: str) -> list[dict[str, Any]]:
     """Detected poses as pycocotools reads them."""
     points = _joints(entry, joints, 2, name)  # (D, J, 2)
+    if "scores" not in entry:
+        raise ValueError(f"{name}: key 'scores' is missing, it has {sorted(entry)}")
     scores = _plain(_like(entry["scores"], f"{name}: scores", len(points), "keypoints"))  # (D,)
-    if not (points.isfinite().all() and scores.isfinite().all()):
-        raise ValueError(f"{name}: expected finite key points and scores")
+    if not scores.isfinite().all():
+        raise ValueError(f"{name}: expected finite scores")
     sure = torch.ones_like(points[..., :1])
     rows = torch.cat([points, sure], dim=-1).flatten(1).tolist()
     return [
@@ -1259,9 +1301,10 @@ def _people(
 ) -> list[dict[str, Any]]:
     """True poses as pycocotools reads them."""
     points = _joints(entry, joints, 3, name)  # (G, J, 3)
-    if "boxes" not in entry or tuple(entry["boxes"].shape) != (len(points), 4):
+    boxes = entry.get("boxes")
+    if not isinstance(boxes, Tensor) or tuple(boxes.shape) != (len(points), 4):
         raise ValueError(f"{name}: expected boxes ({len(points)}, 4), one for each pose")
-    boxes = _plain(entry["boxes"])  # (G, 4)
+    boxes = _plain(boxes)  # (G, 4)
     area = _plain(_like(entry.get("area", box_area(boxes)), f"{name}: area", len(points), "boxes"))
     crowd = entry.get("iscrowd", torch.zeros(len(points)))
     crowd = _like(crowd, f"{name}: iscrowd", len(points), "boxes")
@@ -1289,6 +1332,8 @@ def _joints(entry: Mapping[str, Any], joints: int, columns: int, name: str) -> T
     ):
         got = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
         raise ValueError(f"{name}: expected keypoints (N, {joints}, {columns}), got {got}")
+    if not points.isfinite().all():
+        raise ValueError(f"{name}: expected finite key points")
     return _plain(points)[..., :columns]
 
 
@@ -1433,10 +1478,7 @@ class _Scene:
 def _read(detections: Any, targets: Any, class_names: Sequence[str]) -> list[_Scene]:
     """Check everything once; scenes by ascending image id, the order in which ties are broken."""
     _check_names(class_names)
-    for name, given in (("detections", detections), ("targets", targets)):
-        if isinstance(given, Mapping | Tensor | str):
-            got = type(given).__name__
-            raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
+    _check_lists(detections, targets)
     detections, targets = list(detections), list(targets)
     if len(detections) != len(targets):
         raise ValueError(
@@ -1474,7 +1516,7 @@ def _scene(
     gt_boxes = _plain(target["boxes"])  # (G, 4)
     columns = {}
     for key, default in (("area", box_area(gt_boxes)), ("iscrowd", None), ("difficult", None)):
-        values = torch.as_tensor(target[key]) if key in target else default
+        values = _numbers(target[key], f"targets{name}: {key}") if key in target else default
         values = torch.zeros(len(gt_boxes)) if values is None else values
         columns[key] = _plain(_like(values, f"targets{name}: {key}", len(gt_boxes), "boxes"))
     bad = ~(torch.isfinite(columns["area"]) & (columns["area"] >= 0))  # (G,)
@@ -1527,8 +1569,20 @@ def _check_detection(detection: Mapping[str, Any], name: str, num_classes: int) 
             raise ValueError(f"{name}: {key}[{index}] is {got}: expected {expected}")
 
 
+def _check_lists(detections: Any, targets: Any) -> None:
+    for name, given in (("detections", detections), ("targets", targets)):
+        if given is None or isinstance(given, Mapping | Tensor | str):
+            got = type(given).__name__
+            raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
+
+
+def _check_fraction(iou_threshold: float) -> None:
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"iou_threshold: expected a number from 0 to 1, got {iou_threshold}")
+
+
 def _check_names(class_names: Sequence[str]) -> None:
-    if isinstance(class_names, str) or len(class_names) < 2:
+    if not isinstance(class_names, list | tuple) or len(class_names) < 2:
         raise ValueError(
             "class_names: expected a list of at least two names, background first, "
             f"got {class_names!r}"
@@ -1580,6 +1634,13 @@ def _like(values: Tensor, name: str, length: int, other: str) -> Tensor:
         got = tuple(values.shape)
         raise ValueError(f"{name}: expected shape ({length},), one for each of {other}, got {got}")
     return values
+
+
+def _numbers(values: Any, name: str) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}: expected numbers, got {type(values).__name__}") from None
 
 
 def _plain(values: Tensor) -> Tensor:

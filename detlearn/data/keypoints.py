@@ -146,7 +146,7 @@ def _people(dataset: Any, num_joints: int) -> Iterator[tuple[int, int, int, floa
     """Index of the image, row in its target, labelled joints and longer side of every person."""
     if isinstance(dataset, CocoDetectionDataset) and dataset.keypoints:
         # The JSON says it all: no picture need be opened.
-        for index, image_id in enumerate(dataset.coco.ids):
+        for index, image_id in enumerate(dataset.ids):
             for row, annotation in enumerate(dataset.annotations[image_id]):
                 joints = sum(value > 0 for value in annotation.get("keypoints", [])[2::3])
                 if joints and not annotation.get("iscrowd"):

@@ -440,6 +440,9 @@ def load_reference_weights(
     layout = _find_source(model, source, trunk_only)
     if isinstance(state_dict_or_path, Mapping):
         name, checkpoint = "state dict", state_dict_or_path
+    elif not isinstance(state_dict_or_path, str | os.PathLike):
+        got = type(state_dict_or_path).__name__
+        raise ValueError(f"state_dict_or_path: expected a state dict or a file, got {got}")
     else:
         path = Path(state_dict_or_path)
         name, checkpoint = str(path), _read_checkpoint(path)
@@ -490,6 +493,13 @@ def load_strictly(
     Raises:
         ValueError: with one line for each kind of difference.
     """
+    model.load_state_dict(compare_strictly(model, tensors, name, layout), strict=True)
+
+
+def compare_strictly(
+    model: nn.Module, tensors: Mapping[str, Any], name: str, layout: Source | None = None
+) -> dict[str, Tensor]:
+    """The state dict that `load_strictly` loads; the model may be without memory, on ``meta``."""
     own = model.state_dict()
     loaded: dict[str, Tensor] = {}
     expected: set[str] = set()
@@ -529,7 +539,7 @@ def load_strictly(
         raise ValueError(
             f"{name}: the weights do not fit {_name_of(model)}\n  " + "\n  ".join(problems)
         )
-    model.load_state_dict(loaded, strict=True)
+    return loaded
 
 
 def _translate(
@@ -551,7 +561,7 @@ def _name_of(model: nn.Module) -> str:
 
 def _find_source(model: nn.Module, source: str, trunk_only: bool = False) -> Source:
     name = "HRNet" if trunk_only else _name_of(model)
-    if source not in SOURCES:
+    if not isinstance(source, str) or source not in SOURCES:
         raise ValueError(f"source: expected one of {', '.join(SOURCES)}, got {source!r}")
     if name not in SOURCES[source] and list(SOURCES[source]) == ["HRNet"]:
         raise ValueError(
