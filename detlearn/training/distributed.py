@@ -45,7 +45,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(
             f"device: {str(name)!r} cannot be used on this machine "
             f"({str(error).splitlines()[0]}); leave it out to get the best there is"
