@@ -132,7 +132,8 @@ def create_model(name: str, **overrides: Any) -> Any:
         if key in ("weights", "pretrained", "weights_backbone"):
             raise ValueError(
                 f"{key}: create_model never downloads and starts with random weights; "
-                "load_model reads a file of ours, load_reference_weights a published one"
+                "load_model reads a file of ours, load_reference_weights a published one, "
+                "load_backbone ImageNet's for its backbone"
             )
         if key not in fields:
             raise ValueError(f"{key}: {name} has no such setting; {_suggest(key, fields)}")
