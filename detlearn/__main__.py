@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -154,9 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)
         return 130
     except RuntimeError as error:
-        if "WORLD_SIZE" not in os.environ:
-            raise
         # Of several processes one has died; the others notice when they next wait for it.
+        waited = re.search(r"gloo|nccl|connection (closed|reset)|timed out", str(error), re.I)
+        if "WORLD_SIZE" not in os.environ or not waited:
+            raise
         reason = str(error).splitlines()[0]
         print(f"detlearn: another process of this run has ended ({reason}); the run continues with "
               "the same command and --resume", file=sys.stderr)  # fmt: skip

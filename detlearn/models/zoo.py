@@ -8,6 +8,7 @@ import difflib
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,7 +135,8 @@ def create_model(name: str, **overrides: Any) -> Any:
         if key in ("weights", "pretrained", "weights_backbone"):
             raise ValueError(
                 f"{key}: create_model never downloads and starts with random weights; "
-                "load_model reads a file of ours, load_reference_weights a published one"
+                "load_model reads a file of ours, load_reference_weights a published one, "
+                "load_backbone ImageNet's for its backbone"
             )
         if key not in fields:
             raise ValueError(f"{key}: {name} has no such setting; {_suggest(key, fields)}")
@@ -269,11 +271,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace_file(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """``os.replace``; on Windows a file that somebody is reading is asked for again, briefly."""
+    for pause in (0.1, 0.4, 1.5):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    os.replace(source, target)
 
 
 def _sort_metadata(content: bytes) -> bytes:

@@ -12,6 +12,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from detlearn.data import TRAIN_OBJECTS, Cached, Shapes, shapes_train_transform
 from detlearn.training import TrainConfig, load_checkpoint, replay, train
 from detlearn.training.logs import open_logs
 from detlearn.training.loop import Network, is_best
+from detlearn.training.nonfinite import save_batch
 from detlearn.training.signals import Interruptible
 
 ROOT = Path(__file__).parents[2]
@@ -153,10 +155,25 @@ def test_csv_logs_have_no_row_twice_after_an_accident(scenes, tmp_path, monkeypa
     assert [float(row["classification"]) for row in table] == [r["classification"] for r in history]
 
 
-def test_a_half_written_row_is_cut_off(tmp_path):
-    (tmp_path / "steps.csv").write_text("step,loss\n1,0.5\n2,0.4\n3,0.")
+@pytest.mark.parametrize("half", ["3,0.", "1", ""])
+def test_a_half_written_row_is_cut_off(tmp_path, half):
+    (tmp_path / "steps.csv").write_text(f"step,loss\n1,0.5\n2,0.4\n{half}")
     open_logs(("csv",), tmp_path, 2)
     assert (tmp_path / "steps.csv").read_text() == "step,loss\n1,0.5\n2,0.4\n"
+
+
+def test_a_table_that_is_open_elsewhere_does_not_end_the_run(scenes, tmp_path, monkeypatch):
+    real = os.replace
+
+    def replace(source, target):
+        if Path(target).name == "history.csv":
+            raise PermissionError(13, "in use")
+        return real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr("detlearn.models.zoo.time.sleep", lambda seconds: None)
+    with pytest.warns(UserWarning, match=r"history\.csv cannot be written"):
+        run(scenes, tmp_path, loggers=("csv",))
 
 
 def test_tensorboard_gets_every_curve(scenes, tmp_path, monkeypatch):
@@ -269,6 +286,16 @@ def test_a_batch_that_cannot_be_kept_still_stops_with_its_names(scenes, tmp_path
         train(model, scenes, CONFIG, out=tmp_path, device="cpu", progress=False)
 
 
+@pytest.mark.parametrize("name", [Path("a.jpg"), np.int64(3), np.float32(0.5), ["a"]])
+def test_a_kept_batch_holds_nothing_that_cannot_be_read(tmp_path, name):
+    target = {
+        "boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "name": name
+    }  # fmt: skip
+    images = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
+    save_batch(tmp_path, tiny(), images, [target], "off", "stopped")
+    assert str(replay(tmp_path, "cpu")["images"][0]["image"]) == str(name)
+
+
 def test_nothing_to_replay(tmp_path, capsys):
     assert main(["replay", str(tmp_path)]) == 2
     assert "batch.pt: no checkpoint there" in capsys.readouterr().err
@@ -370,6 +397,54 @@ def test_ctrl_c_in_a_shell(tmp_path):
     assert "detlearn: stopped; a run continues with --resume" in output
     assert "Traceback" not in output
     assert load_checkpoint(tmp_path / "last.pt")["position"]["batch"] >= 5
+
+
+SLOW = """
+import sys, time, warnings
+import torch
+from torch import nn
+from detlearn import create_model
+from detlearn.data import Cached, Shapes
+from detlearn.training import TrainConfig, train
+
+class Slow(Cached):
+    def __getitem__(self, index):
+        time.sleep(0.3)
+        return super().__getitem__(index % 4)
+
+    def __len__(self):
+        return 400
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    torch.multiprocessing.set_start_method(sys.argv[2])
+    try:
+        train(create_model("ssd_tiny"), Slow(Shapes(length=4)), TrainConfig(epochs=1, batch_size=2),
+              out=sys.argv[1], num_workers=1, progress=False, device="cpu", checkpoint_every=1)
+    except KeyboardInterrupt:
+        print("stopped in good order")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one group")
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_ctrl_c_in_a_terminal_reaches_the_workers_too(tmp_path, how):
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "run"), how], env=environment, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    deadline = time.time() + 120
+    while not (tmp_path / "run" / "last.pt").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.3)  # the loop waits for its next batch
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert output == "stopped in good order\n"
+    assert load_checkpoint(tmp_path / "run" / "last.pt")["position"]["batch"] >= 1
 
 
 def test_progress_names_the_parts(scenes, capsys):
