@@ -46,6 +46,10 @@ test: env ## unit tests, doctests and every notebook (strict nbval)
 	  notebooks/05_*.ipynb notebooks/*.ipynb || status=1; \
 	exit $$status
 
+.PHONY: test-long
+test-long: env ## tests that take minutes: 300 kills, the real compiler
+	$(SERIAL) $(RUN) pytest --long -p no:cacheprovider
+
 .PHONY: lint
 lint: env ## ruff, mypy, codespell, import-linter, generated text
 	@status=0; \

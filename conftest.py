@@ -25,6 +25,21 @@ import pytest
 ROOT = Path(__file__).parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--long``: run the tests that take minutes, and only them (``make test-long``)."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, only them")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the long tests apart from the others."""
+    wanted = config.getoption("--long")
+    kept = [item for item in items if bool(item.get_closest_marker("long")) == wanted]
+    if len(kept) < len(items):
+        left_out = [item for item in items if item not in set(kept)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make ``pytest --nbval notebook.ipynb``, from any folder, mean what ``make test`` means."""

@@ -7,12 +7,20 @@
 """
 
 from ._version import __version__
-from .models import create_model, list_models, load_model, load_reference_weights, save_model
+from .models import (
+    create_model,
+    list_models,
+    load_backbone,
+    load_model,
+    load_reference_weights,
+    save_model,
+)
 
 __all__ = [
     "__version__",
     "create_model",
     "list_models",
+    "load_backbone",
     "load_model",
     "load_reference_weights",
     "save_model",

@@ -1,10 +1,12 @@
-"""``python -m detlearn train|evaluate|replay|recipes|data|detect|student|models``."""
+"""``python -m detlearn data|recipes|train|replay|evaluate|report|detect|student|models``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,17 +94,11 @@ def run_models(args: argparse.Namespace) -> None:
     print("\n".join(list_models()))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a shell command.
-
-    Args:
-        argv: arguments without the program's name; None takes the process's.
-
-    Returns:
-        exit status: 0, or 2 after a message about what was asked for.
-    """
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every shell command; each says what it does with ``--help``."""
     from . import __version__
     from .data import download
+    from .show import report
     from .training import recipes
     from .training.cli import add_commands
 
@@ -111,9 +107,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"detlearn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_commands(commands, draw_samples)
-    recipes.add_commands(commands)
     download.add_commands(commands)
+    recipes.add_commands(commands)
+    add_commands(commands, draw_samples)
+    report.add_commands(commands)
 
     p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
     p.set_defaults(run=run_detect)
@@ -132,21 +129,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = commands.add_parser("models", help="list the models", description=run_models.__doc__)
     p.set_defaults(run=run_models)
 
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a shell command.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's.
+
+    Returns:
+        exit status: 0; 2 after a message about what was asked for; 3 if another process of the
+        run has ended; 130 after Ctrl-C.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = parser.parse_args(arguments)
-    args.command_line = " ".join(["python -m detlearn", *arguments])
+    args = build_parser().parse_args(arguments)
+    args.command_line = shlex.join(["python", "-m", "detlearn", *arguments])
     try:
         args.run(args)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"detlearn: {error}", file=sys.stderr)
+        sentence = "; ".join(line.strip() for line in str(error).splitlines())
+        print(f"detlearn: {sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)
         return 130
     except RuntimeError as error:
-        if "WORLD_SIZE" not in os.environ:
-            raise
         # Of several processes one has died; the others notice when they next wait for it.
+        waited = re.search(r"gloo|nccl|connection (closed|reset)|timed out", str(error), re.I)
+        if "WORLD_SIZE" not in os.environ or not waited:
+            raise
         reason = str(error).splitlines()[0]
         print(f"detlearn: another process of this run has ended ({reason}); the run continues with "
               "the same command and --resume", file=sys.stderr)  # fmt: skip

@@ -42,14 +42,21 @@ __all__ = [
     "COCO_SIGMAS",
     "ERROR_KINDS",
     "PCK",
+    "DetectionError",
     "DetectionMatch",
     "PrecisionRecall",
     "average_precision",
+    "best_score_threshold",
+    "coco_curves",
     "coco_evaluate",
     "coco_keypoint_evaluate",
     "coco_map_by_hand",
+    "confusion_matrix",
     "detection_errors",
     "error_kinds",
+    "errors_by_size",
+    "explain_errors",
+    "leave_out_ignored",
     "match_detections",
     "oks",
     "oks_nms",
@@ -131,7 +138,7 @@ def match_detections(
         A `DetectionMatch`.
 
     Raises:
-        ValueError: an unknown rule, or lengths that disagree.
+        ValueError: an unknown rule, lengths that disagree, or NaN.
 
     **Invariant:** no object that counts is hit twice: ``hits.sum() <= G``.
 
@@ -143,10 +150,14 @@ def match_detections(
     """
     if rule not in ("coco", "voc"):
         raise ValueError(f"rule: expected 'coco' or 'voc', got {rule!r}")
+    _check_fraction(iou_threshold)
     D, G = len(boxes), len(gt_boxes)
     nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
     crowd = nobody if crowd is None else _like(crowd, "crowd", G, "gt_boxes").bool().cpu()
     ignore = nobody if ignore is None else _like(ignore, "ignore", G, "gt_boxes").bool().cpu()
+    for name, values in (("boxes", boxes), ("scores", scores), ("gt_boxes", gt_boxes)):
+        if values.isnan().any():
+            raise ValueError(f"{name}: expected numbers, got NaN")
     order = _like(scores, "scores", D, "boxes").argsort(descending=True, stable=True)  # (D,)
     overlap = _overlap(_plain(boxes), _plain(gt_boxes), crowd)  # (D, G)
     hits, ignored, gt_index = _hand_out(
@@ -231,7 +242,7 @@ def precision_recall(
         A `PrecisionRecall`, shorter than ``D`` if detections are ignored.
 
     Raises:
-        ValueError: lengths that disagree, or more hits than objects.
+        ValueError: lengths that disagree, more hits than objects, or NaN.
 
     **Invariant:** recall never falls; ``precision[i] * (i + 1) == recall[i] * num_gt``, the number
     of hits so far.
@@ -243,6 +254,8 @@ def precision_recall(
     """
     hits = _plain(_like(hits, "hits", len(scores), "scores"))
     scores = _plain(scores)
+    if scores.isnan().any():
+        raise ValueError("scores: expected numbers, got NaN")
     if ignored is not None:
         counts = _plain(_like(ignored, "ignored", len(scores), "scores")) == 0
         scores, hits = scores[counts], hits[counts]
@@ -350,6 +363,7 @@ def voc_evaluate(
     """
     if method not in ("11-point", "area"):
         raise ValueError(f"method: expected '11-point' or 'area', got {method!r}")
+    _check_fraction(iou_threshold)
     scenes = _read(detections, targets, class_names)
     classes = range(1, len(class_names))
     ap = [
@@ -477,6 +491,104 @@ def coco_map_by_hand(
     return _coco_summary(ap, recall[0], class_names)
 
 
+def coco_curves(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    iou_thresholds: Sequence[float] = COCO_IOU_THRESHOLDS,
+    *,
+    max_detections: int = 100,
+) -> Tensor:
+    """The precisions that COCO averages: of each class, at recall 0, 0.01, …, 1.
+
+    Args:
+        detections: as for `coco_evaluate`.
+        targets: as for `coco_evaluate`.
+        class_names: as for `coco_evaluate`.
+        iou_thresholds: T IoUs, from each of which on an object counts as found.
+        max_detections: per image and class, best first.
+
+    Returns:
+        ``(T, K - 1, 101)`` float64, the envelope of each class's curve; 0 at a recall that is never
+        reached, NaN for a class without objects.
+
+    Raises:
+        ValueError: as `coco_evaluate`.
+
+    **Invariant:** ``coco_curves(...).nanmean()`` is COCO's ``"mAP"``, to 1e-6.
+
+    >>> boxes, cats = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9]]), torch.tensor([1, 1])
+    >>> target = {"boxes": boxes, "labels": cats}
+    >>> found = {"boxes": boxes[:1], "labels": cats[:1], "scores": torch.tensor([0.9])}
+    >>> curve = coco_curves([found], [target], ("background", "cat"), (0.5,))[0, 0]
+    >>> curve[50], curve[51]  # one of the two is found, and nothing else
+    (tensor(1., dtype=torch.float64), tensor(0., dtype=torch.float64))
+    """
+    scenes = _read(detections, targets, class_names)
+    grid = torch.from_numpy(np.linspace(0.0, 1.0, 101))  # (101,)
+    shape = (len(iou_thresholds), len(class_names) - 1, 101)
+    curves = torch.zeros(shape, dtype=torch.float64)
+    for label in range(1, len(class_names)):
+        cases = _cases(scenes, label, max_detections)
+        for t, threshold in enumerate(iou_thresholds):
+            scores, hits, ignored, num_gt = _hits(cases, threshold, "coco")
+            if num_gt == 0:
+                curves[t, label - 1] = math.nan
+                continue
+            precision, recall = precision_recall(scores, hits, num_gt, ignored)
+            highest = precision.flip(0).cummax(dim=0).values.flip(0)
+            first = torch.searchsorted(recall, grid)  # the rank at which each recall is reached
+            reached = first < len(recall)
+            curves[t, label - 1, reached] = highest[first[reached]]
+    return curves
+
+
+def best_score_threshold(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    iou_threshold: float = 0.5,
+) -> float:
+    """The score from which on detections should count, if misses and false alarms cost the same.
+
+    It is where ``F1 = 2 · hits / (detections + objects)`` is largest, all classes together.
+    Chosen on the images that it is used on, it flatters a little.
+
+    Args:
+        detections: as for `coco_evaluate`.
+        targets: as for `coco_evaluate`; crowds and difficult objects do not count.
+        iou_threshold: IoU from which on an object counts as found.
+
+    Returns:
+        The score of the last detection that counts; 0.5 where none is right.
+
+    Raises:
+        ValueError: as `coco_evaluate`.
+
+    >>> boxes, cats = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]), torch.tensor([1, 1])
+    >>> found = {"boxes": boxes, "labels": cats, "scores": torch.tensor([0.75, 0.25])}
+    >>> best_score_threshold([found], [{"boxes": boxes[:1], "labels": cats[:1]}])
+    0.75
+    """
+    names = _names_of_labels(detections, targets)
+    scenes = _read(detections, targets, names)
+    parts = [
+        _hits(_cases(scenes, label, difficult=True), iou_threshold, "coco")
+        for label in range(1, len(names))
+    ]
+    scores = torch.cat([part[0] for part in parts])  # (D,)
+    hits = torch.cat([part[1] for part in parts])  # (D,)
+    counts = ~torch.cat([part[2] for part in parts])  # (D,)
+    num_gt = sum(part[3] for part in parts)
+    scores, order = scores[counts].sort(descending=True, stable=True)
+    found = hits[counts][order].cumsum(dim=0)
+    f1 = 2 * found / (torch.arange(1, len(found) + 1) + num_gt)
+    if not found.any():
+        return 0.5
+    # of equal scores all count or none
+    f1[:-1][scores[:-1] == scores[1:]] = 0
+    return float(scores[f1.argmax()])
+
+
 # ---------------------------------------------------------------- errors by kind
 ERROR_KINDS = (
     "correct", "duplicate", "wrong class", "badly placed", "on background", "missed",
@@ -589,7 +701,234 @@ def detection_errors(
     return counts
 
 
+class DetectionError(NamedTuple):
+    """What became of a detection, and of which object it speaks.
+
+    Attributes:
+        kind: one of `ERROR_KINDS`.
+        gt_index: the object that it found, found again, misnamed or missed by its place; -1 for
+            ``"on background"``.
+    """
+
+    kind: str
+    gt_index: int
+
+
+def explain_errors(
+    detection: Mapping[str, Any],
+    target: Mapping[str, Any],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> list[DetectionError]:
+    """`error_kinds`, and with each kind the object that the detection is about.
+
+    A correct detection is about the object that it found; a duplicate about the object of its
+    class that it overlaps most; one of the wrong class about the object of another class that it
+    overlaps most; one that is badly placed about the object that it overlaps most.
+
+    Args:
+        detection: see `error_kinds`.
+        target: see `error_kinds`.
+        iou_threshold: see `error_kinds`.
+        background: see `error_kinds`.
+
+    Returns:
+        D pairs, in the order of the detections.
+
+    Raises:
+        ValueError: what `error_kinds` refuses.
+
+    **Invariant:** ``[error.kind for error in explain_errors(...)] == error_kinds(...)``; no object
+    is found correctly twice.
+
+    >>> boxes, labels = torch.tensor([[0.0, 0, 10, 10], [50, 0, 60, 10]]), torch.tensor([1, 1])
+    >>> detection = {"boxes": boxes, "scores": torch.tensor([0.6, 0.9]), "labels": labels}
+    >>> explain_errors(detection, {"boxes": boxes[1:], "labels": torch.tensor([2])})
+    [DetectionError(kind='on background', gt_index=-1),
+     DetectionError(kind='wrong class', gt_index=0)]
+    """
+    kinds = error_kinds(detection, target, iou_threshold, background)
+    overlaps = box_iou(detection["boxes"], target["boxes"])  # (D, G)
+    same_class = detection["labels"][:, None] == target["labels"]  # (D, G)
+    taken = torch.zeros(overlaps.shape[1], dtype=torch.bool)  # (G,)
+    objects = [-1] * len(kinds)
+    for d in detection["scores"].argsort(descending=True, stable=True).tolist():
+        if kinds[d] == "on background":
+            continue
+        allowed = {
+            "correct": same_class[d] & ~taken,
+            "duplicate": same_class[d],
+            "wrong class": ~same_class[d],
+        }.get(kinds[d], torch.ones_like(taken))  # (G,)
+        objects[d] = int((overlaps[d] * allowed).argmax())
+        taken[objects[d]] |= kinds[d] == "correct"
+    return [DetectionError(kind, index) for kind, index in zip(kinds, objects, strict=True)]
+
+
+def errors_by_size(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    iou_threshold: float = 0.5,
+    background: float = 0.1,
+) -> dict[str, dict[str, int]]:
+    """`detection_errors` for small, medium and large objects, each counted for itself.
+
+    A detection belongs to the size of the object that it is about (`explain_errors`), one on
+    background to its own.
+
+    Args:
+        detections: see `detection_errors`.
+        targets: see `detection_errors`; ``area (G,)`` px² if the object's differs from its box's.
+        iou_threshold: see `error_kinds`.
+        background: see `error_kinds`.
+
+    Returns:
+        ``{"small": counts, "medium": counts, "large": counts}``, the counts as
+        `detection_errors` gives them.
+
+    Raises:
+        ValueError: what `detection_errors` refuses.
+
+    **Invariant:** the three together are `detection_errors`; ``correct + missed`` is the number of
+    objects of a size.
+
+    **Deviation:** an area on the border of two ranges of `COCO_AREAS` counts in both for COCO;
+    here in the smaller.
+
+    >>> nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    >>> cat = {"boxes": torch.tensor([[0.0, 0, 40, 40]]), "labels": torch.tensor([1])}
+    >>> errors_by_size([nothing | {"scores": torch.zeros(0)}], [cat])["medium"]["missed"]
+    1
+    """
+    _check_lengths(detections, targets)
+    sizes = {size: dict.fromkeys(ERROR_KINDS, 0) for size in COCO_AREAS if size != "all"}
+    for detection, target in zip(detections, targets, strict=True):
+        errors = explain_errors(detection, target, iou_threshold, background)
+        gt_sizes = _sizes(target.get("area", box_area(target["boxes"])))
+        for own, (kind, index) in zip(_sizes(box_area(detection["boxes"])), errors, strict=True):
+            sizes[own if index < 0 else gt_sizes[index]][kind] += 1
+        found = {index for kind, index in errors if kind == "correct"}
+        for index in set(range(len(gt_sizes))) - found:
+            sizes[gt_sizes[index]]["missed"] += 1
+    return sizes
+
+
+def _sizes(areas: Tensor) -> list[str]:
+    borders = torch.tensor([COCO_AREAS["small"][1], COCO_AREAS["medium"][1]], dtype=torch.float64)
+    ranks = torch.bucketize(_plain(areas), borders).tolist()  # a border belongs to what lies below
+    return [("small", "medium", "large")[rank] for rank in ranks]
+
+
+def confusion_matrix(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    num_classes: int,
+    iou_threshold: float = 0.5,
+) -> Tensor:
+    """What objects were taken for: a row for each true class, a column for each class found.
+
+    Every object and every detection is counted once.  Best score first, detections take the
+    objects of their class, as in `error_kinds`; then each of the others takes the object that it
+    lies on, if nobody has: a confusion.  What is left of the objects was *missed* (column 0); what
+    is left of the detections has *nothing* of its own below it (row 0): duplicates, badly placed
+    ones and those on background.  Leave out weak detections first.
+
+    Args:
+        detections: see `detection_errors`.
+        targets: see `detection_errors`.
+        num_classes: K, with the background.
+        iou_threshold: IoU from which on a detection lies on an object.
+
+    Returns:
+        ``(K, K)`` int64, ``[truth, found]``.
+
+    Raises:
+        ValueError: what `detection_errors` refuses, and labels of ``num_classes`` or above.
+
+    **Invariant:** row k ≥ 1 sums to the objects of class k, column k ≥ 1 to its detections; the
+    diagonal sums to the correct ones of `detection_errors`.
+
+    >>> cat = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1])}
+    >>> dog = {**cat, "labels": torch.tensor([2]), "scores": torch.tensor([0.9])}
+    >>> confusion_matrix([dog], [cat], num_classes=3)  # the cat is taken for a dog
+    tensor([[0, 0, 0],
+            [0, 0, 1],
+            [0, 0, 0]])
+    """
+    _check_lengths(detections, targets)
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)  # (K, K)
+    for index, (detection, target) in enumerate(zip(detections, targets, strict=True)):
+        errors = explain_errors(detection, target, iou_threshold, min(0.1, iou_threshold))
+        for name, labels in (("detections", detection["labels"]), ("targets", target["labels"])):
+            if len(labels) and int(labels.max()) >= num_classes:
+                raise ValueError(
+                    f"{name}[{index}]: expected labels below num_classes, {num_classes}, "
+                    f"got {int(labels.max())}"
+                )
+        truth, said = target["labels"].tolist(), detection["labels"].tolist()
+        taken = {error.gt_index for error in errors if error.kind == "correct"}
+        for d in detection["scores"].argsort(descending=True, stable=True).tolist():
+            kind, g = errors[d]
+            if kind == "wrong class" and g not in taken:
+                taken.add(g)
+                matrix[truth[g], said[d]] += 1
+            else:
+                matrix[said[d] if kind == "correct" else 0, said[d]] += 1
+        for g in set(range(len(truth))) - taken:
+            matrix[truth[g], 0] += 1
+    return matrix
+
+
+def leave_out_ignored(
+    detection: Mapping[str, Any], target: Mapping[str, Any], iou_threshold: float = 0.5
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An image without the objects that do not count, and without the detections that found them.
+
+    For the functions that count errors: to them crowds and difficult objects are objects like
+    others.
+
+    Args:
+        detection: see `error_kinds`.
+        target: see `error_kinds`; ``iscrowd`` and ``difficult`` ``(G,)`` say what does not count.
+        iou_threshold: see `match_detections`.
+
+    Returns:
+        A detection and a target, new dicts with fewer rows.
+
+    >>> detection = {"boxes": torch.tensor([[2.0, 2, 4, 4]]), "scores": torch.tensor([0.9]),
+    ...              "labels": torch.tensor([1])}
+    >>> crowd = {"boxes": torch.tensor([[0.0, 0, 90, 90]]), "labels": torch.tensor([1]),
+    ...          "iscrowd": torch.tensor([1])}
+    >>> found, truth = leave_out_ignored(detection, crowd)
+    >>> len(found["boxes"]), len(truth["boxes"])  # one of the crowd: neither right nor wrong
+    (0, 0)
+    """
+    D, G = len(detection["boxes"]), len(target["boxes"])
+    nobody = torch.zeros(G, dtype=torch.bool)  # (G,)
+    crowd = target["iscrowd"].bool() if "iscrowd" in target else nobody
+    ignore = crowd | (target["difficult"].bool() if "difficult" in target else nobody)
+    dropped = torch.zeros(D, dtype=torch.bool)  # (D,)
+    for label in detection["labels"].unique().tolist() if ignore.any() else []:
+        mine, theirs = detection["labels"] == label, target["labels"] == label
+        dropped[mine] = match_detections(
+            detection["boxes"][mine], detection["scores"][mine], target["boxes"][theirs],
+            iou_threshold, ignore=ignore[theirs], crowd=crowd[theirs],
+        ).ignored  # fmt: skip
+    return _rows(detection, ~dropped), _rows(target, ~ignore)
+
+
+def _rows(entry: Mapping[str, Any], keep: Tensor) -> dict[str, Any]:
+    """The rows of every tensor that has one for each box."""
+    return {
+        key: value.as_subclass(Tensor)[keep]
+        if isinstance(value, Tensor) and value.shape[:1] == keep.shape
+        else value
+        for key, value in entry.items()
+    }
+
+
 def _check_lengths(detections: Sequence[Any], targets: Sequence[Any]) -> None:
+    _check_lists(detections, targets)
     if len(detections) != len(targets):
         raise ValueError(
             f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
@@ -604,6 +943,13 @@ def _check_error_case(
             "expected 0 < background <= iou_threshold <= 1, "
             f"got background {background} and iou_threshold {iou_threshold}"
         )
+    for name, entry, keys in (
+        ("detection", detection, {"boxes", "scores", "labels"}),
+        ("target", target, {"boxes", "labels"}),
+    ):
+        if not isinstance(entry, Mapping) or not keys <= entry.keys():
+            got = sorted(entry) if isinstance(entry, Mapping) else type(entry).__name__
+            raise ValueError(f"{name}: expected a dict with {', '.join(sorted(keys))}, got {got}")
     where = f" (image_id {target['image_id']})" if "image_id" in target else ""
     _check_detection(detection, f"detection{where}", sys.maxsize)
     check_boxes(target["boxes"], target["labels"], name=f"target{where}")
@@ -654,6 +1000,14 @@ def oks(
             f"sigmas: expected one for each joint, got {len(sigmas)} for key points of "
             f"{keypoints.shape[1]} and {J} joints"
         )
+    area = _numbers(area, "area")
+    if tuple(area.shape) not in ((len(gt_keypoints),), (len(keypoints), len(gt_keypoints))):
+        raise ValueError(
+            f"area: expected ({len(gt_keypoints)},), one for each true pose, "
+            f"got {tuple(area.shape)}"
+        )
+    if keypoints.isnan().any() or gt_keypoints.isnan().any():
+        raise ValueError("keypoints, gt_keypoints: expected numbers, got NaN")
     apart = _plain(keypoints)[:, None, :, :2] - _plain(gt_keypoints)[None, :, :, :2]  # (D, G, J, 2)
     distance = apart.square().sum(dim=-1)  # (D, G, J)
     spread = (2 * torch.tensor(sigmas, dtype=torch.float64)).square()  # (J,)
@@ -688,7 +1042,7 @@ def oks_nms(
     >>> oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
     tensor([1, 2])
     """
-    similarity = _oks_among(keypoints, areas, sigmas)
+    similarity = _oks_among(keypoints, scores, areas, sigmas)
     waiting = _plain(scores).argsort(descending=True, stable=True).tolist()
     kept = []
     while waiting:
@@ -726,7 +1080,7 @@ def soft_oks_nms(
     >>> soft_oks_nms(poses, torch.tensor([0.8, 0.9, 0.7]), torch.full((3,), 900.0), sigmas=(0.1,))
     tensor([1, 2, 0])
     """
-    similarity = _oks_among(keypoints, areas, sigmas)
+    similarity = _oks_among(keypoints, scores, areas, sigmas)
     remaining = _plain(scores).clone()
     waiting = list(range(len(remaining)))
     kept: list[int] = []
@@ -738,8 +1092,11 @@ def soft_oks_nms(
     return torch.tensor(kept, dtype=torch.int64)
 
 
-def _oks_among(keypoints: Tensor, areas: Tensor, sigmas: Sequence[float]) -> Tensor:
+def _oks_among(keypoints: Tensor, scores: Tensor, areas: Tensor, sigmas: Sequence[float]) -> Tensor:
     """OKS of every pose with every other, (D, D)."""
+    for name, values in (("scores", scores), ("areas", areas)):
+        if _like(values, name, len(keypoints), "the poses").isnan().any():
+            raise ValueError(f"{name}: expected numbers, got NaN")
     mean_area = (areas[:, None] + areas[None, :]) / 2
     return oks(keypoints, keypoints, mean_area, sigmas=sigmas)
 
@@ -779,11 +1136,25 @@ def pck(
     Returns:
         `PCK`.
 
+    Raises:
+        ValueError: shapes that do not go together, or references that are no lengths.
+
     >>> truth = torch.zeros(1, 2, 2)
     >>> found = torch.tensor([[[3.0, 4.0], [0.0, 6.0]]])  # 5 and 6 px away
     >>> pck(found, truth, torch.ones(1, 2), reference=torch.tensor([[10.0]])).per_joint
     tensor([1., 0.], dtype=torch.float64)
     """
+    N, J = gt_keypoints.shape[:2]
+    for name, values, shapes in (
+        ("keypoints", keypoints, ((N, J),)),
+        ("visible", visible, ((N, J),)),
+        ("reference", reference, ((N, 1), (N, 2))),
+    ):
+        if tuple(values.shape[:2]) not in shapes:
+            expected = " or ".join(map(str, shapes))
+            raise ValueError(f"{name}: expected {expected}, got {tuple(values.shape)}")
+    if not (reference > 0).all():
+        raise ValueError("reference: expected lengths above 0")
     apart = _plain(keypoints)[..., :2] - _plain(gt_keypoints)[..., :2]  # (N, J, 2)
     distance = (apart / _plain(reference)[:, None]).norm(dim=-1)  # (N, J)
     counts = _plain(visible) > 0  # (N, J)
@@ -824,6 +1195,8 @@ def pckh(
     head = _plain(head_boxes)  # (N, 4)
     length = 0.6 * (head[:, 2:] - head[:, :2]).norm(dim=-1, keepdim=True)  # (N, 1)
     counts = _plain(visible).clone()  # (N, J)
+    if any(not 0 <= joint < counts.shape[1] for joint in skip):
+        raise ValueError(f"skip: expected joints from 0 to {counts.shape[1] - 1}, got {skip}")
     counts[:, list(skip)] = 0
     return pck(keypoints, gt_keypoints, counts, length, threshold)
 
@@ -862,11 +1235,9 @@ def coco_keypoint_evaluate(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    _check_lists(detections, targets)
     detections, targets = list(detections), list(targets)
-    if len(detections) != len(targets):
-        raise ValueError(
-            f"detections: expected one dict per target, {len(targets)}, got {len(detections)}"
-        )
+    _check_lengths(detections, targets)
     found: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
     image_ids = _image_ids(targets)
@@ -912,9 +1283,11 @@ def coco_keypoint_evaluate(
 def _poses(entry: Mapping[str, Any], image_id: int, joints: int, name: str) -> list[dict[str, Any]]:
     """Detected poses as pycocotools reads them."""
     points = _joints(entry, joints, 2, name)  # (D, J, 2)
+    if "scores" not in entry:
+        raise ValueError(f"{name}: key 'scores' is missing, it has {sorted(entry)}")
     scores = _plain(_like(entry["scores"], f"{name}: scores", len(points), "keypoints"))  # (D,)
-    if not (points.isfinite().all() and scores.isfinite().all()):
-        raise ValueError(f"{name}: expected finite key points and scores")
+    if not scores.isfinite().all():
+        raise ValueError(f"{name}: expected finite scores")
     sure = torch.ones_like(points[..., :1])
     rows = torch.cat([points, sure], dim=-1).flatten(1).tolist()
     return [
@@ -928,9 +1301,10 @@ def _people(
 ) -> list[dict[str, Any]]:
     """True poses as pycocotools reads them."""
     points = _joints(entry, joints, 3, name)  # (G, J, 3)
-    if "boxes" not in entry or tuple(entry["boxes"].shape) != (len(points), 4):
+    boxes = entry.get("boxes")
+    if not isinstance(boxes, Tensor) or tuple(boxes.shape) != (len(points), 4):
         raise ValueError(f"{name}: expected boxes ({len(points)}, 4), one for each pose")
-    boxes = _plain(entry["boxes"])  # (G, 4)
+    boxes = _plain(boxes)  # (G, 4)
     area = _plain(_like(entry.get("area", box_area(boxes)), f"{name}: area", len(points), "boxes"))
     crowd = entry.get("iscrowd", torch.zeros(len(points)))
     crowd = _like(crowd, f"{name}: iscrowd", len(points), "boxes")
@@ -958,6 +1332,8 @@ def _joints(entry: Mapping[str, Any], joints: int, columns: int, name: str) -> T
     ):
         got = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
         raise ValueError(f"{name}: expected keypoints (N, {joints}, {columns}), got {got}")
+    if not points.isfinite().all():
+        raise ValueError(f"{name}: expected finite key points")
     return _plain(points)[..., :columns]
 
 
@@ -1006,6 +1382,18 @@ def _three_steps(
     area: tuple[float, float] = (0.0, math.inf),
 ) -> tuple[float, float]:
     """AP of a class over all images, and the recall reached; NaN without objects that count."""
+    scores, hits, ignored, num_gt = _hits(cases, threshold, rule, area)
+    if num_gt == 0:
+        return math.nan, math.nan
+    precision, recall = precision_recall(scores, hits, num_gt, ignored)
+    reached = float(recall[-1]) if len(recall) else 0.0
+    return average_precision(precision, recall, method), reached
+
+
+def _hits(
+    cases: list[_Case], threshold: float, rule: str, area: tuple[float, float] = (0.0, math.inf)
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """The first step for all images: scores, hits, ignored, and the number of objects."""
     low, high = area
     hits: list[bool] = []
     ignored: list[bool] = []
@@ -1023,12 +1411,8 @@ def _three_steps(
         hits += hit
         ignored += [a or b for a, b in zip(drop, strays, strict=True)]
         num_gt += ignore.count(False)
-    if num_gt == 0:
-        return math.nan, math.nan
-    scores = torch.cat([case.scores for case in cases])
-    precision, recall = precision_recall(scores, torch.tensor(hits), num_gt, torch.tensor(ignored))
-    reached = float(recall[-1]) if len(recall) else 0.0
-    return average_precision(precision, recall, method), reached
+    scores = torch.cat([torch.zeros(0, dtype=torch.float64), *(case.scores for case in cases)])
+    return scores, torch.tensor(hits, dtype=torch.bool), torch.tensor(ignored).bool(), num_gt
 
 
 def _coco_summary(ap: Tensor, recall: Tensor, class_names: Sequence[str]) -> dict[str, float]:
@@ -1094,10 +1478,7 @@ class _Scene:
 def _read(detections: Any, targets: Any, class_names: Sequence[str]) -> list[_Scene]:
     """Check everything once; scenes by ascending image id, the order in which ties are broken."""
     _check_names(class_names)
-    for name, given in (("detections", detections), ("targets", targets)):
-        if isinstance(given, Mapping | Tensor | str):
-            got = type(given).__name__
-            raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
+    _check_lists(detections, targets)
     detections, targets = list(detections), list(targets)
     if len(detections) != len(targets):
         raise ValueError(
@@ -1135,7 +1516,7 @@ def _scene(
     gt_boxes = _plain(target["boxes"])  # (G, 4)
     columns = {}
     for key, default in (("area", box_area(gt_boxes)), ("iscrowd", None), ("difficult", None)):
-        values = torch.as_tensor(target[key]) if key in target else default
+        values = _numbers(target[key], f"targets{name}: {key}") if key in target else default
         values = torch.zeros(len(gt_boxes)) if values is None else values
         columns[key] = _plain(_like(values, f"targets{name}: {key}", len(gt_boxes), "boxes"))
     bad = ~(torch.isfinite(columns["area"]) & (columns["area"] >= 0))  # (G,)
@@ -1188,8 +1569,20 @@ def _check_detection(detection: Mapping[str, Any], name: str, num_classes: int) 
             raise ValueError(f"{name}: {key}[{index}] is {got}: expected {expected}")
 
 
+def _check_lists(detections: Any, targets: Any) -> None:
+    for name, given in (("detections", detections), ("targets", targets)):
+        if given is None or isinstance(given, Mapping | Tensor | str):
+            got = type(given).__name__
+            raise ValueError(f"{name}: expected a list with one dict per image, got {got}")
+
+
+def _check_fraction(iou_threshold: float) -> None:
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"iou_threshold: expected a number from 0 to 1, got {iou_threshold}")
+
+
 def _check_names(class_names: Sequence[str]) -> None:
-    if isinstance(class_names, str) or len(class_names) < 2:
+    if not isinstance(class_names, list | tuple) or len(class_names) < 2:
         raise ValueError(
             "class_names: expected a list of at least two names, background first, "
             f"got {class_names!r}"
@@ -1241,6 +1634,13 @@ def _like(values: Tensor, name: str, length: int, other: str) -> Tensor:
         got = tuple(values.shape)
         raise ValueError(f"{name}: expected shape ({length},), one for each of {other}, got {got}")
     return values
+
+
+def _numbers(values: Any, name: str) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}: expected numbers, got {type(values).__name__}") from None
 
 
 def _plain(values: Tensor) -> Tensor:

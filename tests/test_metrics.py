@@ -17,10 +17,16 @@ from detlearn import metrics
 from detlearn.metrics import (
     COCO_AREAS,
     average_precision,
+    best_score_threshold,
+    coco_curves,
     coco_evaluate,
     coco_map_by_hand,
+    confusion_matrix,
     detection_errors,
     error_kinds,
+    errors_by_size,
+    explain_errors,
+    leave_out_ignored,
     match_detections,
     precision_recall,
     voc_evaluate,
@@ -730,3 +736,177 @@ def test_errors_of_wrong_data(change, message):
     arguments = {"detections": [RIGHT], "targets": [target(CAT)]} | change
     with pytest.raises(ValueError, match=message):
         detection_errors(**arguments)
+
+
+# ---------------------------------------------------------------- which object, which size
+def scenes(seed: int, images: int = 12) -> tuple[list, list]:
+    """Images with up to 8 objects of 3 classes and all sizes, and detections near them or not."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    found, truth = [], []
+    for image in range(images):
+        G, D = (int(n) for n in torch.randint(0, 9, (2,), generator=generator))
+        corner = 200 * draw(G, 2)
+        boxes = torch.cat([corner, corner + 5 + 150 * draw(G, 2) ** 3], dim=1)
+        labels = torch.randint(1, 4, (G,), generator=generator)
+        truth.append({"boxes": boxes, "labels": labels, "image_id": image})
+        source = torch.randint(0, max(G, 1), (D if G else 0,), generator=generator)
+        near = boxes[source] + 6 * draw(len(source), 4)
+        near[:, 2:] = torch.maximum(near[:, 2:], near[:, :2])
+        same_label = draw(len(source)) < 0.7
+        said = torch.where(
+            same_label, labels[source], torch.randint(1, 4, source.shape, generator=generator)
+        )
+        found.append({"boxes": near, "labels": said, "scores": draw(len(source))})
+    return found, truth
+
+
+def test_curves_average_to_cocos_numbers():
+    found, truth = scenes(1)
+    names = ("background", "a", "b", "c", "d")
+    scores = coco_evaluate(found, truth, names)
+    every = coco_curves(found, truth, names)
+    assert every.shape == (10, 4, 101)
+    assert every[:, 3].isnan().all()  # there is no d
+    assert (every[:, :3].diff(dim=-1) <= 0).all()
+    assert float(every.nanmean()) == pytest.approx(scores["mAP"], abs=1e-6)
+    assert float(every[0].nanmean()) == pytest.approx(scores["mAP50"], abs=1e-6)
+    assert torch.equal(coco_curves(found, truth, names, (0.75,))[0, :3], every[5, :3])
+
+
+def test_the_best_threshold_by_hand():
+    # hits 0.9, 0.7; F1 after each: 2/3, 2/4, 4/5, 4/6
+    found = detection(
+        (0, 0, 10, 10, 0.9, 1),
+        (50, 0, 60, 10, 0.8, 1),
+        (20, 0, 30, 10, 0.7, 2),
+        (50, 50, 60, 60, 0.6, 1),
+    )
+    truth = target(CAT, DOG)
+    assert best_score_threshold([found], [truth]) == pytest.approx(0.7)
+    found["scores"][3] = 0.7  # now both count or none: 4/6 = 2/3, and the first reaches it
+    assert best_score_threshold([found], [truth]) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("found", "truth"), [((), ()), ((), (CAT,)), (((0, 0, 9, 9, 0.3, 1),), ())]
+)
+def test_the_best_threshold_of_nothing(found, truth):
+    assert best_score_threshold([detection(*found)], [target(*truth)]) == 0.5
+
+
+def test_a_crowd_moves_no_threshold():
+    found = detection((0, 0, 10, 10, 0.9, 1), (50, 50, 60, 60, 0.95, 1))
+    truth = target(CAT, (50, 50, 90, 90, 1), iscrowd=torch.tensor([0, 1]))
+    assert best_score_threshold([found], [truth]) == pytest.approx(0.9)
+
+
+def test_errors_name_their_object():
+    found = detection(
+        (0, 0, 10, 10, 0.9, 1),  # the cat
+        (0, 0, 10, 9, 0.8, 1),  # the cat once more
+        (20, 0, 30, 9, 0.7, 1),  # says cat, is the dog
+        (20, 0, 30, 3, 0.6, 2),  # a slice of the dog
+        (70, 70, 80, 80, 0.5, 2),  # nothing
+    )
+    assert explain_errors(found, target(CAT, DOG)) == [
+        ("correct", 0), ("duplicate", 0), ("wrong class", 1), ("badly placed", 1), ("on background", -1),
+    ]  # fmt: skip
+
+
+def test_two_cats_under_two_boxes_are_two_objects():
+    found = detection((0, 0, 10, 10, 0.8, 1), (0, 0, 10, 10, 0.9, 1))
+    assert [e.gt_index for e in explain_errors(found, target(CAT, (0, 0, 10, 9, 1)))] == [1, 0]
+
+
+def test_sizes_by_hand():
+    small, medium, large = (0, 0, 32, 32, 1), (100, 0, 133, 32, 1), (0, 200, 97, 296, 1)
+    found = detection(
+        (0, 0, 32, 32, 0.9, 1),  # small, found: an area of 32² is small still
+        (100, 0, 133, 32, 0.9, 2),  # medium, misnamed
+        (300, 300, 400, 400, 0.9, 1),  # on background, large itself
+    )
+    sizes = errors_by_size([found], [target(small, medium, large)])
+    assert {
+        size: {kind: n for kind, n in counts.items() if n} for size, counts in sizes.items()
+    } == {
+        "small": {"correct": 1},
+        "medium": {"wrong class": 1, "missed": 1},
+        "large": {"on background": 1, "missed": 1},
+    }
+    # a small box on a medium object is a mistake about a medium one
+    sizes = errors_by_size([detection((100, 0, 110, 20, 0.9, 1))], [target(medium)])
+    assert sizes["medium"]["badly placed"] == 1
+    # the outline's area decides, not the box's
+    sizes = errors_by_size([NOTHING], [target(large, area=torch.tensor([900.0]))])
+    assert sizes["small"]["missed"] == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sizes_add_up_and_the_matrix_too(seed):
+    found, truth = scenes(seed)
+    counts = detection_errors(found, truth)
+    sizes = errors_by_size(found, truth)
+    assert {kind: sum(size[kind] for size in sizes.values()) for kind in counts} == counts
+    matrix = confusion_matrix(found, truth, 4)
+    labels, said = (torch.cat([entry["labels"] for entry in entries]) for entries in (truth, found))
+    assert matrix[1:].sum(dim=1).tolist() == torch.bincount(labels, minlength=4)[1:].tolist()
+    assert matrix[:, 1:].sum(dim=0).tolist() == torch.bincount(said, minlength=4)[1:].tolist()
+    assert int(matrix.diagonal().sum()) == counts["correct"]
+    assert int(matrix[0, 0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "cells"),
+    [
+        pytest.param((), (), {}, id="nothing, nothing"),
+        pytest.param((), (CAT, DOG), {(1, 0): 1, (2, 0): 1}, id="nothing found"),
+        pytest.param(((0, 0, 10, 10, 0.9, 2),), (), {(0, 2): 1}, id="no objects"),
+        pytest.param(((0, 0, 10, 10, 0.9, 2),), (CAT,), {(1, 2): 1}, id="a cat taken for a dog"),
+        pytest.param(
+            ((0, 0, 10, 10, 0.9, 2), (0, 0, 10, 10, 0.3, 1)), (CAT,), {(1, 1): 1, (0, 2): 1},
+            id="who names it right goes first",
+        ),
+        pytest.param(
+            ((0, 0, 10, 10, 0.9, 2), (0, 0, 10, 10, 0.3, 2)), (CAT,), {(1, 2): 1, (0, 2): 1},
+            id="confused once, not twice",
+        ),
+        pytest.param(
+            ((0, 0, 10, 4, 0.9, 1),), (CAT,), {(1, 0): 1, (0, 1): 1}, id="badly placed: missed, and nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_confusions_by_hand(found, truth, cells):
+    matrix = confusion_matrix([detection(*found)], [target(*truth)], 3)
+    assert {(int(t), int(f)): int(matrix[t, f]) for t, f in matrix.nonzero()} == cells
+
+
+def test_a_label_too_many_is_named():
+    with pytest.raises(
+        ValueError, match=r"targets\[0\]: expected labels below num_classes, 2, got 2"
+    ):
+        confusion_matrix([NOTHING], [target(DOG)], 2)
+    with pytest.raises(ValueError, match="expected one dict per target, 1, got 0"):
+        errors_by_size([], [target(CAT)])
+
+
+def test_what_does_not_count_is_left_out():
+    found = detection(
+        (0, 0, 10, 10, 0.9, 1),
+        (52, 52, 60, 60, 0.8, 1),
+        (54, 54, 60, 60, 0.7, 1),
+        (20, 0, 30, 10, 0.6, 2),
+    )
+    truth = target(
+        CAT, (50, 50, 90, 90, 1), DOG, iscrowd=torch.tensor([0, 1, 0]), difficult=torch.tensor([False, False, True]),
+        image_id=7, name="a",
+    )  # fmt: skip
+    kept, counted = leave_out_ignored(found, truth)
+    assert kept["scores"].tolist() == pytest.approx([0.9])
+    assert counted["labels"].tolist() == [1] and counted["iscrowd"].tolist() == [0]
+    assert (counted["image_id"], counted["name"]) == (7, "a")
+    same_found, same_truth = leave_out_ignored(found, target(CAT))
+    assert len(same_found["boxes"]) == 4 and len(same_truth["boxes"]) == 1

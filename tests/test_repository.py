@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -225,6 +226,38 @@ def test_links_of_texts_lead_somewhere():
             elif anchor and file.suffix == ".md" and anchor not in anchors(read(file)):
                 broken.append(f"{path}: {target} (no such heading)")
     assert broken == []
+
+
+def shell_commands(markdown: str) -> list[str]:
+    """``python -m detlearn ...`` in the blocks of shell, without what starts the processes."""
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", markdown, flags=re.DOTALL)).splitlines()
+    starts = r"(?:python|torchrun --nproc-per-node \d+) -m detlearn "
+    return [line for line in lines if re.match(starts, line)]
+
+
+@pytest.mark.parametrize("text", ["README.md", "docs/training.md", "CONTRIBUTING.md"])
+def test_commands_of_texts_are_understood(text, capsys):
+    from detlearn.__main__ import build_parser
+
+    commands = shell_commands(read(Path(text)))
+    assert commands or text == "CONTRIBUTING.md"
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        try:
+            build_parser().parse_args(words[words.index("detlearn") + 1 :])
+        except SystemExit:
+            raise AssertionError(f"{text}: {command}\n{capsys.readouterr().err}") from None
+
+
+def test_files_that_texts_name_for_a_command_are_there():
+    # `python benchmarks/speed.py` and the like, in tables too.
+    texts = {path: read(path) for path in files() if path.suffix == ".md"}
+    named = {
+        (str(path), name)
+        for path, text in texts.items()
+        for name in re.findall(r"`(?:python )?((?:benchmarks|tools)/\w+\.py)", text)
+    }
+    assert named and [pair for pair in named if not (ROOT / pair[1]).is_file()] == []
 
 
 def test_pictures_of_texts_have_a_description():

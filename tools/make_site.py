@@ -211,8 +211,11 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
     names = [path.stem for path in paths]
     index = wanted["index.md"].decode()
     index = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held))
+    index = index.replace("](../docs/training.md)", "](training.md)")
     wanted["index.md"] = index.replace("@HERO@", hero()).encode()
     wanted["_static/hero.png"] = (ROOT / "docs" / "hero.png").read_bytes()
+    training = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    wanted["training.md"] = training.replace("](../notebooks/", "](notebooks/").encode()
     for path in paths:
         page = for_the_site(nbformat.read(path, as_version=4), path.stem, held)
         wanted[f"notebooks/{path.name}"] = nbformat.writes(page).encode()

@@ -7,6 +7,8 @@ notebooks/chapters.toml and from the notebooks that exist.
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import sys
 import tomllib
@@ -14,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from detlearn._version import __version__  # noqa: E402
 from detlearn.teach.notebooks import badge, repository_url  # noqa: E402
 
-TEXTS = ("README.md", "CONTRIBUTING.md")
+TEXTS = ("README.md", "CONTRIBUTING.md", "docs/training.md")
 CITATION = "CITATION.cff"
 BLOCK = re.compile(
     r"(?P<begin><!-- begin generated: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end generated -->)",
@@ -113,7 +115,17 @@ repository-code: "{repository_url()}"
 """
 
 
-MAKERS = {"badges": badges, "clone": clone, "start": start, "contents": contents}
+def throughput() -> str:
+    """The table of data/results/throughput.json."""
+    benchmark = importlib.import_module("throughput")
+    text = (ROOT / "data" / "results" / "throughput.json").read_text(encoding="utf-8")
+    return str(benchmark.table(json.loads(text)))
+
+
+MAKERS = {
+    "badges": badges, "clone": clone, "start": start, "contents": contents,
+    "throughput": throughput,
+}  # fmt: skip
 
 
 def render(text: str, where: str) -> str:

@@ -39,6 +39,9 @@ def encode(
     Returns:
         ``(..., 4)`` deltas (dx, dy, dw, dh), no unit.
 
+    Raises:
+        ValueError: shapes that do not go together.
+
     **Invariant:** ``decode(encode(b, p), p) == b`` for boxes with area and ``eps = 0``.
 
     **Deviation:** RefineDet's published code has ``eps = 1e-5`` and no counterpart in its
@@ -49,6 +52,7 @@ def encode(
     >>> encode(box, prior).abs().round(decimals=3)  # a tenth of the width, over 0.1
     tensor([[1., 0., 0., 0.]])
     """
+    _check_rows(boxes, priors, "boxes")
     g = xyxy_to_cxcywh(boxes)
     center = (g[..., :2] - priors[..., :2]) / priors[..., 2:] / scales[0]
     size = torch.log(g[..., 2:] / priors[..., 2:] + eps) / scales[1]
@@ -72,12 +76,26 @@ def decode(
     Returns:
         ``(..., 4)`` xyxy, fractions of the image, not clipped.
 
+    Raises:
+        ValueError: shapes that do not go together.
+
     **Deviation:** the published detectors do not bound the sizes; torchvision does, and a
     trained network never comes near the bound.
 
     >>> decode(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.2, 0.4]]))
     tensor([[0.4200, 0.3000, 0.6200, 0.7000]])
     """
+    _check_rows(deltas, priors, "deltas")
     center = priors[..., :2] + deltas[..., :2] * scales[0] * priors[..., 2:]
     size = priors[..., 2:] * torch.exp((deltas[..., 2:] * scales[1]).clamp(max=max_log))
     return torch.cat([center - size / 2, center + size / 2], dim=-1)
+
+
+def _check_rows(rows: Tensor, priors: Tensor, name: str) -> None:
+    shape, other = tuple(rows.shape), tuple(priors.shape)
+    if shape[-1:] != (4,):
+        raise ValueError(f"{name}: expected (..., 4), got {shape}")
+    # From the right, sizes must be equal, or one of them 1.
+    pairs = zip(shape[::-1], other[::-1], strict=False)
+    if other[-1:] != (4,) or any(a != b and 1 not in (a, b) for a, b in pairs):
+        raise ValueError(f"priors: expected (..., 4) to go with {shape}, got {other}")

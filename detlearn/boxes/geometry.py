@@ -38,6 +38,7 @@ def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     >>> xyxy_to_cxcywh(torch.tensor([2.0, 4.0, 6.0, 10.0]))
     tensor([4., 7., 4., 6.])
     """
+    _check_four(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], dim=-1)
 
@@ -54,6 +55,7 @@ def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
     >>> cxcywh_to_xyxy(torch.tensor([4.0, 7.0, 4.0, 6.0]))
     tensor([ 2.,  4.,  6., 10.])
     """
+    _check_four(boxes_cxcywh)
     cx, cy, w, h = boxes_cxcywh.unbind(-1)
     return torch.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], dim=-1)
 
@@ -70,6 +72,7 @@ def xyxy_to_xywh(boxes: Tensor) -> Tensor:
     >>> xyxy_to_xywh(torch.tensor([2.0, 4.0, 6.0, 10.0]))
     tensor([2., 4., 4., 6.])
     """
+    _check_four(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack([x1, y1, x2 - x1, y2 - y1], dim=-1)
 
@@ -86,6 +89,7 @@ def xywh_to_xyxy(boxes_xywh: Tensor) -> Tensor:
     >>> xywh_to_xyxy(torch.tensor([2.0, 4.0, 4.0, 6.0]))
     tensor([ 2.,  4.,  6., 10.])
     """
+    _check_four(boxes_xywh)
     x, y, w, h = boxes_xywh.unbind(-1)
     return torch.stack([x, y, x + w, y + h], dim=-1)
 
@@ -102,6 +106,7 @@ def box_area(boxes: Tensor) -> Tensor:
     >>> box_area(torch.tensor([[0.0, 0.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0]]))
     tensor([6., 0.])
     """
+    _check_four(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return (x2 - x1) * (y2 - y1)
 
@@ -118,6 +123,9 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     Returns:
         ``(N, M)`` with ``0 <= iou <= 1``.
 
+    Raises:
+        ValueError: other shapes; integers; halves, in which areas overflow.
+
     **Invariant:** symmetric; ``box_iou(b, b)`` has ones on its diagonal.
 
     >>> a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
@@ -125,6 +133,8 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> box_iou(a, b)  # 2 of 6 squares are common; nothing is
     tensor([[0.3333, 0.0000]])
     """
+    _check_corners(boxes1, "boxes1")
+    _check_corners(boxes2, "boxes2")
     left, top, right, bottom = boxes1[:, None].unbind(-1)
     other_left, other_top, other_right, other_bottom = boxes2[None].unbind(-1)
     width = torch.minimum(right, other_right) - torch.maximum(left, other_left)  # (N, M)
@@ -150,6 +160,9 @@ def clip_boxes(boxes: Tensor, height: float, width: float) -> Tensor:
     >>> clip_boxes(torch.tensor([-1.0, 2.0, 9.0, 5.0]), height=4, width=8)
     tensor([0., 2., 8., 4.])
     """
+    _check_four(boxes)
+    if not (height >= 0 and width >= 0):
+        raise ValueError(f"expected a height and width of 0 or more, got {height} and {width}")
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack(
         [x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)],
@@ -173,6 +186,9 @@ def resize_boxes(
     >>> resize_boxes(torch.tensor([0.25, 0.5, 0.5, 1.0]), (1, 1), (100, 200))
     tensor([ 50.,  50., 100., 100.])
     """
+    _check_four(boxes)
+    if not min(*old_size, *new_size) > 0:
+        raise ValueError(f"expected sizes above 0, got {old_size} and {new_size}")
     (old_h, old_w), (new_h, new_w) = old_size, new_size
     x_scale, y_scale = new_w / old_w, new_h / old_h
     return boxes * boxes.new_tensor([x_scale, y_scale, x_scale, y_scale])
@@ -214,6 +230,8 @@ def check_boxes(
         raise ValueError(f"{name}: expected boxes of shape (G, 4), got {tuple(boxes.shape)}")
     if not boxes.is_floating_point():
         raise ValueError(f"{name}: expected boxes of a floating dtype, got {boxes.dtype}")
+    if boxes.is_meta:
+        raise ValueError(f"{name}: expected boxes with numbers, got a tensor on the device meta")
     x1, y1, x2, y2 = boxes.unbind(-1)
     _refuse_first(~torch.isfinite(boxes).all(-1), boxes, name, "finite coordinates")
     _refuse_first((x1 >= x2) | (y1 >= y2), boxes, name, "x1 < x2 and y1 < y2 (corners xyxy)")
@@ -226,6 +244,18 @@ def check_boxes(
         )
     if labels is not None:
         _check_labels(labels, len(boxes), num_classes, name)
+
+
+def _check_four(boxes: Tensor) -> None:
+    if boxes.shape[-1:] != (4,):
+        raise ValueError(f"boxes: expected shape (..., 4), got {tuple(boxes.shape)}")
+
+
+def _check_corners(boxes: Tensor, name: str) -> None:
+    if boxes.ndim != 2 or boxes.shape[-1] != 4:
+        raise ValueError(f"{name}: expected shape (N, 4), got {tuple(boxes.shape)}")
+    if boxes.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name}: expected float32 or float64, got {boxes.dtype}")
 
 
 def _refuse_first(bad: Tensor, boxes: Tensor, name: str, expected: str) -> None:
@@ -242,6 +272,8 @@ def _check_labels(labels: Tensor, num_boxes: int, num_classes: int | None, name:
         raise ValueError(f"{name}: {num_boxes} boxes but {len(labels)} labels")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{name}: expected integer labels (int64), got {labels.dtype}")
+    if labels.is_meta:
+        raise ValueError(f"{name}: expected labels with numbers, got a tensor on the device meta")
     top = "" if num_classes is None else f" and below num_classes = {num_classes}"
     bad = labels < 1 if num_classes is None else (labels < 1) | (labels >= num_classes)
     if bad.any():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .coding import encode
-from .geometry import box_iou, cxcywh_to_xyxy
+from .geometry import _check_corners, box_iou, cxcywh_to_xyxy
 
 __all__ = ["Match", "Targets", "coverage", "make_targets", "match"]
 
@@ -63,6 +63,10 @@ def match(
     Returns:
         A `Match`.
 
+    Raises:
+        ValueError: boxes that are no numbers or have another shape or dtype, no priors, or a
+            threshold that is none.
+
     **Deviation:** uvipen/SSD-pytorch asks for IoU above the threshold (``inclusive=False``);
     torchvision, RefineDet and M2Det take equality.
 
@@ -70,6 +74,7 @@ def match(
     >>> match(torch.tensor([[0.6, 0.6, 0.7, 0.7]]), priors).gt_index  # IoU 0.04, forced
     tensor([-1,  0])
     """
+    _check_match(boxes, priors, threshold)
     G, P = len(boxes), len(priors)
     gt_index = torch.full((P,), -1, dtype=torch.int64, device=priors.device)  # (P,)
     forced = torch.zeros(P, dtype=torch.bool, device=priors.device)  # (P,)
@@ -114,10 +119,14 @@ def make_targets(
     Returns:
         `Targets`, background where nothing matched.
 
+    Raises:
+        ValueError: another number of labels than of boxes, and what `match` refuses.
+
     >>> priors = torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]])
     >>> make_targets(torch.tensor([[0.5, 0.5, 1.0, 1.0]]), torch.tensor([3]), priors).labels
     tensor([0, 3])
     """
+    _check_one_label_a_box(boxes, labels)
     gt_index = match(boxes, priors, threshold, inclusive).gt_index  # (P,)
     positive = gt_index >= 0  # (P,)
     target_labels = torch.zeros_like(gt_index)  # (P,)
@@ -125,6 +134,26 @@ def make_targets(
     target_labels[positive] = labels[gt_index[positive]].to(torch.int64)
     target_deltas[positive] = encode(boxes[gt_index[positive]], priors[positive], scales, eps)
     return Targets(target_labels, target_deltas)
+
+
+def _check_match(boxes: Tensor, priors: Tensor, threshold: float) -> None:
+    _check_corners(boxes, "boxes")
+    _check_corners(priors, "priors")
+    if len(priors) == 0:
+        raise ValueError("priors: expected at least one, got none")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold: expected a number from 0 to 1, got {threshold}")
+    bad = ~boxes.isfinite().all(dim=1)  # (G,)
+    if bad.any():
+        index = int(bad.nonzero()[0])
+        raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
+
+
+def _check_one_label_a_box(boxes: Tensor, labels: Tensor) -> None:
+    if tuple(labels.shape) != (len(boxes),):
+        raise ValueError(
+            f"labels: expected one for each of the {len(boxes)} boxes, got {tuple(labels.shape)}"
+        )
 
 
 def coverage(boxes: Tensor, priors: Tensor, chunk: int = 256) -> Tensor:
@@ -141,6 +170,8 @@ def coverage(boxes: Tensor, priors: Tensor, chunk: int = 256) -> Tensor:
     >>> coverage(torch.tensor([[0.0, 0.0, 0.5, 0.5]]), torch.tensor([[0.25, 0.25, 0.5, 0.5]]))
     tensor([1.])
     """
+    if len(priors) == 0:
+        raise ValueError("priors: expected at least one, got none")
     corners = cxcywh_to_xyxy(priors)  # (P, 4)
     parts = [box_iou(part, corners).amax(dim=1) for part in boxes.split(chunk)]
     return torch.cat(parts) if parts else boxes.new_zeros(0)

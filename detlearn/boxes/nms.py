@@ -13,7 +13,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from .geometry import box_area, box_iou
+from .geometry import _check_corners, box_area, box_iou
 
 __all__ = ["nms", "select_detections", "soft_nms"]
 
@@ -29,13 +29,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     Returns:
         ``(D,)`` int64, indices of the kept boxes, descending scores.
 
+    Raises:
+        ValueError: shapes or dtypes that do not go together, NaN, or a threshold that is none.
+
     **Invariant:** no two kept boxes overlap by more than the threshold.
 
     >>> boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
     >>> nms(boxes, torch.tensor([0.8, 0.9, 0.1]), 0.5)
     tensor([1, 2])
     """
-    _check_pairs(boxes, scores)
+    _check_pairs(boxes, scores, iou_threshold)
     order = scores.argsort(descending=True, stable=True)
     keep = []
     while len(order) > 0:
@@ -70,6 +73,9 @@ def soft_nms(
     Returns:
         ``(D,)`` int64 indices in order of selection, ``(D,)`` decayed scores, descending.
 
+    Raises:
+        ValueError: as `nms`, and for an unknown method or a width that is not positive.
+
     A box that nothing overlaps is never dropped, however low its score: the authors' code
     looks at the threshold only when a better box overlaps, and so do we.
 
@@ -77,9 +83,11 @@ def soft_nms(
     >>> soft_nms(boxes, torch.tensor([0.9, 0.8, 0.5]))  # IoU 0.5 halves the second
     (tensor([0, 2, 1]), tensor([0.9000, 0.5000, 0.4000]))
     """
-    _check_pairs(boxes, scores)
+    _check_pairs(boxes, scores, iou_threshold)
     if method not in ("linear", "gaussian"):
         raise ValueError(f"method: expected 'linear' or 'gaussian', got {method!r}")
+    if not sigma > 0:
+        raise ValueError(f"sigma: expected a number above 0, got {sigma}")
     if plus_one:
         boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
     alive = torch.arange(len(scores), device=scores.device)
@@ -123,6 +131,9 @@ def select_detections(
         ``boxes (D, 4)``, ``scores (D,)`` descending, ``labels (D,)`` int64, and ``priors
         (D,)`` int64, the prior that made each box.
 
+    Raises:
+        ValueError: shapes that do not go together, NaN, or thresholds that are none.
+
     **Invariant:** the same as NMS class by class on everything, then the best
     ``max_detections``.  It is faster because greedy NMS decides about a box by looking only
     at better ones: NMS of the best n candidates is the beginning of NMS of all, so n starts
@@ -138,6 +149,11 @@ def select_detections(
             "expected boxes (P, 4) and scores (P, K), "
             f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
         )
+    for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
+    if boxes.isnan().any() or scores.isnan().any():
+        raise ValueError("boxes, scores: expected numbers, got NaN")
     num_objects = scores.shape[1] - 1
     flat = scores[:, 1:].reshape(-1)
     candidates = (flat > score_threshold).nonzero()[:, 0]
@@ -177,11 +193,19 @@ def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: 
     return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
 
 
-def _check_pairs(boxes: Tensor, scores: Tensor) -> None:
+def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
     if boxes.ndim != 2 or boxes.shape[-1] != 4 or scores.shape != boxes.shape[:1]:
         raise ValueError(
             "expected boxes (N, 4) and scores (N,), "
             f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
         )
-    if box_area(boxes).isnan().any() or scores.isnan().any():
+    _check_corners(boxes, "boxes")
+    if not scores.is_floating_point():
+        raise ValueError(f"scores: expected a floating dtype, got {scores.dtype}")
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"iou_threshold: expected a number from 0 to 1, got {iou_threshold}")
+    areas = box_area(boxes)
+    if areas.isnan().any() or scores.isnan().any():
         raise ValueError("boxes, scores: expected numbers, got NaN")
+    if areas.isinf().any():
+        raise ValueError("boxes: expected areas that are finite numbers, got inf")

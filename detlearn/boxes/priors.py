@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -79,6 +80,12 @@ class PriorConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size <= 0:
             raise ValueError(f"image_size: expected a positive integer, got {self.image_size!r}")
+        for name in ("map_sizes", "steps", "min_sizes", "max_sizes"):
+            _check_numbers(name, getattr(self, name))
+        if not isinstance(self.aspect_ratios, tuple | list):
+            raise ValueError(f"aspect_ratios: expected a tuple, got {self.aspect_ratios!r}")
+        for level, ratios in enumerate(self.aspect_ratios):
+            _check_numbers(f"aspect_ratios[{level}]", ratios)
         levels = len(self.map_sizes)
         if levels == 0:
             raise ValueError("map_sizes: expected at least one level, got none")
@@ -127,6 +134,11 @@ class PriorConfig:
     def num_priors(self) -> int:
         """P, the length of everything a detector predicts."""
         return sum(self.priors_per_level)
+
+
+def _check_numbers(name: str, values: object) -> None:
+    if not isinstance(values, tuple | list) or not all(isinstance(v, Real) for v in values):
+        raise ValueError(f"{name}: expected a tuple of numbers, got {values!r}")
 
 
 class PriorIndex(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 from collections.abc import Callable
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .files import path_inside
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, make_target
 
@@ -24,10 +23,14 @@ FIELDS = {
     "annotations": ("id", "image_id", "category_id", "bbox"),
     "categories": ("id", "name"),
 }
+INTEGER, TEXT = (int, "an integer"), (str, "a text for")
+KINDS: dict[str, tuple[type, str]] = {
+    "id": INTEGER, "image_id": INTEGER, "category_id": INTEGER, "file_name": TEXT, "name": TEXT,
+}  # fmt: skip
 
 
 class CocoDetectionDataset(Dataset):
-    """Images and boxes of a COCO data set, read through torchvision's ``CocoDetection``.
+    """Images and boxes of a COCO data set, by ascending image id.
 
     Labels are 1 to K - 1 in ascending order of the category ids, which have gaps in COCO;
     ``category_ids[label]`` leads back.  Images without annotations stay: what a detector finds
@@ -45,14 +48,15 @@ class CocoDetectionDataset(Dataset):
     Attributes:
         class_names: names by label, ``"background"`` first.
         category_ids: the file's category id of each label; None for the background.
+        ids: the images' ids, ascending; item ``n`` is image ``ids[n]``.
 
     Raises:
         FileNotFoundError: no such JSON.
         ValueError: naming the file and the entry that is missing, malformed or without its
-            partner.
+            partner; a picture outside of its folder, or of another size than the JSON says.
 
     Items are ``(uint8 (3, H, W), target)`` with ``boxes`` xyxy px, ``labels``, ``image_id``,
-    ``area`` and ``iscrowd``.
+    ``area``, ``iscrowd`` and the image's ``name``.
 
     **Deviation:** corners are clipped to the image; pycocotools takes a file's as they stand.
     uvipen's loader treats crowds as single objects and loses image 0 (ERRATA), here they keep
@@ -73,16 +77,17 @@ class CocoDetectionDataset(Dataset):
         keypoints: bool = False,
         on_bad: OnBad = "error",
     ) -> None:
-        from torchvision.datasets import CocoDetection
-
         self.file, self.transform, self.keypoints = Path(annotation_file), transform, keypoints
-        _check_json(self.file)
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
-            self.coco = CocoDetection(str(image_folder), str(annotation_file))
-        self.image_folder = Path(image_folder)
-        categories = sorted(
-            self.coco.coco.loadCats(self.coco.coco.getCatIds()), key=lambda c: c["id"]
-        )
+        content = _read_json(self.file)
+        self.images = {image["id"]: image for image in content["images"]}
+        self.ids = sorted(self.images)
+        self.paths = {
+            image["id"]: path_inside(
+                Path(image_folder), image["file_name"], f"{self.file}: images[{number}]"
+            )
+            for number, image in enumerate(content["images"])
+        }
+        categories = sorted(content["categories"], key=lambda c: c["id"])
         self.class_names = ("background", *(category["name"] for category in categories))
         self.category_ids: tuple[int | None, ...] = (
             None,
@@ -91,30 +96,32 @@ class CocoDetectionDataset(Dataset):
         labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
         self.num_joints = 0
         bad = BadBoxes(on_bad, str(self.file))
-        self.annotations = {image: self._read(image, labels, bad) for image in self.coco.ids}
+        found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.ids}
+        for annotation in content["annotations"]:
+            found[annotation["image_id"]].append(annotation)
+        self.annotations = {
+            image: self._read(image, found[image], labels, bad) for image in self.ids
+        }
         bad.report()
 
-    def _read(self, image_id: int, labels: dict[int, int], bad: BadBoxes) -> list[dict[str, Any]]:
+    def _read(
+        self,
+        image_id: int,
+        annotations: list[dict[str, Any]],
+        labels: dict[int, int],
+        bad: BadBoxes,
+    ) -> list[dict[str, Any]]:
         """Annotations of an image whose boxes have an area in it, with their labels."""
         found = []
-        image = self.coco.coco.imgs[image_id]
+        image = self.images[image_id]
         width, height = _side(image.get("width")), _side(image.get("height"))
-        for annotation in self.coco.coco.loadAnns(self.coco.coco.getAnnIds(imgIds=[image_id])):
+        for annotation in annotations:
             where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
             annotation.pop("segmentation", None)  # outlines: half of the memory; nobody asks
+            self._check_form(annotation, where)
             box = annotation["bbox"]
-            numbers = isinstance(box, list) and all(isinstance(v, int | float) for v in box)
-            if not numbers or len(box) != 4:
-                raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box}")
-            if self.keypoints and (joints := annotation.get("keypoints")):
-                self.num_joints = self.num_joints or len(joints) // 3
-                if len(joints) != 3 * self.num_joints:
-                    raise ValueError(
-                        f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
-                        f"people before have, got {len(joints)}"
-                    )
-            if not all(map(math.isfinite, box)):
-                bad.add(f"{where}: expected finite numbers, got bbox {box}")
+            if not _are_finite(box):
+                bad.add(f"{where}: expected finite numbers, got bbox {box!r:.80}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
             elif not _some_left(box, width, height) and (size := self._leaves(box, image)):
@@ -125,19 +132,50 @@ class CocoDetectionDataset(Dataset):
                 found.append(annotation | {"label": labels[annotation["category_id"]]})
         return found
 
+    def _check_form(self, annotation: dict[str, Any], where: str) -> None:
+        """Refuse what is no box, area, crowd or list of key points at all."""
+        box, area = annotation["bbox"], annotation.get("area", 0)
+        crowd, joints = annotation.get("iscrowd", 0), annotation.get("keypoints")
+        if not _are_numbers(box) or len(box) != 4:
+            raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box!r:.80}")
+        if not _are_numbers([area]) or not _are_finite([area]):
+            raise ValueError(f"{where}: expected area to be a finite number, got {area!r:.80}")
+        if crowd not in (0, 1):
+            raise ValueError(f"{where}: expected iscrowd to be 0 or 1, got {crowd!r:.80}")
+        if self.keypoints and joints:
+            if not _are_numbers(joints) or not _are_finite(joints) or len(joints) % 3:
+                raise ValueError(
+                    f"{where}: expected keypoints to be three finite numbers a joint, "
+                    f"got {joints!r:.80}"
+                )
+            self.num_joints = self.num_joints or len(joints) // 3
+            if len(joints) != 3 * self.num_joints:
+                raise ValueError(
+                    f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
+                    f"people before have, got {len(joints)}"
+                )
+
     def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
         """The picture's size if a box lies outside; the JSON's may be that of another picture."""
-        height, width = read_image(self.image_folder / image["file_name"]).shape[-2:]
+        height, width = read_image(self.paths[image["id"]]).shape[-2:]
         return "" if _some_left(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
-        return len(self.coco.ids)
+        return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[Any, Target]:
-        image_id = self.coco.ids[index]
-        path = self.image_folder / self.coco.coco.loadImgs(image_id)[0]["file_name"]
+        image_id = self.ids[index]
+        path = self.paths[image_id]
         image = read_image(path)
         height, width = image.shape[-2:]
+        entry = self.images[image_id]
+        said = [_side(entry.get("width")), _side(entry.get("height"))]
+        # Swapped, they are those of a picture that a camera's note turns.
+        if math.inf not in said and sorted(said) != sorted((width, height)):
+            raise ValueError(
+                f"{self.file}: image {image_id} ({path.name}): the picture has {width} x {height} "
+                f"px, expected {said[0]} x {said[1]}; its boxes would lie in wrong places"
+            )
         kept, boxes = [], []
         for annotation in self.annotations[image_id]:
             x, y, w, h = annotation["bbox"]
@@ -160,10 +198,22 @@ class CocoDetectionDataset(Dataset):
                 len(kept), num_joints, 3
             )
         target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
+        target["name"] = path.name
         check_target(
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
         return self.transform(image, target) if self.transform else (image, target)
+
+
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, list) and all(type(v) in (int, float) for v in values)
+
+
+def _are_finite(values: list[Any]) -> bool:
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # an integer of more than 308 digits
+        return False
 
 
 def _side(value: object) -> float:
@@ -178,13 +228,15 @@ def _some_left(box: list[float], width: float, height: float) -> bool:
     return bool(left < np.float32(min(x + w, width)) and top < np.float32(min(y + h, height)))
 
 
-def _check_json(file: Path) -> None:
-    """Refuse a JSON that pycocotools would stumble over later, or silently misread."""
+def _read_json(file: Path) -> dict[str, Any]:
+    """What the JSON says, if every entry has what is needed, and its partner."""
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such annotation file")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError(f"{file}: not a whole JSON file (nested too deep)") from None
+    except ValueError as error:
         raise ValueError(f"{file}: not a whole JSON file ({error})") from error
     if not isinstance(content, dict):
         raise ValueError(
@@ -202,6 +254,13 @@ def _check_json(file: Path) -> None:
             ]
             if missing:
                 raise ValueError(f"{file}: {section}[{number}] lacks {', '.join(missing)}")
+            for field in fields:
+                kind, words = KINDS.get(field, (object, ""))
+                if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
+                    raise ValueError(
+                        f"{file}: {section}[{number}]: expected {words} {field}, "
+                        f"got {entry[field]!r:.80}"
+                    )
         ids[section] = {entry["id"] for entry in content[section]}
         if len(ids[section]) != len(content[section]):
             raise ValueError(f"{file}: two entries of {section} have the same id")
@@ -212,3 +271,4 @@ def _check_json(file: Path) -> None:
                     f"{file}: annotations[{number}] (id {annotation['id']}) has {field} "
                     f"{annotation[field]}, which no entry of {section} has"
                 )
+    return content

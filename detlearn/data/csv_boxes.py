@@ -7,7 +7,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from .files import path_inside
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, make_target
 
@@ -30,8 +31,9 @@ class CsvDetectionDataset(Dataset):
     """Images and boxes of a folder of pictures and one CSV file: a row for every box.
 
     The first row names the columns, in any order: ``image,x1,y1,x2,y2,label``, or as in the
-    exports of TensorFlow and Roboflow ``filename,xmin,ymin,xmax,ymax,class``; further columns are
-    passed over.  Commas, semicolons or tabs; spaces around a cell do not count::
+    exports of TensorFlow and Roboflow ``filename,xmin,ymin,xmax,ymax,class``.  Where there are a
+    ``width`` and a ``height``, they must be the picture's; further columns are passed over.
+    Commas, semicolons or tabs; spaces around a cell do not count::
 
         image,x1,y1,x2,y2,label
         a.png,12,20,57,61,coin
@@ -89,16 +91,21 @@ class CsvDetectionDataset(Dataset):
             labels = {row["label"] for _, row in rows} - {"", "background"}
             class_names = ("background", *sorted(labels))
         self.class_names = tuple(class_names)
+        if self.class_names[:1] != ("background",):
+            raise ValueError(
+                f"class_names: expected 'background' as the first, got {self.class_names}"
+            )
         bad = BadBoxes(on_bad, str(self.file))
         objects: dict[Path, list[tuple[int, list[float], int]]] = {}  # row, box, label
         sizes: dict[Path, tuple[int, int]] = {}
         for number, row in rows:
             where = f"{self.file}: row {number}"
-            path = _inside(self.folder, row["image"], where)
+            path = path_inside(self.folder, row["image"], where)
             if path not in objects:
                 if not path.is_file():
                     raise FileNotFoundError(f"{where}: {path}: no such picture")
                 objects[path], sizes[path] = [], _size_of(path)
+            _check_size(row, sizes[path], f"{where}: {path.name}")
             if (found := self._read(row, where)) is None:
                 continue
             x1, y1, x2, y2 = box = found[0]
@@ -184,6 +191,7 @@ def _read_table(file: Path) -> list[tuple[int, dict[str, str]]]:
                 f"{', '.join(COLUMNS.values())}), each once, got {', '.join(names) or 'nothing'}"
             )
         places[ours] = found[0]
+    places |= {side: names.index(side) for side in ("width", "height") if side in names}
     rows = []
     for number, row in enumerate(cells[1:], start=2):
         if not any(row):
@@ -199,14 +207,6 @@ def _read_table(file: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def _inside(folder: Path, name: str, where: str) -> Path:
-    """The picture that a row names; it lies in the folder or below it, nowhere else."""
-    path = PureWindowsPath(name)  # takes both kinds of slashes
-    if not path.name or path.drive or path.root or ".." in path.parts or "\0" in name:
-        raise ValueError(f"{where}: expected the name of a picture in {folder}, got {name!r}")
-    return folder.joinpath(*path.parts)
-
-
 def _size_of(path: Path) -> tuple[int, int]:
     """Width and height as the file's first bytes tell; a camera may have been turned."""
     try:
@@ -217,6 +217,17 @@ def _size_of(path: Path) -> tuple[int, int]:
     except Exception:  # `read_image` says it in a sentence
         height, width = read_image(path).shape[-2:]
         return width, height
+
+
+def _check_size(row: dict[str, str], size: tuple[int, int], where: str) -> None:
+    """Refuse a picture that has been resized since its boxes were drawn."""
+    said = [row[side].removesuffix(".0") for side in ("width", "height") if row.get(side)]
+    # In any order: a camera may have been turned.
+    if len(said) == 2 and sorted(said) != sorted(map(str, size)):
+        raise ValueError(
+            f"{where} has {size[0]} x {size[1]} px, expected {' x '.join(said)} as its row says; "
+            "its boxes would lie in wrong places"
+        )
 
 
 def _leaves(box: list[float], path: Path) -> str:

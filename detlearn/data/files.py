@@ -11,11 +11,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from ..models.zoo import write_atomically
 
-__all__ = ["check_files", "data_path", "write_sums"]
+__all__ = ["check_files", "data_path", "path_inside", "read_lines", "write_sums"]
 
 SUMS = "SHA256SUMS"
 
@@ -44,6 +44,52 @@ def data_path(*parts: str) -> Path:
             "in a clone of it, or set DETLEARN_DATA to that folder."
         )
     return path
+
+
+def path_inside(folder: Path, name: str, where: str) -> Path:
+    """The file that somebody else's list names, if it lies in the folder that it belongs in.
+
+    Args:
+        folder: where files of the list lie, or folders below it.
+        name: what the list says; both kinds of slashes separate folders, on every system.
+        where: what the message calls the place in the list.
+
+    Returns:
+        the path; whether it exists is not looked at.
+
+    Raises:
+        ValueError: the name leads out of the folder, or is none.
+
+    >>> path_inside(Path("images"), "../../etc/passwd", "a.json")
+    Traceback (most recent call last):
+        ...
+    ValueError: a.json: expected a file inside the folder 'images', got '../../etc/passwd'
+    """
+    path = PureWindowsPath(name)  # knows drives, and both slashes
+    if path.anchor or ".." in path.parts or not path.parts:
+        raise ValueError(
+            f"{where}: expected a file inside the folder {folder.name!r}, got {name!r}"
+        )
+    return folder.joinpath(*path.parts)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a list that people keep: of any system's line ends, without blanks around them.
+
+    Args:
+        path: text in UTF-8.
+
+    Returns:
+        the lines that are not empty.
+
+    Raises:
+        ValueError: another encoding.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in UTF-8 ({error})") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _sum(path: Path) -> str:

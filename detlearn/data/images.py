@@ -41,7 +41,7 @@ def read_image(path: str | Path) -> tv_tensors.Image:
                 pixels = np.array(_to_rgb(upright))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path}: too large a picture to load ({error})") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # Pillow's readers raise half a dozen kinds
         raise ValueError(f"{path}: cannot be read as a picture ({error})") from error
     return tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1).contiguous())
 
@@ -49,7 +49,12 @@ def read_image(path: str | Path) -> tv_tensors.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits: Pillow's own conversion clips at 255
         values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        if not np.isfinite(values).all():
+            raise ValueError("a pixel is not finite")
+        brightest = values.max(initial=0)
+        top = 65535.0 if brightest > 255 else 255.0
+        if image.mode == "F" and brightest <= 1:  # fractions
+            top = 1.0
         return Image.fromarray(
             (values.clip(0, top) * (255 / top)).round().astype(np.uint8)
         ).convert("RGB")

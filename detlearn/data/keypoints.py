@@ -79,8 +79,8 @@ class KeypointCrops(Dataset):
         min_side: and those whose box's longer side is shorter than this, px.
 
     Items are ``(crop uint8 (3, H, W), target)`` with ``heatmaps (J, H/4, W/4)``, ``weights (J,)``,
-    ``keypoints (J, 3)`` (px of the crop), ``center (2,)``, ``scale (2,)``, ``box (4,)`` and
-    ``image_id``.
+    ``keypoints (J, 3)`` (px of the crop), ``center (2,)``, ``scale (2,)``, ``box (4,)``,
+    ``image_id``, and the image's ``name`` where it has one.
 
     Raises:
         ValueError: the data set's targets have no ``keypoints``, or of another number of joints.
@@ -135,17 +135,18 @@ class KeypointCrops(Dataset):
             joints[:, :2], joints[:, 2], config.crop_size, config.heatmap_size,
             config.sigma, rounded=config.rounded,
         )  # fmt: skip
-        return crop, {
+        item = {
             "heatmaps": maps, "weights": weights, "keypoints": joints, "center": window.center,
             "scale": window.scale, "box": box, "image_id": target["image_id"],
         }  # fmt: skip
+        return crop, item | ({"name": target["name"]} if "name" in target else {})
 
 
 def _people(dataset: Any, num_joints: int) -> Iterator[tuple[int, int, int, float]]:
     """Index of the image, row in its target, labelled joints and longer side of every person."""
     if isinstance(dataset, CocoDetectionDataset) and dataset.keypoints:
         # The JSON says it all: no picture need be opened.
-        for index, image_id in enumerate(dataset.coco.ids):
+        for index, image_id in enumerate(dataset.ids):
             for row, annotation in enumerate(dataset.annotations[image_id]):
                 joints = sum(value > 0 for value in annotation.get("keypoints", [])[2::3])
                 if joints and not annotation.get("iscrowd"):

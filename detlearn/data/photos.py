@@ -50,7 +50,7 @@ def load_photo(name: str) -> tuple[Any, Target]:
     import skimage
 
     catalogue = _catalogue()
-    if name not in catalogue["photos"]:
+    if name not in photo_names():
         raise ValueError(f"name: expected one of {', '.join(photo_names())}, got {name!r}")
     entry = catalogue["photos"][name]
     path = Path(skimage.__file__).parent / "data" / entry["file"]

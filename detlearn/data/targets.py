@@ -38,9 +38,14 @@ def make_target(
         ``boxes`` (`tv_tensors.BoundingBoxes`, float32), ``labels`` int64, ``image_id``, and the
         further entries.
 
+    Raises:
+        ValueError: a box of more or fewer than four numbers.
+
     >>> make_target([], [], (8, 8), 0)["boxes"].shape
     torch.Size([0, 4])
     """
+    if any(len(box) != 4 for box in boxes):
+        raise ValueError(f"image {image_id}: expected boxes of four numbers, got {boxes!r:.80}")
     corners = torch.tensor(list(boxes), dtype=torch.float32).reshape(-1, 4)  # (G, 4)
     return {
         "boxes": tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size),
@@ -66,11 +71,9 @@ def check_target(
 
     >>> check_target(make_target([(0, 0, 4, 4)], [1], (8, 8), 0), (8, 8), 9, "scene 0")
     """
-    for key in ("boxes", "labels"):
-        if key not in target:
-            raise ValueError(
-                f"{name}: expected the keys 'boxes' and 'labels', got {sorted(target)}"
-            )
+    if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
+        got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
+        raise ValueError(f"{name}: expected the keys 'boxes' and 'labels', got {got}")
     check_boxes(target["boxes"], target["labels"], size=size, num_classes=num_classes, name=name)
 
 

@@ -7,6 +7,7 @@ it for every image.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ class EvalTransform:
         self.steps = v2.Compose([v2.Resize((size, size), antialias=antialias)])
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        return _apply(self.steps, image, target)
+        return _apply(self.steps, image, _with_canvas(image, target))
 
 
 class TrainTransform:
@@ -100,7 +101,8 @@ class TrainTransform:
         self.after = v2.Compose([*mirror, v2.Resize((size, size), antialias=True)])
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        image, target = _apply(self.before, image, _only_lessons(target))
+        target = _only_lessons(_with_canvas(image, target))
+        image, target = _apply(self.before, image, target)
         if self.crop is not None and len(target["boxes"]):
             image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
         image, target = _apply(self.after, image, target)
@@ -125,7 +127,7 @@ class ShapesTransform:
         self.size, self.closest, self.zoom, self.min_size = size, closest, zoom, min_size
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        boxes = target["boxes"]
+        boxes = _with_canvas(image, target)["boxes"]
         if torch.rand(()) < 0.5:
             image, boxes = TF.horizontal_flip(image), TF.horizontal_flip(boxes)
         if torch.rand(()) < self.zoom:
@@ -152,6 +154,20 @@ def _centers_inside(boxes: Tensor, top: int, left: int, h: int, w: int) -> Tenso
     x, y = (boxes[:, :2] + boxes[:, 2:]).as_subclass(Tensor).unbind(-1)
     x, y = x / 2 - left, y / 2 - top
     return (x > 0) & (x < w) & (y > 0) & (y < h)
+
+
+def _with_canvas(image: Tensor, target: Target) -> Target:
+    """The target with boxes that v2 moves: a plain tensor would stay where it is."""
+    if not isinstance(image, Tensor) or not isinstance(target, Mapping) or "boxes" not in target:
+        got = f"{type(image).__name__} and {type(target).__name__}"
+        raise ValueError(f"expected an image tensor and a target with 'boxes', got {got}")
+    boxes = target["boxes"]
+    if not isinstance(boxes, tv_tensors.BoundingBoxes):
+        size = (image.shape[-2], image.shape[-1])
+        boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
+    if boxes.format.value != "XYXY":
+        raise ValueError(f"boxes: expected the format XYXY, got {boxes.format.value}")
+    return {**target, "boxes": boxes}
 
 
 def _apply(steps: Any, image: Tensor, target: Target) -> tuple[Tensor, Target]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from xml.etree import ElementTree
 import torch
 from torch.utils.data import Dataset
 
+from .files import path_inside, read_lines
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, make_target
 
@@ -57,7 +60,7 @@ def voc_image_sets(root: str | Path, split: str) -> list[tuple[str, str]]:
 
 
 class VocDetectionDataset(Dataset):
-    """Images and boxes of a PASCAL VOC data set, found through torchvision's ``VOCDetection``.
+    """Images and boxes of a PASCAL VOC data set, in the order of an image set.
 
     VOC counts pixels from 1 and includes the last one: an object over the whole of a 100 px
     image has xmin 1 and xmax 100.  As edges that is x1 = xmin - 1 = 0 and x2 = xmax = 100.
@@ -96,24 +99,26 @@ class VocDetectionDataset(Dataset):
         use_difficult: bool = True,
         on_bad: OnBad = "error",
     ) -> None:
-        from torchvision.datasets import VOCDetection
-
-        listed = Path(root) / "VOCdevkit" / f"VOC{year}" / "ImageSets" / "Main" / f"{image_set}.txt"
+        base = Path(root) / "VOCdevkit" / f"VOC{year}"
+        listed = base / "ImageSets" / "Main" / f"{image_set}.txt"
         if not listed.is_file():
             raise FileNotFoundError(f"{listed}: no such image set")
-        kind = "2007-test" if (year, image_set) == ("2007", "test") else year
-        if kind == "2007-test":
-            found = VOCDetection(str(root), year="2007", image_set="test", download=False)
-        else:
-            found = VOCDetection(str(root), year=year, image_set=image_set, download=False)
         names_file = Path(root) / "labels.txt"
         if class_names is None and names_file.is_file():
-            class_names = ("background", *names_file.read_text(encoding="utf-8").split())
+            class_names = _read_class_names(names_file)
         self.class_names = tuple(class_names or VOC_CLASS_NAMES)
+        if self.class_names[0] != "background":
+            raise ValueError(
+                f"class_names: expected 'background' as the first, got {self.class_names[0]!r}"
+            )
         self.transform, self.use_difficult = transform, use_difficult
-        self.images = [Path(path) for path in found.images]
+        names = read_lines(listed)
+        pictures, annotations = base / "JPEGImages", base / "Annotations"
+        self.images = [path_inside(pictures, f"{name}.jpg", str(listed)) for name in names]
         self.bad = BadBoxes(on_bad, str(listed))
-        self.objects = [self._read(Path(path)) for path in found.annotations]
+        self.objects = [
+            self._read(path_inside(annotations, f"{name}.xml", str(listed))) for name in names
+        ]
         self.bad.report()
 
     def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
@@ -131,11 +136,16 @@ class VocDetectionDataset(Dataset):
                     float(entry.findtext(f"bndbox/{side}") or "nothing")
                     for side in ("xmin", "ymin", "xmax", "ymax")
                 )
+                if not all(map(math.isfinite, (xmin, ymin, xmax, ymax))):
+                    raise ValueError(f"{xmin}, {ymin}, {xmax}, {ymax}")
             except ValueError as error:
                 raise ValueError(
                     f"{where}: bndbox has a side that is no number ({error})"
                 ) from error
-            difficult = (entry.findtext("difficult") or "0").strip() == "1"
+            mark = (entry.findtext("difficult") or "").strip() or "0"
+            if mark not in ("0", "1"):
+                raise ValueError(f"{where}: expected difficult to be 0 or 1, got {mark!r}")
+            difficult = mark == "1"
             box = (xmin - 1, ymin - 1, xmax, ymax)
             if not (box[0] < box[2] and box[1] < box[3]):
                 corners = f"{xmin}, {ymin}, {xmax}, {ymax}"
@@ -167,14 +177,31 @@ class VocDetectionDataset(Dataset):
         return self.transform(image, target) if self.transform else (image, target)
 
 
+def _read_class_names(path: Path) -> tuple[str, ...]:
+    """The background, then the names of a file with one a line."""
+    names = read_lines(path)
+    if not names:
+        raise ValueError(f"{path}: expected one class name a line, got none")
+    if "background" in names:
+        raise ValueError(f"{path}: 'background' is label 0 already; expected the others alone")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: {name!r} stands there twice")
+    return ("background", *names)
+
+
 def _parse(path: Path) -> ElementTree.Element:
     """The XML's root; entity declarations, with which a file can fill the memory, are refused."""
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such annotation") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error})") from error
+    declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)", content)
+    encoding = declared[1].decode() if declared else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise ValueError(f"{path}: not text in the encoding {encoding} ({error})") from error
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise ValueError(f"{path}: declares XML entities, which no VOC annotation needs; refused")
     try:

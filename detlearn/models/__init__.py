@@ -28,7 +28,7 @@ from .m2det import (
     M2Det,
     M2DetConfig,
 )
-from .reference_weights import load_reference_weights
+from .reference_weights import TrunkReport, load_backbone, load_reference_weights
 from .refinedet import (
     REFINEDET320_VGG16,
     REFINEDET512_VGG16,
@@ -90,8 +90,10 @@ __all__ = [
     "RefineDetConfig",
     "RefineDetPredictions",
     "SSDConfig",
+    "TrunkReport",
     "create_model",
     "list_models",
+    "load_backbone",
     "load_model",
     "load_reference_weights",
     "save_model",

@@ -84,15 +84,7 @@ class DetectorConfig:
         for name in ("score_threshold", "iou_threshold"):
             self._check_number(name, 0, 1)
         for name, length in (("image_mean", 3), ("image_std", 3), ("box_scales", 2)):
-            values = getattr(self, name)
-            if (
-                not isinstance(values, tuple)
-                or len(values) != length
-                or not all(_is_number(value) for value in values)
-                or (name != "image_mean" and min(values) <= 0)
-            ):
-                sign = "" if name == "image_mean" else "positive "
-                raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
+            _check_numbers(name, getattr(self, name), length, positive=name != "image_mean")
 
     def _check_integer(self, name: str, least: int, reason: str = "") -> None:
         value = getattr(self, name)
@@ -100,6 +92,11 @@ class DetectorConfig:
             raise ValueError(
                 f"{name}: expected an integer, at least {least}{reason}, got {value!r}"
             )
+
+    def _check_integers(self, name: str) -> None:
+        values = getattr(self, name)
+        if not isinstance(values, tuple) or not all(type(v) is int and v > 0 for v in values):
+            raise ValueError(f"{name}: expected a tuple of integers above 0, got {values!r}")
 
     def _check_number(self, name: str, low: float, high: float = math.inf) -> None:
         value = getattr(self, name)
@@ -111,6 +108,17 @@ class DetectorConfig:
         if value not in choices:
             allowed = ", ".join(repr(choice) for choice in choices)
             raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+
+
+def _check_numbers(name: str, values: object, length: int, positive: bool) -> None:
+    if (
+        not isinstance(values, tuple)
+        or len(values) != length
+        or not all(_is_number(value) for value in values)
+        or (positive and min(values) <= 0)
+    ):
+        sign = "positive " if positive else ""
+        raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
 
 
 def _is_number(value: object) -> bool:
@@ -236,8 +244,9 @@ class Detector(nn.Module):
         Raises:
             ValueError: naming the image, the box, and what is wrong with it.
         """
-        if isinstance(targets, Mapping):
-            raise ValueError("targets: expected a list with one dict an image, got one dict")
+        if not isinstance(targets, Sequence) or isinstance(targets, str):
+            got = "one dict" if isinstance(targets, Mapping) else type(targets).__name__
+            raise ValueError(f"targets: expected a list with one dict an image, got {got}")
         if len(targets) != batch_size:
             raise ValueError(
                 f"targets: expected one for each of the {batch_size} images, got {len(targets)}"
@@ -288,6 +297,9 @@ class Detector(nn.Module):
         Raises:
             ValueError: with the shapes expected.
         """
+        if not isinstance(predictions, Predictions):
+            got = type(predictions).__name__
+            raise ValueError(f"predictions: expected Predictions(logits, deltas), got {got}")
         P, K = self.config.priors.num_priors, self.config.num_classes
         logits, deltas = predictions
         B = len(logits)
@@ -473,6 +485,8 @@ def _check_image(image: Tensor, name: str, dims: int | None) -> None:
         raise ValueError(f"{name}: expected at least one pixel, got an image of shape {shape}")
     if image.dtype != torch.uint8 and not image.is_floating_point():
         raise ValueError(f"{name}: expected uint8 or floating point in [0, 1], got {image.dtype}")
+    if image.is_meta:
+        raise ValueError(f"{name}: expected pixels, got a tensor on the device meta")
     if image.is_floating_point() and image.numel():
         low, high = (float(value) for value in image.aminmax())
         if math.isnan(low) or math.isnan(high):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..losses import heatmap_loss
-from .detector import _check_image
+from .detector import _check_image, _check_numbers, _is_number
 from .layers import init_xavier
 from .pose import (
     COCO_FLIP_ORDER,
@@ -520,12 +520,19 @@ class PoseHRNetConfig(HRNetConfig):
             raise ValueError(
                 f"decoding: expected 'argmax', 'quarter' or 'dark', got {self.decoding!r}"
             )
-        if not self.sigma > 0:
+        if not _is_number(self.sigma) or self.sigma <= 0:
             raise ValueError(f"sigma: expected a positive number, got {self.sigma!r}")
-        if self.flip_order and sorted(self.flip_order) != list(range(self.num_joints)):
+        if not _is_number(self.pixel_center):
+            raise ValueError(f"pixel_center: expected a number, got {self.pixel_center!r}")
+        if self.rounded not in (True, False):
+            raise ValueError(f"rounded: expected True or False, got {self.rounded!r}")
+        for name in ("image_mean", "image_std"):
+            _check_numbers(name, getattr(self, name), 3, positive=name == "image_std")
+        order, joints = self.flip_order, range(self.num_joints)
+        whole = isinstance(order, tuple) and len(order) in (0, self.num_joints)
+        if not whole or (order and any(joint not in order for joint in joints)):
             raise ValueError(
-                f"flip_order: expected each of the {self.num_joints} joints once, "
-                f"got {self.flip_order}"
+                f"flip_order: expected each of the {self.num_joints} joints once, got {order}"
             )
         hard = self.hard_joints
         if hard is not None and not (_is_count(hard) and hard <= self.num_joints):
@@ -636,6 +643,9 @@ class PoseHRNet(nn.Module):
         Raises:
             ValueError: naming the crop whose target does not fit.
         """
+        if not isinstance(heatmaps, Tensor) or not isinstance(targets, Sequence):
+            got = f"{type(heatmaps).__name__} and {type(targets).__name__}"
+            raise ValueError(f"expected heat maps and a list of targets, got {got}")
         if len(targets) != len(heatmaps):
             raise ValueError(
                 f"targets: expected one for each of the {len(heatmaps)} crops, got {len(targets)}"
@@ -718,6 +728,9 @@ class PoseHRNet(nn.Module):
         >>> found[0]["keypoints"].shape
         torch.Size([1, 17, 3])
         """
+        if not isinstance(images, Sequence | Tensor) or not isinstance(boxes, Sequence | Tensor):
+            got = f"{type(images).__name__} and {type(boxes).__name__}"
+            raise ValueError(f"expected a list of images and one of boxes, got {got}")
         if len(images) != len(boxes):
             raise ValueError(
                 f"boxes: expected one tensor (N, 4) for each of the {len(images)} images, "

@@ -581,6 +581,8 @@ class M2DetConfig(DetectorConfig):
         self._check_choice("suppression", ("released", "corrected", "hard"))
         self._check_number("match_threshold", 0, 1)
         self._check_number("negative_ratio", 0)
+        for name in ("widths", "base_channels"):
+            self._check_integers(name)
         self._check_fit()
 
     def _check_fit(self) -> None:
@@ -595,9 +597,9 @@ class M2DetConfig(DetectorConfig):
                 "tum: the paper's ends with 1x1 convolutions that halve the channels; expected "
                 f"smooth=True and even planes, got smooth={self.smooth} and planes={self.planes}"
             )
-        if len(self.base_channels) != 2 or min(self.base_channels) < 1:
+        if len(self.base_channels) != 2:
             raise ValueError(f"base_channels: expected two widths, got {self.base_channels!r}")
-        if len(self.taps) not in (0, 2):
+        if not isinstance(self.taps, tuple) or len(self.taps) not in (0, 2):
             raise ValueError(f"taps: expected two layers, or none for the usual, got {self.taps!r}")
         expected = tum_sides(self.priors.map_sizes[0], self.num_scales)
         if self.priors.map_sizes != expected:

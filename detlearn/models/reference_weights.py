@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, overload
 import torch
 from torch import Tensor, nn
 
+from .backbones import vgg16_reduced_from_torchvision
 from .m2det import (
     M2DET320_RESNET101,
     M2DET320_VGG16,
@@ -29,7 +30,10 @@ from .m2det import (
     M2DetConfig,
 )
 
-__all__ = ["SOURCES", "Rule", "Source", "TrunkReport", "load_reference_weights", "read_tensors"]
+__all__ = [
+    "SOURCES", "Pixels", "Rule", "Source", "TrunkReport", "load_backbone", "load_reference_weights",
+    "read_tensors",
+]  # fmt: skip
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -51,6 +55,27 @@ class Rule:
     convert: Callable[[Tensor, Any], Tensor] | None = None
 
 
+class Pixels(NamedTuple):
+    """What a network was trained to see.
+
+    Attributes:
+        mean: subtracted from pixels in [0, 1]; red, green, blue.
+        std: divides them after that.
+        order: of the channels; None where nobody says.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    order: Literal["rgb", "bgr"] | None = "rgb"
+
+    def __str__(self) -> str:
+        numbers = (", ".join(f"{value:.4g}" for value in values) for values in self[:2])
+        return "mean ({}), std ({}), ".format(*numbers) + (self.order or "rgb or bgr").upper()
+
+
+_IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision's, timm's, HRNet's
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A published layout of one of our models.
@@ -60,11 +85,16 @@ class Source:
         dead: regular expressions of keys that the source holds but never uses; dropped.
         adapt: makes the source for a model's own config, where the keys depend on it; ``rules``
             are those of the preset.
+        reduce: makes weights of our layout where one tensor of theirs becomes a smaller one;
+            ``rules`` then only say by which keys the layout is recognised.
+        pixels: of a backbone that was trained alone, see `load_backbone`.
     """
 
     rules: tuple[Rule, ...]
     dead: tuple[str, ...] = ()
     adapt: Callable[[Any], Source] | None = None
+    reduce: Callable[[Mapping[str, Any]], dict[str, Tensor]] | None = None
+    pixels: Pixels | None = None
 
 
 def prior_first(values: Tensor, numbers: int) -> Tensor:
@@ -184,6 +214,19 @@ def _reducedfc_rules() -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def _classifier_rules() -> tuple[Rule, ...]:
+    """torchvision's classifying VGG-16 counts its convolutions in the same way."""
+    *convolutions, fc6, fc7 = _reducedfc_rules()
+    return (
+        *(Rule(rule.ours, f"features.{rule.theirs}") for rule in convolutions),
+        Rule(fc6.ours, r"classifier.0.\1"),
+        Rule(fc7.ours, r"classifier.3.\1"),
+    )
+
+
+# torchvision's, and timm's SE networks.  A stage that our detector has is no dead key.
+_RESNET_DEAD = (r"(layer4|fc|last_linear)\..+",)
+
 _LUUUYI_REFINEDET = Source(
     (
         # Its VGG is that Sequential, with another pool5 and another fc6.
@@ -298,7 +341,11 @@ def _hrnet_rules(prefix: str = "", ours: str = "") -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-_CLASSIFIER = (r"(incre_modules|downsamp_modules|final_layer|classifier)\..+",)
+_CLASSIFIER = (
+    r"(incre_modules|downsamp_modules|final_layer|classifier)\..+",
+    # The last module's coarser maps; a pose network asks for the finest alone.
+    r"stage4\.\d+\.fuse_layers\.[1-3]\..+",
+)
 _HRNET_POSE = Source((*_hrnet_rules(ours=r"trunk\."), Rule(r"head\.(.+)", r"final_layer.\1")))
 _HRNET_DETECTION = Source(
     (
@@ -331,38 +378,58 @@ SOURCES: dict[str, dict[str, Source]] = {
             M2DET512_RESNET50,
         )
     },
-    "torchvision": {"ssd300_vgg16": _TORCHVISION_SSD300},
+    "torchvision": {
+        "ssd300_vgg16": _TORCHVISION_SSD300,
+        # Its classifiers, for the backbones alone.
+        "VGG16": Source(
+            _classifier_rules(),
+            (r"classifier\.6\..+",),
+            reduce=vgg16_reduced_from_torchvision,
+            pixels=_IMAGENET,
+        ),
+        "ResNet50": Source((Rule(r"(.+)", r"\1"),), _RESNET_DEAD, pixels=_IMAGENET),
+        "ResNetFamily": Source((Rule(r"layers\.(.+)", r"\1"),), _RESNET_DEAD, pixels=_IMAGENET),
+        "MobileNetV2": Source((Rule(r"(.+)", r"\1"),), (r"classifier\..+",), pixels=_IMAGENET),
+    },
     # vgg16_reducedfc.pth, which most PyTorch detectors on VGG-16 start from: a backbone alone.
-    "amdegroot/ssd.pytorch": {"VGG16": Source(_reducedfc_rules())},
-    # "HRNet" is the trunk alone, for trunk_only=True.
+    # It was converted from Caffe's, which saw BGR; ssd.pytorch trains on with RGB, M2Det with BGR.
+    "amdegroot/ssd.pytorch": {
+        "VGG16": Source(
+            _reducedfc_rules(),
+            pixels=Pixels((0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255), order=None),
+        )
+    },
+    # "HRNet" is the trunk alone, for trunk_only=True and load_backbone.
     "leoxiaobin/deep-high-resolution-net.pytorch": {
         "pose_hrnet_w32": _HRNET_POSE,
         "pose_hrnet_w48": _HRNET_POSE,
-        "HRNet": Source(_hrnet_rules()),
+        "HRNet": Source(_hrnet_rules(), _CLASSIFIER, pixels=_IMAGENET),
     },
     "HRNet/HRNet-Object-Detection": {
         "hrnetv2p_w18": _HRNET_DETECTION,
         "hrnetv2p_w32": _HRNET_DETECTION,
         "hrnetv2p_w40": _HRNET_DETECTION,
-        "HRNet": Source(_hrnet_rules("backbone.")),
+        "HRNet": Source(_hrnet_rules("backbone."), (r"(neck|\w+_head)\..+",), pixels=_IMAGENET),
     },
-    "timm": {"HRNet": Source(_hrnet_rules(), dead=_CLASSIFIER)},
+    "timm": {"HRNet": Source(_hrnet_rules(), _CLASSIFIER, pixels=_IMAGENET)},
 }
 """Source, then name of our model, or class of our backbone."""
 
 
 class TrunkReport(NamedTuple):
-    """What became of a trunk's weights, see `load_reference_weights`.
+    """What became of a trunk's weights, see `load_reference_weights` and `load_backbone`.
 
     Attributes:
         loaded: our keys that the checkpoint filled.
         untouched: our other keys, which stay as they were.
         unused: keys of the checkpoint that the trunk has no place for.
+        notes: what else there is to say, a sentence each.
     """
 
     loaded: tuple[str, ...]
     untouched: tuple[str, ...]
     unused: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -370,6 +437,7 @@ class TrunkReport(NamedTuple):
             f"{len(self.untouched)} not in the checkpoint, left as they were: "
             f"{_families(self.untouched)}\n"
             f"{len(self.unused)} of the checkpoint not used: {_families(self.unused)}"
+            + "".join(f"\n{note}" for note in self.notes)
         )
 
 
@@ -412,7 +480,8 @@ def load_reference_weights(
         from torchvision.models.detection import SSD300_VGG16_Weights as W
         load_reference_weights(model, W.COCO_V1.get_state_dict(), source="torchvision")
 
-    The file from which most PyTorch detectors on VGG-16 start their training::
+    The file from which most PyTorch detectors on VGG-16 start their training (`load_backbone`
+    does the same, and minds the pixels)::
 
         load_reference_weights(model.backbone, "vgg16_reducedfc.pth", "amdegroot/ssd.pytorch")
 
@@ -438,12 +507,7 @@ def load_reference_weights(
     """
     trunk = _trunk_of(model) if trunk_only else None
     layout = _find_source(model, source, trunk_only)
-    if isinstance(state_dict_or_path, Mapping):
-        name, checkpoint = "state dict", state_dict_or_path
-    else:
-        path = Path(state_dict_or_path)
-        name, checkpoint = str(path), _read_checkpoint(path)
-    theirs = _unpack(checkpoint, name)
+    theirs, name = _open(state_dict_or_path)
     if trunk is not None:
         return _load_trunk(model, *trunk, theirs, name, layout)
     load_strictly(model, theirs, name, layout)
@@ -464,6 +528,178 @@ def _load_trunk(
         untouched=tuple(key for key in model.state_dict() if key not in set(loaded)),
         unused=tuple(key for key in tensors if key not in set(wanted)),
     )
+
+
+def load_backbone(
+    model: nn.Module,
+    state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
+    source: str | None = None,
+) -> TrunkReport:
+    """Fill a model's backbone, and nothing else, with weights learned on ImageNet.
+
+    Every published recipe starts so.  The files, which nothing here downloads:
+
+    * VGG-16 (SSD, RefineDet, M2Det): ``vgg16_reducedfc.pth``, or torchvision's
+      ``vgg16-397923af.pth``, whose fc6 and fc7 are thinned out by
+      `detlearn.models.vgg16_reduced_from_torchvision`.
+    * ResNet (SSD, M2Det) and MobileNetV2 (SSDLite): torchvision's.
+    * HRNet (pose networks, pyramids, SSD): the trunks of
+      leoxiaobin/deep-high-resolution-net.pytorch and timm, or that of a detector of
+      HRNet/HRNet-Object-Detection.
+
+    A classifier's last layers are left out.  Where the file learned from other pixels than
+    ``model.normalize`` gives, the first layer is refitted: on the same picture it then says what
+    it said there, except at the border, where the padding stands for each one's own mean colour.
+
+    Args:
+        model: what `create_model` made, with any number of classes.
+        state_dict_or_path: as in `load_reference_weights`.
+        source: the layout, one of `SOURCES`; None recognises it from the keys.
+
+    Returns:
+        a report, whose text says what was loaded, what was left as it was, what of the file was
+        not used, and whether the first layer was refitted.
+
+    Raises:
+        FileNotFoundError: if there is no file.
+        ValueError: if no backbone is published for the model, the file cannot be read, is of no
+            known layout, holds NaN, or its keys do not match: all that are missing, unexpected
+            or of another shape at once.  The model is then unchanged.
+
+    **Deviation:** VDIGPKU/M2Det feeds torchvision's ResNets pixels that they have never seen (BGR,
+    0 to 255).  Whether ``vgg16_reducedfc.pth`` wants RGB or BGR is not known: both are in use, and
+    the model's own order is kept.
+
+    >>> import torchvision
+    >>> from detlearn import create_model
+    >>> model = create_model("ssdlite300_mobilenet_v2", num_classes=5)
+    >>> classifier = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    >>> print(load_backbone(model, classifier))  # doctest: +ELLIPSIS
+    312 tensors loaded
+    180 not in the checkpoint, left as they were: extras.0, ..., head.logits, head.deltas
+    2 of the checkpoint not used: classifier.1
+    layout: torchvision
+    """
+    part, place = _backbone_of(model)
+    layouts = _layouts_of(part)
+    if source is not None and source not in layouts:
+        raise ValueError(
+            f"source: for {type(part).__name__}, the backbone of {_name_of(model)}, expected one "
+            f"of {', '.join(layouts)}, got {source!r}"
+        )
+    theirs, name = _open(state_dict_or_path)
+    sources = (source,) if source is not None else _recognise(part, layouts, theirs, name)
+    layout = layouts[sources[0]]
+    own = part.state_dict()
+    wanted = {one for key in own for one in _translate(key, layout)[0]}
+    for key in wanted - theirs.keys():
+        if key.endswith(".num_batches_tracked"):  # not yet counted when some of the files were made
+            theirs[key] = torch.tensor(0)
+    bad = [
+        key
+        for key, value in theirs.items()
+        if isinstance(value, Tensor)
+        and key in wanted
+        and not value.cpu().sum(dtype=torch.float64).isfinite()
+    ]
+    if bad:
+        raise ValueError(f"{name}: not all numbers are finite in {', '.join(bad)}")
+    load_strictly(part, theirs, name, layout)
+    notes = ["layout: " + " or ".join(sources)]
+    if layout.pixels is not None and (refitted := _refit_first_layer(model, part, layout.pixels)):
+        notes.append(refitted)
+    return TrunkReport(
+        loaded=tuple(place + key for key in own),
+        untouched=tuple(key for key in model.state_dict() if not key.startswith(place)),
+        unused=tuple(key for key in theirs if key not in wanted),
+        notes=tuple(notes),
+    )
+
+
+def _layouts_of(part: nn.Module) -> dict[str, Source]:
+    """Sources that have weights for a backbone."""
+    kind = type(part).__name__
+    return {source: models[kind] for source, models in SOURCES.items() if kind in models}
+
+
+def _backbone_of(model: nn.Module) -> tuple[nn.Module, str]:
+    """The part of a model that has published weights, and the beginning of its keys."""
+    name = _name_of(model)
+    if name.endswith("_tiny"):
+        raise ValueError(
+            f"{name}: there is no published backbone for it; the tiny models are ours and learn "
+            "from nothing"
+        )
+    for place in ("trunk", "backbone.trunk", "backbone"):
+        with contextlib.suppress(AttributeError):
+            part = model.get_submodule(place)
+            if _layouts_of(part):
+                return part, f"{place}."
+    kind = type(getattr(model, "backbone", model)).__name__
+    raise ValueError(f"{name}: no published weights are known for its backbone, {kind}")
+
+
+def _recognise(
+    part: nn.Module, layouts: Mapping[str, Source], tensors: Mapping[str, Any], name: str
+) -> tuple[str, ...]:
+    """The sources whose layout the keys come nearest to; several where it is the same."""
+    found = {
+        source: sum(
+            one in tensors for key in part.state_dict() for one in _translate(key, layout)[0]
+        )
+        for source, layout in layouts.items()
+    }
+    most = max(found.values())
+    if most == 0:
+        raise ValueError(
+            f"{name}: expected weights of {type(part).__name__} in the layout of "
+            f"{' or '.join(layouts)}, got the keys {', '.join(map(str, list(tensors)[:3]))}, ..."
+        )
+    return tuple(source for source, number in found.items() if number == most)
+
+
+def _refit_first_layer(model: Any, part: nn.Module, theirs: Pixels) -> str | None:
+    """Make a backbone that was trained on other pixels understand those of the model.
+
+    With u our input and ``gain * u + shift`` theirs, a convolution's answer to theirs is that of
+    the weights ``w * gain`` to ours, and a constant.  A bias takes the constant.  So does the
+    running mean of a BatchNorm; and there the weights keep their size, and thereby their pace of
+    learning, since the running statistics can be scaled instead.
+
+    Returns:
+        what was done; None for nothing.
+    """
+    if not hasattr(model, "image_mean"):  # a pyramid alone is given normalised images
+        return None
+    config = model.config
+    ours = Pixels(config.image_mean, config.image_std, getattr(config, "channel_order", "rgb"))
+    their_std = torch.tensor(theirs.std, dtype=torch.float64)
+    gain = torch.tensor(ours.std) / their_std  # (3,)
+    shift = (torch.tensor(ours.mean) - torch.tensor(theirs.mean)) / their_std  # (3,)
+    swapped = theirs.order not in (None, ours.order)
+    if not swapped and max((gain - 1).abs().max(), shift.abs().max()) < 1e-3:
+        return None
+    conv: Any
+    norm: Any
+    conv, norm = [m for m in part.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)][:2]
+    if ours.order == "bgr":
+        gain, shift = gain.flip(0), shift.flip(0)
+    with torch.no_grad():
+        weight = conv.weight.cpu().double()  # (C, 3, H, W)
+        if swapped:
+            weight = weight.flip(1)  # (C, 3, H, W)
+        constant = (weight * shift[:, None, None]).sum((1, 2, 3))  # (C,)
+        weight = weight * gain[:, None, None]  # (C, 3, H, W)
+        if conv.bias is not None:
+            conv.bias.copy_(conv.bias.cpu() + constant)
+        else:
+            scale = 1 / gain.mean()
+            weight = weight * scale  # (C, 3, H, W)
+            mean, variance = norm.running_mean.cpu(), norm.running_var.cpu()  # (C,)
+            norm.running_mean.copy_(scale * (mean - constant))
+            norm.running_var.copy_(scale**2 * (variance + norm.eps) - norm.eps)
+        conv.weight.copy_(weight)
+    return f"first layer refitted from pixels of {theirs} to {ours}"
 
 
 def _trunk_of(model: nn.Module) -> tuple[nn.Module, str]:
@@ -490,6 +726,18 @@ def load_strictly(
     Raises:
         ValueError: with one line for each kind of difference.
     """
+    model.load_state_dict(compare_strictly(model, tensors, name, layout), strict=True)
+
+
+def compare_strictly(
+    model: nn.Module, tensors: Mapping[str, Any], name: str, layout: Source | None = None
+) -> dict[str, Tensor]:
+    """The state dict that `load_strictly` loads; the model may be without memory, on ``meta``."""
+    if layout is not None and layout.reduce is not None:
+        try:
+            tensors, layout = layout.reduce(tensors), None
+        except ValueError as error:
+            raise ValueError(str(error).replace("state dict", name, 1)) from None
     own = model.state_dict()
     loaded: dict[str, Tensor] = {}
     expected: set[str] = set()
@@ -529,7 +777,7 @@ def load_strictly(
         raise ValueError(
             f"{name}: the weights do not fit {_name_of(model)}\n  " + "\n  ".join(problems)
         )
-    model.load_state_dict(loaded, strict=True)
+    return loaded
 
 
 def _translate(
@@ -551,7 +799,7 @@ def _name_of(model: nn.Module) -> str:
 
 def _find_source(model: nn.Module, source: str, trunk_only: bool = False) -> Source:
     name = "HRNet" if trunk_only else _name_of(model)
-    if source not in SOURCES:
+    if not isinstance(source, str) or source not in SOURCES:
         raise ValueError(f"source: expected one of {', '.join(SOURCES)}, got {source!r}")
     if name not in SOURCES[source] and list(SOURCES[source]) == ["HRNet"]:
         raise ValueError(
@@ -563,7 +811,7 @@ def _find_source(model: nn.Module, source: str, trunk_only: bool = False) -> Sou
         if backbone is not None and type(backbone).__name__ in SOURCES[source]:
             raise ValueError(
                 f"source: {source} has weights for the backbone alone, not for {name}: "
-                "load_reference_weights(model.backbone, ...)"
+                "load_backbone(model, ...)"
             )
         fitting = [known for known, models in SOURCES.items() if name in models]
         raise ValueError(
@@ -623,6 +871,19 @@ def _check_file(path: Path) -> None:
         raise FileNotFoundError(f"{path}: there is no such file")
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, got a folder")
+
+
+def _open(
+    state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
+) -> tuple[dict[str, Any], str]:
+    """The state dict given, or that inside a file, and what messages call it."""
+    if isinstance(state_dict_or_path, Mapping):
+        return _unpack(state_dict_or_path, "state dict"), "state dict"
+    if not isinstance(state_dict_or_path, str | os.PathLike):
+        got = type(state_dict_or_path).__name__
+        raise ValueError(f"state_dict_or_path: expected a state dict or a file, got {got}")
+    path = Path(state_dict_or_path)
+    return _unpack(_read_checkpoint(path), str(path)), str(path)
 
 
 def _unpack(checkpoint: Any, name: str) -> dict[str, Any]:

@@ -271,6 +271,7 @@ class RefineDetConfig(DetectorConfig):
         self._check_number("match_threshold", 0, 1)
         self._check_number("negative_ratio", 0)
         self._check_number("encode_eps", 0)
+        self._check_integers("widths")
         sides = self.priors.map_sizes
         if self.tcb_channels is not None:
             self._check_integer("tcb_channels", 1)
@@ -538,7 +539,10 @@ class RefineDet(Detector):
         """
         names = RefineDetPredictions._fields
         if not isinstance(predictions, tuple) or len(predictions) != len(names):
-            raise ValueError(f"predictions: expected the {len(names)} tensors {', '.join(names)}")
+            raise ValueError(
+                f"predictions: expected the {len(names)} tensors {', '.join(names)}, "
+                f"got {type(predictions).__name__}"
+            )
         B, P = len(predictions[0]), self.config.priors.num_priors
         expected = [(B, P, numbers) for numbers in (2, 4, self.config.num_classes, 4)]
         for name, part, shape in zip(names, predictions, expected, strict=True):

@@ -103,12 +103,14 @@ class SSDConfig(DetectorConfig):
         self._check_number("negative_ratio", 0)
         if self.l2norm_scale is not None:
             self._check_number("l2norm_scale", 0)
+        self._check_integers("widths")
         if (self.backbone == "tiny") != bool(self.widths):
             raise ValueError(
                 f"widths: expected for the backbone 'tiny' only, got {self.widths} "
                 f"for {self.backbone!r}"
             )
-        if (self.backbone == "hrnetv2p") != isinstance(self.hrnet, HRNetV2pConfig):
+        wanted = HRNetV2pConfig if self.backbone == "hrnetv2p" else type(None)
+        if not isinstance(self.hrnet, wanted):
             raise ValueError(
                 f"hrnet: expected an HRNetV2pConfig for the backbone 'hrnetv2p' only, "
                 f"got {type(self.hrnet).__name__} for {self.backbone!r}"

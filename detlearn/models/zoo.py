@@ -8,9 +8,12 @@ import difflib
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 from ..boxes import PriorConfig
 from .detector import Detector
@@ -36,7 +39,7 @@ from .m2det import (
     M2DET_TINY,
     M2Det,
 )
-from .reference_weights import load_strictly, read_tensors
+from .reference_weights import compare_strictly, load_strictly, read_tensors
 from .refinedet import REFINEDET320_VGG16, REFINEDET512_VGG16, REFINEDET_TINY, RefineDet
 from .ssd import (
     SSD,
@@ -132,7 +135,8 @@ def create_model(name: str, **overrides: Any) -> Any:
         if key in ("weights", "pretrained", "weights_backbone"):
             raise ValueError(
                 f"{key}: create_model never downloads and starts with random weights; "
-                "load_model reads a file of ours, load_reference_weights a published one"
+                "load_model reads a file of ours, load_reference_weights a published one, "
+                "load_backbone ImageNet's for its backbone"
             )
         if key not in fields:
             raise ValueError(f"{key}: {name} has no such setting; {_suggest(key, fields)}")
@@ -218,14 +222,25 @@ def load_model(path: str | os.PathLike[str]) -> Any:
             "of a published repository there is load_reference_weights(model, path, source=...)"
         )
     try:
-        overrides = json.loads(metadata["overrides"])
+        overrides = _parse_json(metadata["overrides"])
         if not isinstance(overrides, dict):
-            raise ValueError("overrides: expected a JSON object")
-        model = create_model(metadata["model"], **overrides)
-        if "class_names" in metadata:
-            model.class_names = _parse_class_names(metadata["class_names"], model, "class_names")
+            raise ValueError(
+                f"overrides: expected a JSON object, got {metadata['overrides'][:60]!r}"
+            )
+        # Shapes first: settings that somebody made up must not ask for all the memory there is.
+        with torch.device("meta"):
+            draft = create_model(metadata["model"], **overrides)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
+    compare_strictly(draft, tensors, str(path))
+    try:
+        model = create_model(metadata["model"], **overrides)
+    except (RuntimeError, MemoryError) as error:
+        raise ValueError(f"{path}: there is no memory for {metadata['overrides'][:60]}") from error
+    if "class_names" in metadata:
+        model.class_names = _parse_class_names(
+            metadata["class_names"], model, f"{path}: class_names"
+        )
     load_strictly(model, tensors, str(path))
     return model.eval()
 
@@ -237,12 +252,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         path: its folder is made if there is none.
         content: what the file shall hold.
 
+    Raises:
+        IsADirectoryError: there is a folder of that name.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomically(Path(folder) / "run" / "note.txt", b"done")
     ...     print((Path(folder) / "run" / "note.txt").read_text())
     done
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a file, got a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, hence on the same disk: only there is replacing one step.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -251,11 +271,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace_file(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """``os.replace``; on Windows a file that somebody is reading is asked for again, briefly."""
+    for pause in (0.1, 0.4, 1.5):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    os.replace(source, target)
 
 
 def _sort_metadata(content: bytes) -> bytes:
@@ -306,15 +337,20 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
+def _parse_json(text: str) -> Any:
+    """What a text says; None for what is no JSON, or nested so deep that it was made to harm."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _parse_class_names(
     text: str, model: Detector | PoseHRNet | HRNetV2p, name: str
 ) -> tuple[str, ...]:
     if not isinstance(model, Detector):
         raise ValueError(f"{name}: {model.config.name} knows no classes")
-    try:
-        names = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a JSON list of names, got {text[:60]!r}") from error
+    names = _parse_json(text)
     if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
         raise ValueError(f"{name}: expected a JSON list of names, got {text[:60]!r}")
     if len(names) != model.config.num_classes:

@@ -7,9 +7,9 @@ stands before it: ``torch.load`` itself does not notice a flipped bit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
-import os
 import random
 import time
 import warnings
@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..models.zoo import write_atomically
+from ..models.zoo import replace_file, write_atomically
 
 __all__ = ["RunFolder", "get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
 
 FORMAT = "detlearn checkpoint 2"
 SUM = b"sha256 "  # begins the archive's comment
 COMMENT = len(SUM) + 64
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 def get_rng_state() -> dict[str, Any]:
@@ -114,6 +115,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds, for one reason each
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+            raise  # the file may well be whole
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"{path}: not a whole, safe checkpoint file ({reason})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -132,6 +135,33 @@ def write(path: Path, content: bytes) -> None:
         raise OSError(
             error.errno, f"{path} cannot be written ({reason}); what was saved before is whole"
         ) from error
+
+
+def _lock(folder: Path) -> Any:
+    """The folder's lock, held by this process; None on a drive that knows no locks."""
+    from filelock import FileLock, Timeout
+
+    file = str(folder / ".lock")
+    try:
+        # A file that marks a lock, which newer versions fall back to, outlives a killed process.
+        lock = FileLock(file, timeout=0, fallback_to_soft=False)  # type: ignore[call-arg]
+    except TypeError:
+        lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+        return lock
+    except Timeout as error:
+        raise ValueError(
+            f"{folder}: another process is training into this folder; choose another one"
+        ) from error
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+    warnings.warn(
+        f"{folder}: this drive knows no locks; see to it that only one run writes here",
+        stacklevel=3,
+    )
+    return None
 
 
 class RunFolder:
@@ -167,28 +197,16 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         if self.path is None:
             return self
-        from filelock import FileLock, Timeout
-
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / "probe", b"")
             (self.path / "probe").unlink(missing_ok=True)
-            self.lock = FileLock(self.path / ".lock", timeout=0)
-            self.lock.acquire()
-        except Timeout as error:
-            raise ValueError(
-                f"{self.path}: another process is training into this folder; choose another one"
-            ) from error
-        except NotImplementedError:  # some network drives know no locks
-            warnings.warn(
-                f"{self.path}: this drive knows no locks; see to it that only one run writes here",
-                stacklevel=2,
-            )
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(
                 error.errno, f"{self.path} is no folder that can be written to ({reason})"
             ) from error
+        self.lock = _lock(self.path)
         for left_behind in self.path.glob(".*.tmp"):  # by a process that was killed in a write
             with contextlib.suppress(OSError):
                 left_behind.unlink()
@@ -205,8 +223,9 @@ class RunFolder:
 
     @property
     def in_use(self) -> bool:
-        """Whether it holds a run."""
-        return bool(self._checkpoints())
+        """Whether it holds a run, or the weights of one."""
+        finished = self.path is not None and (self.path / "model.safetensors").exists()
+        return finished or bool(self._checkpoints())
 
     def newest(self) -> dict[str, Any] | None:
         """The newest whole state, None if there is none; a damaged file is set aside.
@@ -226,7 +245,7 @@ class RunFolder:
                     f"{path.stem}.damaged",
                     stacklevel=2,
                 )
-                os.replace(path, path.with_suffix(".damaged"))
+                replace_file(path, path.with_suffix(".damaged"))
         return None
 
     def save(self, state: dict[str, Any]) -> None:
@@ -237,8 +256,8 @@ class RunFolder:
         new, last = self.path / "new.pt", self.path / "last.pt"
         save_checkpoint(new, state)
         if last.exists():
-            os.replace(last, self.path / "previous.pt")
-        os.replace(new, last)
+            replace_file(last, self.path / "previous.pt")
+        replace_file(new, last)
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - started
 

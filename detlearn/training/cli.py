@@ -6,7 +6,9 @@ import argparse
 import dataclasses
 import json
 import platform
+import warnings
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 import torchvision
 
-from .. import __version__, create_model, list_models, load_model
+from .. import __version__, create_model, list_models, load_backbone, load_model
 from ..data import (
     COCO_AUGMENTATION,
     SHAPES_AUGMENTATION,
@@ -33,8 +35,9 @@ from ..data import (
 )
 from ..models import PoseHRNet
 from ..models.zoo import write_atomically
+from .checkpoint import RunFolder
 from .config import TrainConfig
-from .distributed import join, num_processes, pick_device, process_rank
+from .distributed import join, num_processes, pick_device, process_rank, tell
 from .evaluate import evaluate, evaluate_pose
 from .logs import LOGS
 from .loop import History, train
@@ -190,6 +193,16 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
     return model, people, validation, scorer
 
 
+def begin_with_backbone(args: argparse.Namespace, model: Any) -> None:
+    """Give a new run the backbone of ``--backbone``; one that goes on has better weights."""
+    goes_on = args.resume and tell(RunFolder(args.out).in_use)
+    text = f"the run goes on from its checkpoint, {args.backbone} is not read"
+    if not goes_on:
+        text = f"{args.backbone}: {load_backbone(model, args.backbone)}"
+    if process_rank() == 0:
+        print(text)
+
+
 def run_train(args: argparse.Namespace) -> None:
     """``[torchrun --nproc-per-node N] -m detlearn train MODEL --data DATA --out RUN``."""
     if args.recipe is not None and args.recipe not in RECIPES:
@@ -200,10 +213,14 @@ def run_train(args: argparse.Namespace) -> None:
         for field in dataclasses.fields(config)
         if (value := getattr(args, field.name, None)) is not None
     }
+    if len(changes.get("drop", ())) == 1:  # one for all milestones
+        changes["drop"] = changes["drop"][0]
     config = dataclasses.replace(config, **changes)
     with join(args.device) as device:  # before the work of minutes, not after it
         prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
         model, dataset, validation, score = prepare(args, config.seed)
+        if args.backbone is not None:
+            begin_with_backbone(args, model)
         # A network that is taught through heat maps draws no boxes.
         draw = None if validation is None or prepare is prepare_pose else args.draw
         _train(args, config, device, model, dataset, score, draw and partial(draw, validation))
@@ -222,18 +239,28 @@ def _train(
         "command": args.command_line, "model": args.model, "data": args.data,
         "config": dataclasses.asdict(config), "versions": versions(),
         "processes": num_processes(), "finished": False,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }  # fmt: skip
+
+    file = out / "run.json"
+    if first and args.resume and file.is_file():  # how it began stands
+        before = json.loads(file.read_text(encoding="utf-8"))
+        again = {key: record[key] for key in ("command", "versions", "processes", "started")}
+        record = before | {"finished": False, "resumed": [*before.get("resumed", []), again]}
 
     def write(history: History) -> None:
         seconds = sum(row["seconds"] for row in history)
         record.update(seconds=round(seconds, 1), scores=history[-1])
-        write_atomically(out / "run.json", (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(file, (json.dumps(record, indent=1) + "\n").encode())
 
     def after_epoch(history: History, model: Any) -> None:
         write(history)
         if draw is not None and args.samples:
             picture = out / "samples" / f"epoch-{len(history):03d}.png"
-            draw(model, range(args.samples), picture)
+            try:
+                draw(model, range(args.samples), picture)
+            except OSError as error:  # no reason to end a training
+                warnings.warn(f"{picture}: not written ({error})", stacklevel=1)
 
     history = train(
         model, dataset, config, out=out, resume=args.resume, evaluate=score,
@@ -283,13 +310,18 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
-    p.add_argument("--recipe", help="another than the model's own, see the command recipes")
+    p.add_argument("--backbone", metavar="FILE", help="weights learned on ImageNet to begin with; "
+                   "the command recipes says which")  # fmt: skip
+    p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")
+    recipe = p.add_argument_group(
+        "recipe", "what to change in it; detlearn.training.TrainConfig says what each means"
+    )
     for field in dataclasses.fields(TrainConfig):
         kind, many = str(field.type), "tuple" in str(field.type)
         take = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
         take = take or (float if "float" in kind else str)
-        p.add_argument(f"--{field.name.replace('_', '-')}", type=take, nargs="+" if many else None,
-                       help=f"default {field.default}, or the model's recipe")  # fmt: skip
+        name = f"--{field.name.replace('_', '-')}"
+        recipe.add_argument(name, type=take, nargs="+" if many else None, metavar=_metavar(kind))
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
     p.add_argument("--evaluate-every", type=int, default=5, help="epochs between two scores")
     p.add_argument("--no-eval", action="store_true", help="do not score while training")
@@ -318,6 +350,12 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     _common(p)
+
+
+def _metavar(kind: str) -> str:
+    if "Literal" in kind:
+        return "NAME"
+    return "yes|no" if kind == "bool" else "N" if "int" in kind else "X"
 
 
 def _yes_or_no(text: str) -> bool:

@@ -65,17 +65,31 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
+            if not (type(getattr(self, name)) is int and getattr(self, name) >= 1):
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)!r}")
+        for name in ("warmup_steps", "seed"):
+            if not (type(getattr(self, name)) is int and getattr(self, name) >= 0):
+                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)!r}")
         for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup_steps"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+            if not (_is_number(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"{name}: expected a positive number, got {value!r}")
+        if math.isinf(self.learning_rate):
+            raise ValueError("learning_rate: expected a finite number, got inf")
+        if not (_is_number(self.weight_decay) and 0 <= self.weight_decay < math.inf):
+            raise ValueError(f"weight_decay: expected 0 or more, got {self.weight_decay!r}")
         for name in ("momentum", "ema", "warmup_factor"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 0 to below 1, got {getattr(self, name)}")
+            if not (_is_number(value := getattr(self, name)) and 0 <= value < 1):
+                raise ValueError(f"{name}: expected 0 to below 1, got {value!r}")
+        for name in ("nesterov", "decay_everything"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}: expected True or False, got {getattr(self, name)!r}")
+        if not (
+            isinstance(self.milestones, tuple) and all(type(m) is int for m in self.milestones)
+        ):
+            raise ValueError(f"milestones: expected a tuple of epochs, got {self.milestones!r}")
+        drops = self.drop if isinstance(self.drop, tuple) else (self.drop,)
+        if not all(_is_number(factor) and 0 < factor <= 1 for factor in drops):
+            raise ValueError(f"drop: expected factors above 0, at most 1, got {self.drop!r}")
         choices = {
             "optimizer": ("sgd", "adam", "adamw"),
             "schedule": ("cosine", "flat", "steps", "constant"),
@@ -89,6 +103,10 @@ class TrainConfig:
                 f"drop: expected one factor, or {len(self.milestones)}, one for each of "
                 f"milestones, got {self.drop}"
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -> float:

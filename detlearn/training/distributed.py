@@ -45,7 +45,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(
             f"device: {str(name)!r} cannot be used on this machine "
             f"({str(error).splitlines()[0]}); leave it out to get the best there is"
@@ -70,18 +70,20 @@ def join(device: str | torch.device | None = None) -> Iterator[torch.device]:
     ...     device, num_processes(), process_rank()
     (device(type='cpu'), 1, 0)
     """
-    device = pick_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield device
+        yield pick_device(device)
         return
-    if device.type == "cuda" and device.index is None:
+    if device in (None, "cuda") and torch.cuda.is_available():
         number = int(os.environ["LOCAL_RANK"])
         if number >= torch.cuda.device_count():
             raise ValueError(
                 f"torchrun: expected at most as many processes as GPUs, "
                 f"{torch.cuda.device_count()}, got a process number {number + 1}"
             )
-        device = torch.device("cuda", number)
+        device = f"cuda:{number}"
+    device = pick_device(device or "cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device: expected cpu or cuda for several processes, got {device.type}")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +28,8 @@ class CsvLog:
     def __init__(self, folder: Path, step: int) -> None:
         self.folder, self.file = folder, folder / "steps.csv"
         if self.file.exists():
-            header, *rows = self.file.read_text(encoding="utf-8").splitlines() or [""]
+            whole, _, _ = self.file.read_text(encoding="utf-8").rpartition("\n")
+            header, *rows = whole.splitlines() or [""]
             kept = [row for row in rows if row.split(",")[0].isdigit() and _step(row) <= step]
             write(self.file, "".join(f"{row}\n" for row in [header, *kept]).encode())
 
@@ -41,7 +43,10 @@ class CsvLog:
     def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the table of all epochs."""
         columns = list(dict.fromkeys(name for row in history for name in row))
-        write(self.folder / "history.csv", _csv(history, columns).encode())
+        try:
+            write(self.folder / "history.csv", _csv(history, columns).encode())
+        except OSError as error:  # open in a spreadsheet, say: the next epoch writes it anew
+            warnings.warn(str(error), stacklevel=2)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -29,7 +31,7 @@ from .checkpoint import RunFolder, get_rng_state, set_rng_state
 from .config import TrainConfig, build_optimizer, learning_rate_factor
 from .logs import LogKind, open_logs
 from .nonfinite import name_of, save_batch
-from .signals import Interruptible
+from .signals import Interruptible, start_worker
 
 __all__ = ["SCORES", "History", "train", "train_step"]
 
@@ -97,6 +99,9 @@ def train(
     """
     from tqdm.auto import tqdm
 
+    for name, every in (("evaluate_every", evaluate_every), ("checkpoint_every", checkpoint_every)):
+        if every < 1:
+            raise ValueError(f"{name}: expected at least 1, got {every}")
     device = distributed.pick_device(device)
     writer = distributed.process_rank() == 0
     steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
@@ -119,7 +124,11 @@ def train(
     sums: dict[str, float] = {}
     history: History = []
 
-    with RunFolder(out if writer else None) as folder, Interruptible() as interruptible:
+    with (
+        RunFolder(out if writer else None) as folder,
+        Interruptible() as interruptible,
+        ExitStack() as closing,
+    ):
         if folder.in_use and not resume:
             raise ValueError(
                 f"{folder.path}: holds a run already; resume it, or choose another folder"
@@ -128,18 +137,20 @@ def train(
         if state is not None:
             check_same_run(state, model, dataset, config, Path(out or "") / "last.pt")
             for name, part in parts.items():
-                part.load_state_dict(state[name])
+                if state[name]:  # a scaler that was not needed then has no state
+                    part.load_state_dict(state[name])
             position, sums, history = state["position"], state["sums"], state["history"]
             set_rng_state(state["rng"])
         logs = open_logs(loggers, folder.path, schedule.last_epoch) if writer else []
+        for one in logs:
+            closing.callback(one.close)
 
         def save() -> None:
             if folder.path is None:
                 return
             folder.save({name: part.state_dict() for name, part in parts.items()} | {
                 "position": position, "sums": sums, "history": history, "rng": get_rng_state(),
-                "config": dataclasses.asdict(config), "name": model.config.name,
-                "images": len(dataset),
+                "config": dataclasses.asdict(config), **identity(model, dataset),
             })  # fmt: skip
 
         while position["epoch"] < config.epochs:
@@ -203,13 +214,13 @@ def train(
             save()
             if after_epoch is not None and writer:
                 after_epoch(history, shown)
-        for one in logs:
-            one.close()
         if average is not None:
             model.load_state_dict(average.module.state_dict())
         model.eval().to(memory_format=torch.contiguous_format)
         if folder.path is not None:
             save_model(model, folder.path / "model.safetensors", settings(config))
+        if interruptible.requested:  # after the last step, while something was drawn
+            raise KeyboardInterrupt(interruptible.requested)
     return history
 
 
@@ -237,7 +248,7 @@ def train_step(
         the parts of the loss before the step.
 
     Raises:
-        FloatingPointError: the loss is NaN or infinite; the weights are as before.
+        FloatingPointError: the loss or its gradient is NaN or infinite; the weights are as before.
 
     >>> from detlearn import create_model
     >>> model = create_model("ssd_tiny").train()
@@ -263,7 +274,9 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()
     scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if not scaler.is_enabled():  # which passes over such a step, and tries a smaller enlargement
+        check_finite(norm, losses, targets, "gradient")
     scaler.step(optimizer)
     scaler.update()
     return {name: float(part.detach()) for name, part in losses.items()}
@@ -367,6 +380,16 @@ def batch_indices(dataset: Any, config: TrainConfig, epoch: int) -> list[list[in
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) < size else batches
 
 
+@contextmanager
+def generators_restored() -> Iterator[None]:
+    """Put the global generators of torch, numpy and Python back to where they were."""
+    theirs = np.random.get_state(), random.getstate()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[]):
+        yield
+    np.random.set_state(theirs[0])  # noqa: NPY002
+    random.setstate(theirs[1])
+
+
 class _Seeded(Dataset):
     """A data set whose augmentation draws from ``(seed, epoch, index)``."""
 
@@ -376,9 +399,12 @@ class _Seeded(Dataset):
     def __getitems__(self, indices: list[int]) -> list[Any]:
         """A batch; the loader asks for this if it is there."""
         items = []
-        with torch.random.fork_rng(devices=[]):
+        with generators_restored():
             for index in indices:
-                torch.manual_seed(mix(self.seed, self.epoch, index))
+                seed = mix(self.seed, self.epoch, index)
+                torch.manual_seed(seed)
+                np.random.seed(seed % 2**32)  # noqa: NPY002
+                random.seed(seed)
                 items.append(self.dataset[index])
         return items
 
@@ -395,6 +421,7 @@ def load_batches(
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=device.type == "cuda",
+        worker_init_fn=start_worker,
         generator=torch.Generator(),  # or it would draw from the global generator
     )
     for images, targets in loader:
@@ -446,24 +473,39 @@ def resolve_amp(device: torch.device, amp: str) -> str:
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
-def check_finite(loss: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]]) -> None:
+def check_finite(
+    value: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]], what: str = "loss"
+) -> None:
     """Stop at the first NaN, and say which images were in the batch."""
-    if not torch.isfinite(loss):
+    if not torch.isfinite(value):
         parts = ", ".join(f"{name} {float(value.detach())}" for name, value in losses.items())
         images = [name_of(target) for target in targets]
         raise FloatingPointError(
-            f"the loss is not a number ({parts}). "
+            f"the {what} is not a number ({parts}). "
             f"Images of the batch: {images}. Usual causes: boxes without area, a learning rate "
             "that is too high, half precision without a scaler."
         )
+
+
+def identity(model: Detector, dataset: Any) -> dict[str, Any]:
+    """What a resumed run must have in common with the one that wrote the checkpoint."""
+    names = getattr(dataset, "class_names", None) or model.class_names
+    return {
+        "name": model.config.name, "images": len(dataset),
+        "num_classes": getattr(model.config, "num_classes", None),
+        "class_names": None if names is None else list(names),
+    }  # fmt: skip
 
 
 def check_same_run(
     state: dict[str, Any], model: Detector, dataset: Any, config: TrainConfig, path: Path
 ) -> None:
     """Refuse to continue a run as something else."""
-    now = dataclasses.asdict(config) | {"model": model.config.name, "images": len(dataset)}
-    then = state["config"] | {"model": state["name"], "images": state["images"]}
+    ours = identity(model, dataset)
+    if not {"config", "position", *ours} <= state.keys():
+        raise ValueError(f"{path}: expected the checkpoint of a training, got something else")
+    now = dataclasses.asdict(config) | ours
+    then = state["config"] | {key: state[key] for key in ours}
     changed = [
         f"{key}: {then.get(key)} then, {value} now"
         for key, value in now.items()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,18 +30,15 @@ def save_batch(
 
     Args:
         folder: gets ``model.safetensors`` and ``batch.pt``; see `replay`.
-        model: its weights are those before the step.
+        model: its weights are those before the step.  (BatchNorm's running means have seen the
+            batch, but are not used while training.)
         images: ``(B, 3, S, S)`` uint8.
         targets: B of them.
         amp: ``"off"``, ``"bf16"`` or ``"fp16"``.
         message: what the loop said.
     """
     save_model(model, folder / "model.safetensors", {"stopped": message})
-    plain = [
-        {k: v.detach().cpu().as_subclass(Tensor) if isinstance(v, Tensor) else v
-         for k, v in target.items()}
-        for target in targets
-    ]  # fmt: skip
+    plain = [{name: _plain(value) for name, value in target.items()} for target in targets]
     state = {"images": images.cpu().as_subclass(Tensor), "targets": plain, "amp": amp,
              "message": message}  # fmt: skip
     save_checkpoint(folder / "batch.pt", state)
@@ -93,6 +91,15 @@ def replay(folder: str | Path, device: str | torch.device | None = None) -> dict
         for i, target in enumerate(targets)
     ]  # fmt: skip
     return {"message": state["message"], "batch": losses(images, targets), "images": alone}
+
+
+def _plain(value: Any) -> Any:
+    """A target's entry as a checkpoint may hold it."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().as_subclass(Tensor)
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
 
 
 def name_of(target: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 """What trains each model well: the published recipes, in epochs, and our own for the tiny models.
 
 ``python -m detlearn recipes`` lists them; with a model's name it shows all of one, where it comes
-from and what it gave its authors.  The full-size models start from a backbone trained on ImageNet.
+from and what it gave its authors.  The full-size models start from a backbone trained on ImageNet,
+a file for ``train --backbone``; from random weights the same recipe ends far lower.
 
 Three things are ours in every recipe: the gradient's norm is clipped at 10, mixed precision is used
 where it is safe, and a last batch that is not full is left out, which makes an epoch of PASCAL VOC
@@ -17,7 +18,9 @@ from typing import Any
 
 from .config import TrainConfig
 
-__all__ = ["COCO_IMAGES", "RECIPES", "RECIPE_SOURCES", "VOC_IMAGES", "add_commands"]
+__all__ = [
+    "BACKBONE_FILES", "COCO_IMAGES", "RECIPES", "RECIPE_SOURCES", "VOC_IMAGES", "add_commands",
+]  # fmt: skip
 
 VOC_IMAGES = 16_551
 """VOC 2007 and 2012, trainval: what "07+12" means."""
@@ -162,6 +165,41 @@ RECIPE_SOURCES: dict[str, str] = {
 """Where each recipe comes from, what was converted, and what it gave."""
 
 
+_TORCHVISION = "https://download.pytorch.org/models/"
+_TIMM = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
+
+BACKBONE_FILES: dict[str, tuple[tuple[str, int], ...]] = {
+    "vgg16": (
+        ("https://s3.amazonaws.com/amdegroot-models/vgg16_reducedfc.pth", 78),
+        (_TORCHVISION + "vgg16-397923af.pth", 528),
+    ),
+    "resnet50": ((_TORCHVISION + "resnet50-0676ba61.pth", 98),),
+    "resnet101": ((_TORCHVISION + "resnet101-63fe2227.pth", 171),),
+    "mobilenet_v2": ((_TORCHVISION + "mobilenet_v2-b0353104.pth", 14),),
+    "pose_hrnet_w32": ((_TIMM.format("hrnet_w32.ms_in1k"), 165),),
+    "pose_hrnet_w48": ((_TIMM.format("hrnet_w48.ms_in1k"), 310),),
+    "hrnetv2p_w18": ((_TIMM.format("hrnet_w18.ms_aug_in1k"), 86),),
+}
+"""Files for ``train --backbone`` and their size in MB, by the end of the model's name."""
+
+
+def backbone_hint(model: str) -> str:
+    """What to begin a recipe with.
+
+    >>> backbone_hint("ssd_tiny")
+    'It begins with random weights.'
+    """
+    files = next((files for end, files in BACKBONE_FILES.items() if model.endswith(end)), ())
+    if not files:
+        return "It begins with random weights."
+    return (
+        "It begins with a backbone that knows ImageNet; nothing is downloaded for you:\n"
+        + "\n".join(
+            f"  --backbone {url.rpartition('/')[2]:26}{mb:4} MB  {url}" for url, mb in files
+        )
+    )
+
+
 def run_recipes(args: argparse.Namespace) -> None:
     """``python -m detlearn recipes [NAME]``: how each model is trained, and who says so."""
     if args.name is None:
@@ -177,6 +215,7 @@ def run_recipes(args: argparse.Namespace) -> None:
     for key, value in dataclasses.asdict(RECIPES[args.name]).items():
         print(f"{key:18}{value}")
     print(RECIPE_SOURCES[args.name])
+    print(backbone_hint(args.name.partition(":")[0]))
 
 
 def add_commands(commands: Any) -> None:

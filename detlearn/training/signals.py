@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Interruptible"]
+__all__ = ["Interruptible", "start_worker"]
+
+
+def start_worker(_: int) -> None:
+    """For the processes that load data: Ctrl-C is the loop's business; SIGTERM ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Interruptible:
@@ -39,7 +45,8 @@ class Interruptible:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
-            signal.signal(number, handler)
+            # None: it was not Python's, and cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _: Any) -> None:
         again, self.requested = bool(self.requested), signal.Signals(number).name

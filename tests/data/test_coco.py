@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from detlearn.data import CocoDetectionDataset, data_path
+from detlearn.data import CocoDetectionDataset, VocDetectionDataset, data_path
 
 
 def write(folder: Path, **changes) -> CocoDetectionDataset:
@@ -179,3 +180,30 @@ def test_the_shipped_split_and_its_key_points():
             else:
                 assert not joints.any()
     assert people > 5
+
+
+def test_torchvision_reads_the_same(tmp_path):
+    """Images in the same order, boxes and labels the same, for COCO and for its twin in VOC's form."""
+    from torchvision.datasets import CocoDetection, VOCDetection
+
+    folder = data_path("shapes_val")
+    ours = CocoDetectionDataset(folder / "images", folder / "annotations.json")
+    theirs = CocoDetection(str(folder / "images"), str(folder / "annotations.json"))
+    assert ours.ids == theirs.ids
+    for index in range(0, len(ours), 37):
+        image, target = ours[index]
+        picture, annotations = theirs[index]
+        assert torch.equal(image, torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+        boxes = torch.tensor([annotation["bbox"] for annotation in annotations])
+        corners = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)
+        torch.testing.assert_close(target["boxes"].as_subclass(torch.Tensor), corners)
+        assert target["labels"].tolist() == [a["category_id"] for a in annotations]
+
+    twin = VocDetectionDataset(data_path("shapes_voc"), "2012", "val")
+    theirs = VOCDetection(str(data_path("shapes_voc")), "2012", "val")
+    for index in range(len(twin)):
+        image, target = twin[index]
+        picture, tree = theirs[index]
+        assert torch.equal(image, torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+        names = [entry["name"] for entry in tree["annotation"]["object"]]
+        assert [twin.class_names[label] for label in target["labels"]] == names

@@ -57,7 +57,7 @@ def test_what_a_coco_folder_says(tmp_path):
     coco = CocoDetectionDataset(folder / "images", folder / "annotations.json")
     lines = []
     for number in (0, 7, 30):
-        name = coco.coco.coco.loadImgs(coco.coco.ids[number])[0]["file_name"]
+        name = coco[number][1]["name"]
         target = coco[number][1]
         for box, label in zip(target["boxes"].tolist(), target["labels"], strict=True):
             cells = [name, *map(str, box), coco.class_names[label]]
@@ -68,7 +68,7 @@ def test_what_a_coco_folder_says(tmp_path):
     for place, number in enumerate((0, 7, 30)):
         (image, target), (picture, wanted) = ours[place], coco[number]
         assert torch.equal(image, picture)
-        assert set(target) == set(wanted) | {"name"}
+        assert set(target) == set(wanted) and target["name"] == wanted["name"]
         for key in ("boxes", "labels", "iscrowd"):
             assert type(target[key]) is type(wanted[key])
             assert torch.equal(target[key], wanted[key])
@@ -134,15 +134,16 @@ def test_names_of_pictures(tmp_path, name):
         (HEADER + "a.png,2,1,inf,6,dog\n", "row 2: expected finite numbers"),
         (HEADER + "a.png,30,1,40,6,dog\n", r"row 2: box .* outside its image \(a\.png, 20 x 10\)"),
         (HEADER + "a.png,0.1,0.1,0.5,0.6,dog\n", "expected pixels, got fractions"),
+        (ROBOFLOW.replace(",20,10,cat", ",40,20,cat"),
+         r"row 3: a\.png has 20 x 10 px, expected 40 x 20 as its row says; its boxes would lie"),
         (HEADER + '"a.png,2,1,10,6,dog\n', "not a whole CSV file"),
-        (HEADER + "/etc/passwd,2,1,10,6,dog\n", "row 2: expected the name of a picture in .* got "),
-        (HEADER + "../labels.csv,2,1,10,6,dog\n", "row 2: expected the name of a picture in"),
-        (HEADER + r"sub\..\..\a.png,2,1,10,6,dog", "row 2: expected the name of a picture in"),
-        (HEADER + r"C:\a.png,2,1,10,6,dog", "row 2: expected the name of a picture in"),
-        (HEADER + r"\\host\a\a.png,2,1,10,6,dog", "row 2: expected the name of a picture in"),
-        (HEADER + "a\0.png,2,1,10,6,dog", "row 2: expected the name of a picture in"),
-        (HEADER + ",2,1,10,6,dog", "row 2: expected the name of a picture in"),
-        (HEADER + ".,2,1,10,6,dog", "row 2: expected the name of a picture in"),
+        (HEADER + "/etc/passwd,2,1,10,6,dog\n", "row 2: expected a file inside the folder .* got "),
+        (HEADER + "../labels.csv,2,1,10,6,dog\n", "row 2: expected a file inside the folder"),
+        (HEADER + r"sub\..\..\a.png,2,1,10,6,dog", "row 2: expected a file inside the folder"),
+        (HEADER + r"C:\a.png,2,1,10,6,dog", "row 2: expected a file inside the folder"),
+        (HEADER + r"\\host\a\a.png,2,1,10,6,dog", "row 2: expected a file inside the folder"),
+        (HEADER + ",2,1,10,6,dog", "row 2: expected a file inside the folder"),
+        (HEADER + ".,2,1,10,6,dog", "row 2: expected a file inside the folder"),
     ],
 )  # fmt: skip
 def test_broken_tables_are_refused_in_a_sentence(tmp_path, text, message):
@@ -162,6 +163,8 @@ def test_missing_files_and_what_is_no_picture(tmp_path):
         CsvDetectionDataset(tmp_path, tmp_path / "labels.csv")
     with pytest.raises(FileNotFoundError, match=r"labels\.csv: row 2: .*e\.png: no such picture"):
         folder_with(tmp_path, HEADER + "e.png,2,1,10,6,dog\n")
+    with pytest.raises(FileNotFoundError, match=r"row 2: .*no such picture"):
+        folder_with(tmp_path, HEADER + "a\0.png,2,1,10,6,dog\n")
     (tmp_path / "images" / "a.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"a\.png: cannot be read as a picture"):
         folder_with(tmp_path, HEADER + ROWS)
@@ -194,6 +197,8 @@ def test_names_that_were_given(tmp_path):
     assert dataset[0][1]["labels"].tolist() == [2, 3]
     with pytest.raises(ValueError, match="row 3: class 'cat' is none of dog"):
         folder_with(tmp_path, HEADER + ROWS, class_names=("background", "dog"))
+    with pytest.raises(ValueError, match="class_names: expected 'background' as the first, got"):
+        folder_with(tmp_path, HEADER + ROWS, class_names=("dog", "cat"))
 
 
 def test_augmented_in_batches(tmp_path):

@@ -16,7 +16,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 from detlearn import create_model, load_reference_weights
 from detlearn.boxes import box_iou, cxcywh_to_xyxy
 from detlearn.models import reference_weights as rw
-from detlearn.models.backbones import VGG16
+from detlearn.models.backbones import VGG16, MobileNetV2, ResNet50, ResNetFamily
 from tests import golden_scheme as scheme
 
 UVIPEN, TORCHVISION = "uvipen/SSD-pytorch", "torchvision"
@@ -24,8 +24,9 @@ UVIPEN, TORCHVISION = "uvipen/SSD-pytorch", "torchvision"
 
 def create_on_meta(name, **overrides):
     with torch.device("meta"):
-        if name == "VGG16":
-            return VGG16(**overrides)
+        for backbone in (VGG16, ResNet50, ResNetFamily, MobileNetV2):
+            if name == backbone.__name__:
+                return backbone(**overrides)
         if name == "HRNet":
             return create_model("pose_hrnet_w32").trunk
         return create_model(name, **overrides)
@@ -258,7 +259,7 @@ def test_reducedfc_with_other_keys_is_refused_whole(reducedfc):
 
 def test_reducedfc_is_not_for_the_whole_detector():
     model = create_on_meta("ssd300_vgg16")
-    with pytest.raises(ValueError, match=r"not for ssd300_vgg16: load_reference_weights\(model.ba"):
+    with pytest.raises(ValueError, match=r"not for ssd300_vgg16: load_backbone\(model"):
         load_reference_weights(model, {}, source=PORTS)
 
 
@@ -310,7 +311,8 @@ def test_shared_tensors_take_the_last_key(monkeypatch):
     [
         ("ssd_tiny", "github", "source: expected one of uvipen/SSD-pytorch, .*got 'github'"),
         ("ssd300_vgg16", UVIPEN, "not for ssd300_vgg16; for ssd300_vgg16 there is torchvision"),
-        ("ssd300_resnet50", TORCHVISION, "torchvision has weights for ssd300_vgg16, not for"),
+        ("m2det_tiny", TORCHVISION, "torchvision has weights for ssd300_vgg16, .*, not for m2det"),
+        ("ssd300_resnet50", TORCHVISION, "torchvision has weights for the backbone alone, not for"),
         ("ssd_tiny", TORCHVISION, "for ssd_tiny there is no source"),
     ],
 )

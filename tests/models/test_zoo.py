@@ -220,7 +220,7 @@ def saved(path, tensors=None, **metadata):
         ({}, "expected a file of save_model.*load_reference_weights"),
         ({"format": "pt"}, "expected a file of save_model"),
         ({"model": "yolo", "overrides": "{}"}, "'yolo': there is no such model"),
-        ({"model": "ssd_tiny", "overrides": "{"}, "tiny.safetensors: Expecting"),
+        ({"model": "ssd_tiny", "overrides": "{"}, "overrides: expected a JSON object, got"),
         ({"model": "ssd_tiny", "overrides": "[]"}, "overrides: expected a JSON object"),
         ({"model": "ssd_tiny", "overrides": '{"colour": 1}'}, "colour: ssd_tiny has no such"),
         (

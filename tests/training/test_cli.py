@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from PIL import Image
 from safetensors.torch import load_file
 
 from detlearn import create_model, save_model
 from detlearn.__main__ import main
 from detlearn.data import Shapes
+from detlearn.training import cli
+from detlearn.training.checkpoint import save_checkpoint
 from detlearn.training.cli import open_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +62,45 @@ def test_kill_9_and_resume_ends_with_the_same_weights(tmp_path):
     record = json.loads((tmp_path / "killed" / "run.json").read_text())
     assert record["command"].startswith("python -m detlearn train ssd_tiny")
     assert record["versions"]["torch"] == torch.__version__
+
+
+def test_a_resumed_run_tells_how_it_began(tmp_path):
+    arguments = ["train", "ssd_tiny", "--scenes", "4", "--epochs", "1", "--batch-size", "2",
+                 "--no-eval", "--quiet", "--device", "cpu", "--out", str(tmp_path)]  # fmt: skip
+    assert main(arguments) == 0
+    assert main([*arguments, "--resume"]) == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["finished"] and "--resume" not in record["command"]
+    assert ["--resume" in run["command"] for run in record["resumed"]] == [True]
+
+
+def test_pictures_that_cannot_be_drawn_do_not_end_a_training(tmp_path):
+    (tmp_path / "samples").write_text("a file in the way")
+    arguments = ["train", "ssd_tiny", "--scenes", "4", "--epochs", "1", "--batch-size", "2",
+                 "--quiet", "--device", "cpu", "--evaluate-every", "9", "--out", str(tmp_path)]  # fmt: skip
+    with pytest.warns(UserWarning, match=r"epoch-001\.png: not written"):
+        assert main(arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        pytest.param("[gloo/transport/tcp/pair.cc:537] Connection closed by peer", 3, id="peer"),
+        pytest.param("CUDA out of memory. Tried to allocate 2 GiB", None, id="its own trouble"),
+    ],
+)
+def test_only_anothers_death_is_called_so(monkeypatch, capsys, message, status):
+    def run_models(args):
+        raise RuntimeError(message)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("detlearn.__main__.run_models", run_models)
+    if status is None:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            main(["models"])
+    else:
+        assert main(["models"]) == status
+        assert "another process of this run has ended" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +207,46 @@ def test_voc_twin_is_found_by_its_layout():
     dataset = open_dataset(str(data_path("shapes_voc")), "val")
     image, target = dataset[0]
     assert image.shape[0] == 3 and len(target["boxes"]) == len(target["labels"])
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """What each training would have begun with; none of them is run."""
+    models = []
+
+    def begin(model, dataset, config, **_):
+        models.append(model)
+        return [{"epoch": 1.0, "seconds": 0.0}]
+
+    monkeypatch.setattr(cli, "train", begin)
+    return models
+
+
+def test_train_begins_with_a_backbone(tmp_path, begun, capsys):
+    theirs = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    file, run = tmp_path / "mobilenet.pth", tmp_path / "run"
+    torch.save(theirs, file)
+    command = ["train", "ssdlite300_mobilenet_v2", "--scenes", "2", "--no-eval", "--quiet", "--out",
+               str(run), "--device", "cpu", "--backbone", str(file)]  # fmt: skip
+    assert main([*command, "--resume"]) == 0  # nothing is there yet: a new run
+    said = capsys.readouterr().out
+    assert f"{file}: 312 tensors loaded" in said and "head.deltas" in said
+    first = begun[0].backbone.state_dict()
+    assert all(torch.equal(first[key], theirs[key]) for key in first)
+    assert f"--backbone {file}" in json.loads((run / "run.json").read_text())["command"]
+
+    save_checkpoint(run / "last.pt", {})
+    file.unlink()
+    assert main([*command, "--resume"]) == 0
+    assert f"goes on from its checkpoint, {file} is not read" in capsys.readouterr().out
+    assert main(command) == 2
+    assert f"detlearn: {file}: there is no such file" in capsys.readouterr().err
+    assert len(begun) == 2
+
+
+@pytest.mark.parametrize("name", ["ssd_tiny", "pose_hrnet_tiny"])
+def test_train_of_a_model_without_published_backbone(tmp_path, begun, capsys, name):
+    command = ["train", name, "--scenes", "2", "--no-eval", "--out", str(tmp_path / "run")]
+    assert main([*command, "--backbone", "weights.pth", "--device", "cpu"]) == 2
+    assert f"detlearn: {name}: there is no published backbone" in capsys.readouterr().err
+    assert not begun

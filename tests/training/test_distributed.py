@@ -207,12 +207,19 @@ def test_shares_must_be_equal(monkeypatch):
 def test_more_processes_than_gpus(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr(distributed, "pick_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(
         ValueError, match="at most as many processes as GPUs, 1, got a process number 2"
     ):
         distributed.join(None).__enter__()
+
+
+def test_a_device_without_a_way_between_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(distributed, "pick_device", lambda name: torch.device("mps"))
+    with pytest.raises(ValueError, match="expected cpu or cuda for several processes, got mps"):
+        distributed.join("mps").__enter__()
 
 
 @pytest.mark.parametrize("name", ["ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny"])

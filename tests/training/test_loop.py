@@ -177,7 +177,7 @@ def test_a_run_is_not_overwritten(tmp_path):
             {"config": dataclasses.replace(CONFIG, learning_rate=0.1)},
             "learning_rate: 0.05 then, 0.1 now",
         ),
-        ({"model": "other"}, "model: ssd_tiny then, other now"),
+        ({"model": "other"}, "name: ssd_tiny then, other now"),
         ({"images": 19}, "images: 18 then, 19 now"),
     ],
 )
@@ -277,6 +277,17 @@ def test_decay_spares_biases_unless_told():
             r"optimizer: expected one of \('sgd', 'adam', 'adamw'\), got 'lion'",
         ),
         ({"schedule": "poly"}, "schedule: expected one of"),
+        ({"epochs": True}, "epochs: expected at least 1, got True"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a positive number, got 'fast'"),
+        ({"learning_rate": math.inf}, "learning_rate: expected a finite number"),
+        ({"warmup_steps": 1.5}, "warmup_steps: expected 0 or more, got 1.5"),
+        ({"seed": "x"}, "seed: expected 0 or more, got 'x'"),
+        ({"ema": 1.0}, "ema: expected 0 to below 1, got 1.0"),
+        ({"momentum": math.nan}, "momentum: expected 0 to below 1, got nan"),
+        ({"nesterov": "yes"}, "nesterov: expected True or False, got 'yes'"),
+        ({"milestones": 5}, "milestones: expected a tuple of epochs, got 5"),
+        ({"drop": 0.0}, "drop: expected factors above 0, at most 1, got 0.0"),
+        ({"drop": (0.1,), "milestones": (1, 2)}, "drop: expected one factor, or 2"),
         ({"amp": "half"}, "amp: expected one of"),
     ],
 )
@@ -306,3 +317,128 @@ def test_mixed_precision_on_the_cpu():
 
 def test_seeds_do_not_collide():
     assert len({mix(a, b, c) for a in range(20) for b in range(20) for c in range(20)}) == 8000
+
+
+# ---------------------------------------------------------------- accidents
+class Root(Model):
+    """A finite loss with a gradient that is none: the root of zero."""
+
+    def loss(self, predictions, targets):
+        nothing = (predictions.deltas * 0).sum()
+        return {"bbox_regression": nothing.abs().sqrt() + 1, "classification": nothing}
+
+
+def test_a_gradient_that_is_no_number_stops_before_it_reaches_a_weight(tmp_path):
+    model = Root()
+    before = weights(model).clone()
+    with pytest.raises(FloatingPointError, match=r"the gradient is not a number .*Images of the"):
+        train(model, Noise(), CONFIG, out=tmp_path, progress=False, checkpoint_every=1)
+    assert torch.equal(weights(model), before)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_resume_where_auto_means_float16(tmp_path, monkeypatch):
+    # Begun on a card with bfloat16, which needs no scaler, continued on an older one.
+    def die(history, model):
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        run(tmp_path, after_epoch=die)
+    monkeypatch.setattr("detlearn.training.loop.resolve_amp", lambda device, amp: "fp16")
+    _, history = run(tmp_path, resume=True)
+    assert len(history) == 3
+
+
+def test_a_model_of_other_classes_is_another_run(tmp_path):
+    class Other(Model):
+        def __init__(self):
+            super().__init__()
+            self.layers[3] = nn.Linear(8, 8)
+            self.config.num_classes = 5
+
+    run(tmp_path)
+    with pytest.raises(ValueError, match="num_classes: 2 then, 5 now"):
+        train(Other(), Noise(), CONFIG, out=tmp_path, resume=True, progress=False)
+
+
+def test_data_of_other_classes_are_another_run(tmp_path):
+    class Other(Noise):
+        class_names = ("background", "cat")
+
+    run(tmp_path)
+    with pytest.raises(ValueError, match="class_names: .*thing.* then, .*cat.* now"):
+        train(Model(), Other(), CONFIG, out=tmp_path, resume=True, progress=False)
+
+
+def test_something_else_in_the_place_of_a_checkpoint(tmp_path):
+    from detlearn.training import save_checkpoint
+
+    save_checkpoint(tmp_path / "last.pt", {"images": torch.zeros(1), "targets": []})
+    with pytest.raises(ValueError, match="expected the checkpoint of a training"):
+        run(tmp_path, resume=True)
+
+
+def test_finished_weights_are_not_overwritten(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"the work of a week")
+    with pytest.raises(ValueError, match="holds a run already"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("which", ["evaluate_every", "checkpoint_every"])
+def test_every_zero_epochs_means_nothing(which):
+    with pytest.raises(ValueError, match=f"{which}: expected at least 1, got 0"):
+        run(evaluate=lambda model: {}, **{which: 0})
+
+
+def test_data_sets_that_draw_from_numpy_follow_the_seed(monkeypatch):
+    import random
+
+    import numpy as np
+
+    class NumpyNoise(Noise):
+        def __getitem__(self, index):
+            image, target = super().__getitem__(index)
+            return image + int(np.random.randint(0, 25)) + random.randrange(25), target  # noqa: NPY002
+
+    ends = []
+    for workers in (0, 2):
+        np.random.seed(workers)  # noqa: NPY002
+        random.seed(workers)
+        model = Model()
+        train(model, NumpyNoise(), CONFIG, num_workers=workers, progress=False)
+        ends.append(weights(model))
+    assert torch.equal(*ends)
+
+
+def test_an_interrupt_in_the_last_callback_is_not_lost(tmp_path):
+    import signal
+
+    def draw(history, model):
+        if len(history) == CONFIG.epochs:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, after_epoch=draw)
+    assert len(load_checkpoint(tmp_path / "last.pt")["history"]) == 3
+
+
+def test_logs_are_closed_after_an_interrupt(tmp_path, monkeypatch):
+    import signal
+
+    closed = []
+
+    class Log:
+        def step(self, *_):
+            signal.raise_signal(signal.SIGINT)
+
+        def epoch(self, *_):
+            pass
+
+        def close(self):
+            closed.append(True)
+
+    monkeypatch.setattr("detlearn.training.loop.open_logs", lambda *_: [Log()])
+    monkeypatch.setattr("detlearn.training.loop.LOG_EVERY", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    assert closed == [True]

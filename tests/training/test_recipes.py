@@ -4,12 +4,19 @@ import json
 from pathlib import Path
 
 import pytest
+import torchvision
 
 from detlearn import list_models
 from detlearn.__main__ import main
 from detlearn.models.m2det import released_learning_rate
 from detlearn.training.loop import TrainConfig, learning_rate_factor
-from detlearn.training.recipes import COCO_IMAGES, RECIPE_SOURCES, RECIPES, VOC_IMAGES
+from detlearn.training.recipes import (
+    BACKBONE_FILES,
+    COCO_IMAGES,
+    RECIPE_SOURCES,
+    RECIPES,
+    VOC_IMAGES,
+)
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "m2det_boxes.json"
 SSD_UVIPEN = {0: 2.6e-5, 1: 2.6e-3, 42: 2.6e-3, 43: 2.6e-4, 53: 2.6e-4, 54: 2.6e-5, 64: 2.6e-5}
@@ -125,3 +132,24 @@ def test_command_lists_and_shows(capsys):
     assert "milestones        (155, 193)" in shown and "as we recall" in shown
     assert main(["recipes", "yolo"]) == 2
     assert "detlearn: yolo: no recipe of that name; known: ssd300_vgg16" in capsys.readouterr().err
+
+
+def test_every_full_size_recipe_says_what_it_begins_with(capsys):
+    for name in RECIPES:
+        assert main(["recipes", name]) == 0
+        said = capsys.readouterr().out
+        assert ("--backbone" in said) == ("_tiny" not in name), name
+    main(["recipes", "m2det512_vgg16:released"])
+    assert "--backbone vgg16_reducedfc.pth         78 MB  https://" in capsys.readouterr().out
+
+
+def test_torchvisions_files_are_where_torchvision_says():
+    there = {
+        weights.url: round(weights.meta["_file_size"])
+        for name in ("VGG16", "ResNet50", "ResNet101", "MobileNet_V2")
+        for weights in (torchvision.models.get_weight(f"{name}_Weights.IMAGENET1K_V1"),)
+    }
+    ours = {
+        url: mb for files in BACKBONE_FILES.values() for url, mb in files if "pytorch.org" in url
+    }
+    assert ours == there

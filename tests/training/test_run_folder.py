@@ -188,22 +188,54 @@ def test_two_processes_in_one_folder(tmp_path):
         pass
 
 
-def test_a_drive_without_locks(tmp_path, monkeypatch):
-    import filelock
+@pytest.mark.skipif(os.name == "nt", reason="flock is of Unix")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_drive_without_locks(tmp_path, monkeypatch, number):
+    import fcntl
 
-    class NoLock:
-        def __init__(self, *_, **__):
-            pass
+    def flock(descriptor, operation):
+        raise OSError(number, os.strerror(number))
 
-        def acquire(self):
-            raise NotImplementedError
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):  # the second time nothing of the first is in the way
+        with pytest.warns(UserWarning, match="knows no locks"), RunFolder(tmp_path) as run:
+            run.save({"step": 1})
 
-        def release(self):
-            pass
 
-    monkeypatch.setattr(filelock, "FileLock", NoLock)
-    with pytest.warns(UserWarning, match="knows no locks"), RunFolder(tmp_path) as run:
+def test_a_file_in_use_is_asked_for_again(tmp_path, monkeypatch):
+    # As on Windows while somebody reads last.pt.
+    real, refused = os.replace, []
+
+    def replace(source, target):
+        if Path(target).name == "previous.pt" and len(refused) < 2:
+            refused.append(source)
+            raise PermissionError(13, "The process cannot access the file")
+        return real(source, target)
+
+    with RunFolder(tmp_path) as run:
         run.save({"step": 1})
+        monkeypatch.setattr(os, "replace", replace)
+        run.save({"step": 2})
+        assert run.newest()["step"] == 2 and len(refused) == 2
+
+
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    def load(*_, **__):
+        raise MemoryError
+
+    with RunFolder(tmp_path) as run:
+        run.save({"step": 1})
+        run.save({"step": 2})
+        with monkeypatch.context() as little, pytest.raises(MemoryError):
+            little.setattr(torch, "load", load)
+            run.newest()
+        assert run.newest()["step"] == 2
+
+
+def test_weights_without_checkpoints_are_a_run(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"the work of a week")
+    with RunFolder(tmp_path) as run:
+        assert run.in_use and run.newest() is None
 
 
 def test_a_slow_drive_is_written_to_less_often(tmp_path, monkeypatch):
