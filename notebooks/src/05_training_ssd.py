@@ -256,7 +256,9 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
     optimizer.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()
     scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if not scaler.is_enabled():
+        check_finite(norm, losses, targets, "gradient")
     scaler.step(optimizer)
     scaler.update()
     return {name: float(part.detach()) for name, part in losses.items()}
@@ -274,7 +276,7 @@ print(tuple(images.shape), images.dtype, "and", len(targets), "targets")
 # | `autocast` | on a GPU: the network in half precision (here `nullcontext`, nothing) |
 # | `.float()` | the loss in float32, see below; some networks answer with one tensor (11), ours with two |
 # | `.sum()` | boxes and classes weigh the same: α = 1 in the paper's Eq. 1 |
-# | `check_finite` | a NaN stops *here*, with the image ids, before it reaches a weight |
+# | `check_finite` | a NaN stops *here*, with the image ids, before it reaches a weight; so does one in the gradient, below |
 # | `zero_grad` | `backward` **adds** to old gradients; forget it, and every step repeats all earlier ones |
 # | `scale`, `unscale_` | float16 rounds small gradients to 0: enlarge the loss, then undo it. With `enabled=False`, as here, every call of the scaler passes through |
 # | `clip_grad_norm_` | one wild batch may not ruin the weights; after `unscale_`, or the limit means nothing |
@@ -756,6 +758,7 @@ class Dying:
 
     def __init__(self, dataset, lives):
         self.dataset, self.lives = dataset, lives
+        self.class_names = dataset.class_names
 
     def __len__(self):
         return len(self.dataset)
