@@ -984,7 +984,7 @@ for num_classes in (21, 6):
     try:
         decode(torch.zeros(said.arm_deltas.shape), made)
         print(num_classes, "classes: decoded", tuple(made.shape))
-    except RuntimeError as error:
+    except ValueError as error:
         print(num_classes, "classes:", type(error).__name__,
               said.arm_deltas.shape[1], "answers,", len(made), "priors")
 
