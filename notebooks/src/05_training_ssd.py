@@ -897,6 +897,8 @@ for one, target in zip(again, kept):
           "| has an object over 40 px:", (sides > 40).any().item())
 
 # %% [markdown] id="drive" slide="fragment"
+# Those with a large object: no other has a positive prior on that level. Where *every* image is NaN alone, look at the weights (a learning rate that is too high); where one is, look at that one.
+#
 # **On Colab** the disk is gone with the session; a folder of your Drive stays. In a cell of its own: `from google.colab import drive; drive.mount("/content/drive")`, then `out="/content/drive/MyDrive/ssd300"`, and `resume=True` in *every* run: without a checkpoint it simply begins.
 
 # %% [markdown] id="own-data" slide="slide"
