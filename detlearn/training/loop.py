@@ -506,6 +506,8 @@ def check_same_run(
         raise ValueError(f"{path}: expected the checkpoint of a training, got something else")
     now = dataclasses.asdict(config) | ours
     then = state["config"] | {key: state[key] for key in ours}
+    if None in (now["class_names"], then["class_names"]):  # a data set that does not say
+        now["class_names"] = then["class_names"]
     changed = [
         f"{key}: {then.get(key)} then, {value} now"
         for key, value in now.items()

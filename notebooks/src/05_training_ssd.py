@@ -12,7 +12,7 @@
 # - train on a folder of your own pictures, in twenty lines;
 # - plan a day on a GPU before you pay for it.
 #
-# **150 minutes** with the exercises; without the ledger and the clinic 90. Before it: notebooks 00 to 04, above all 03 (the loss), and a training loop in PyTorch seen once.
+# **160 minutes** with the exercises; without the ledger and the clinic 100. Before it: notebooks 00 to 04, above all 03 (the loss), and a training loop in PyTorch seen once.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
