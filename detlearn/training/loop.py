@@ -470,7 +470,8 @@ def resolve_amp(device: torch.device, amp: str) -> str:
         return amp
     if device.type != "cuda":
         return "off"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Colab's T4 can be made to compute bfloat16, at a crawl.
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 def check_finite(

@@ -20,7 +20,7 @@ from detlearn.training import (
     pick_device,
     train,
 )
-from detlearn.training.loop import batch_indices, mix, mixed_precision
+from detlearn.training.loop import batch_indices, mix, mixed_precision, resolve_amp
 
 CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=0.05, warmup_steps=2, seed=5)
 
@@ -313,6 +313,17 @@ def test_mixed_precision_on_the_cpu():
     context, _ = mixed_precision(torch.device("cpu"), "auto")
     with context():
         assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("major", "expected"), [(7, "fp16"), (8, "bf16"), (9, "bf16")])
+def test_half_precision_is_what_the_card_has(monkeypatch, major, expected):
+    # A T4 (7.5) says that it supports bfloat16: it emulates it.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    properties = SimpleNamespace(major=major)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    assert resolve_amp(torch.device("cuda"), "auto") == expected
 
 
 def test_seeds_do_not_collide():
