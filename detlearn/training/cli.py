@@ -255,6 +255,8 @@ def _train(
 
     def after_epoch(history: History, model: Any) -> None:
         write(history)
+        if not args.quiet:
+            print(f"epoch {len(history)}/{config.epochs}: {_line(history[-1])}")
         if draw is not None and args.samples:
             picture = out / "samples" / f"epoch-{len(history):03d}.png"
             try:
@@ -274,6 +276,14 @@ def _train(
         last = history[-1]
         scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
         print(f"trained in {record['seconds']:.0f} s{scores}; weights: {out / 'model.safetensors'}")
+
+
+def _line(row: dict[str, float]) -> str:
+    """An epoch in a line: parts of the loss, scores, seconds."""
+    passed = ("epoch", "learning_rate", "seconds")
+    told = [k for k in row if k in SUMMARY or not k.startswith(("mAP", "AP", "AR", *passed))]
+    values = [f"{k} {row[k]:.3f}" for k in told]
+    return ", ".join([*values, f"{row['seconds']:.0f} s"])
 
 
 def run_replay(args: argparse.Namespace) -> None:

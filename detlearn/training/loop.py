@@ -158,7 +158,8 @@ def train(
             model.train()
             batches = load_batches(dataset, config, epoch, position["batch"], num_workers, device)
             bar = tqdm(batches, f"epoch {epoch + 1}/{config.epochs}", steps_per_epoch, leave=False,
-                       initial=position["batch"], disable=not (progress and writer))  # fmt: skip
+                       initial=position["batch"], dynamic_ncols=True,
+                       disable=not (progress and writer))  # fmt: skip
             for images, targets in bar:
                 try:
                     losses = train_step(
@@ -179,8 +180,9 @@ def train(
                     sums[name] = sums.get(name, 0.0) + value
                 position["batch"] += 1
                 rate = bar.format_dict["rate"] or 0.0
-                bar.set_postfix({k: f"{v:.3f}" for k, v in losses.items()}
-                                | {"images/s": f"{rate * config.batch_size:.0f}"})  # fmt: skip
+                shown = {k: f"{v:.3f}" for k, v in losses.items()}
+                shown["images/s"] = f"{rate * config.batch_size:.0f}"
+                bar.set_postfix(shown, refresh=False)  # the bar draws itself when it is time
                 if schedule.last_epoch % LOG_EVERY == 0:
                     for one in logs:
                         one.step(schedule.last_epoch, losses | {
@@ -198,22 +200,22 @@ def train(
             row["learning_rate"] = float(schedule.get_last_lr()[0])
             position["seconds"] += time.perf_counter() - start
             row["seconds"] = position["seconds"]
-            shown: Any = (model if average is None else average.module).eval()
+            scored: Any = (model if average is None else average.module).eval()
             if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):
                 save()  # scoring takes minutes: an accident in it costs no training
                 with interruptible.at_once():
-                    row.update(evaluate(shown))
+                    row.update(evaluate(scored))
             # The checkpoint comes last: what an accident before it leaves is made again.
             history.append(row)
             folder.write("history.json", (json.dumps(history, indent=1) + "\n").encode())
             if folder.path is not None and is_best(history):
-                save_model(shown, folder.path / "best.safetensors", settings(config, row))
+                save_model(scored, folder.path / "best.safetensors", settings(config, row))
             for one in logs:
                 one.epoch(history)
             position, sums = {"epoch": epoch + 1, "batch": 0, "seconds": 0.0}, {}
             save()
             if after_epoch is not None and writer:
-                after_epoch(history, shown)
+                after_epoch(history, scored)
         if average is not None:
             model.load_state_dict(average.module.state_dict())
         model.eval().to(memory_format=torch.contiguous_format)

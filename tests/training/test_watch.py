@@ -209,10 +209,13 @@ def test_after_every_epoch_somebody_may_look(scenes):
 
 def test_the_shell_draws_samples_and_tells_its_state(tmp_path, capsys):
     arguments = ["train", "ssd_tiny", "--scenes", "8", "--epochs", "2", "--batch-size", "4", "--ema", "0.5",
-                 "--evaluate-every", "2", "--quiet", "--device", "cpu", "--logger", "csv", "--samples", "3",
+                 "--evaluate-every", "2", "--device", "cpu", "--logger", "csv", "--samples", "3",
                  "--schedule", "steps", "--milestones", "1", "2", "--drop", "0.5", "--nesterov", "no",
                  "--optimizer", "sgd", "--recipe", "refinedet_tiny"]  # fmt: skip
     assert main([*arguments, "--out", str(tmp_path)]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.partition(":")[0] for line in told] == ["epoch 1/2", "epoch 2/2"]
+    assert "classification " in told[0] and "mAP50 " in told[1] and "AP/" not in told[1]
     names = sorted(path.name for path in tmp_path.glob("samples/*"))
     assert names == ["epoch-001.png", "epoch-002.png"]
     record = json.loads((tmp_path / "run.json").read_text())
