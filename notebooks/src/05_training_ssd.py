@@ -973,7 +973,7 @@ show.draw_scenes(
     "found: one on every coin.")
 
 # %% [markdown] id="how-few" slide="fragment"
-# Twelve coins to learn from (103 boxes, since the windows overlap), twelve found, with each of eight seeds that we tried. So few are enough because these look alike, in one light; it promises nothing about *your* coins. Draw boxes in a few pictures, train, look at what is missed, and draw more of *that*.
+# Twelve coins to learn from (103 boxes, since the windows overlap), twelve found, with each of eight seeds (`python benchmarks/coins.py --seeds 8`). So few are enough because these look alike, in one light; it promises nothing about *your* coins. Draw boxes in a few pictures, train, look at what is missed, and draw more of *that*.
 #
 # ### Why left and right
 #
