@@ -129,6 +129,8 @@ def build_parser() -> argparse.ArgumentParser:
     p = commands.add_parser("models", help="list the models", description=run_models.__doc__)
     p.set_defaults(run=run_models)
 
+    for command in commands.choices.values():
+        command.description = (command.description or "").replace("``", "")
     return parser
 
 
@@ -144,15 +146,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser().parse_args(arguments)
-    args.command_line = shlex.join(["python", "-m", "detlearn", *arguments])
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    start = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
+    args.command_line = shlex.join([*start, "-m", "detlearn", *arguments])
     try:
         args.run(args)
     except (ValueError, OSError, FloatingPointError) as error:
-        sentence = "; ".join(line.strip() for line in str(error).splitlines())
-        print(f"detlearn: {sentence}", file=sys.stderr)
+        # What a download says by hand to do keeps its lines.
+        joined = "; ".join(line.strip() for line in str(error).splitlines())
+        print(f"detlearn: {error if isinstance(error, OSError) else joined}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ndetlearn: stopped; a run continues with --resume", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        where = f" by {error}" if str(error) else ""
+        print(f"\ndetlearn: stopped{where}; a run continues with --resume", file=sys.stderr)
         return 130
     except RuntimeError as error:
         # Of several processes one has died; the others notice when they next wait for it.

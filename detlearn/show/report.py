@@ -246,7 +246,7 @@ def measure(
         )
     part, indices = _part(dataset, limit)
     with torch.inference_mode():
-        detections, targets = detect_all(model, part, progress=progress)
+        detections, targets = detect_all(model, part, class_names=names, progress=progress)
     scores = coco_evaluate(detections, targets, names)
     if any("difficult" in target for target in targets):
         for key, method in (("VOC mAP, 11-point", "11-point"), ("VOC mAP, area", "area")):

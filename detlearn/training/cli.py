@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import platform
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import datetime
@@ -39,7 +40,7 @@ from .checkpoint import RunFolder
 from .config import TrainConfig
 from .distributed import join, num_processes, pick_device, process_rank, tell
 from .evaluate import evaluate, evaluate_pose
-from .logs import LOGS
+from .logs import LOGS, json_bytes
 from .loop import History, train
 from .nonfinite import describe, replay
 from .recipes import RECIPES
@@ -235,6 +236,13 @@ def _train(
     if first:
         print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
               f"{len(dataset)} images, {config.epochs} epochs, {device}{processes}")  # fmt: skip
+        if model.class_names:
+            names = ", ".join(model.class_names[1:13]) + (
+                ", ..." if len(model.class_names) > 13 else ""
+            )
+            print(f"{len(model.class_names) - 1} classes: {names}")
+        if args.resume and not RunFolder(out).in_use:
+            print(f"{out}: there is no run to go on with; a new one begins")
     record: dict[str, Any] = {
         "command": args.command_line, "model": args.model, "data": args.data,
         "config": dataclasses.asdict(config), "versions": versions(),
@@ -251,7 +259,10 @@ def _train(
     def write(history: History) -> None:
         seconds = sum(row["seconds"] for row in history)
         record.update(seconds=round(seconds, 1), scores=history[-1])
-        write_atomically(file, (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(file, json_bytes(record))
+
+    if first and not file.is_file():
+        write_atomically(file, json_bytes(record))
 
     def after_epoch(history: History, model: Any) -> None:
         write(history)
@@ -268,7 +279,7 @@ def _train(
         model, dataset, config, out=out, resume=args.resume, evaluate=score,
         evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
         device=device, num_workers=args.num_workers, compile=args.compile, loggers=args.logger,
-        after_epoch=after_epoch, progress=not args.quiet,
+        after_epoch=after_epoch, progress=not args.quiet and sys.stderr.isatty(),
     )  # fmt: skip
     if first:
         record["finished"] = True
@@ -304,7 +315,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         print(f"{name:<24}{value:8.4f}")
     if args.json:
         record = {"command": args.command_line, "versions": versions(), "scores": scores}
-        write_atomically(Path(args.json), (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(Path(args.json), json_bytes(record))
 
 
 def add_commands(commands: Any, draw: Callable | None = None) -> None:
@@ -333,7 +344,12 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
         name = f"--{field.name.replace('_', '-')}"
         recipe.add_argument(name, type=take, nargs="+" if many else None, metavar=_metavar(kind))
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
-    p.add_argument("--evaluate-every", type=int, default=5, help="epochs between two scores")
+    p.add_argument(
+        "--evaluate-every",
+        type=int,
+        default=5,
+        help="epochs between two scores (default: 5; the last is always scored)",
+    )
     p.add_argument("--no-eval", action="store_true", help="do not score while training")
     p.add_argument(
         "--checkpoint-every", type=int, default=200, help="steps between two checkpoints"

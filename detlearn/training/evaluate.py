@@ -24,6 +24,7 @@ def detect_all(
     batch_size: int = 32,
     score_threshold: float = 0.01,
     max_detections: int = 100,
+    class_names: Sequence[str] | None = None,
     progress: bool = False,
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Any]]]:
     """Detections and targets of every image of a data set, in its order.
@@ -36,12 +37,20 @@ def detect_all(
         batch_size: images that go through the network at a time.
         score_threshold: lower than for looking at pictures, since AP wants the whole curve.
         max_detections: COCO counts the best 100.
+        class_names: of the data set, background first, unless it knows them itself.  Where the
+            model numbers the same classes otherwise, its labels are translated.
         progress: show a progress bar.
 
     Returns:
         detections (torchvision's dicts, boxes in pixels of each image), targets.
+
+    Raises:
+        ValueError: model and data set know other classes.
     """
     from tqdm.auto import tqdm
+
+    names = class_names if class_names is not None else getattr(dataset, "class_names", None)
+    translate = _translation(getattr(model, "class_names", None), names)
 
     rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
     for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="detect"):
@@ -49,9 +58,23 @@ def detect_all(
         images = [image for image, _ in items]
         found = model.detect(images, score_threshold=score_threshold, max_detections=max_detections)
         detections = [{k: v.cpu() for k, v in one.items()} for one in found]
+        if translate is not None:
+            detections = [one | {"labels": translate[one["labels"]]} for one in detections]
         rows += zip(detections, [target for _, target in items], strict=True)
     rows = distributed.gather(rows)
     return [detection for detection, _ in rows], [target for _, target in rows]
+
+
+def _translation(ours: Sequence[str] | None, theirs: Sequence[str] | None) -> Tensor | None:
+    """The data set's label of each label of the model; None if they are the same."""
+    if ours is None or theirs is None or tuple(ours) == tuple(theirs):
+        return None
+    if sorted(ours) != sorted(theirs):
+        raise ValueError(
+            f"the model knows {', '.join(ours[1:])}; the data set {', '.join(theirs[1:])}: "
+            "expected the same classes"
+        )
+    return torch.tensor([list(theirs).index(name) for name in ours])
 
 
 def _shares(dataset: Any, batch_size: int) -> list[list[int]]:
@@ -95,7 +118,9 @@ def evaluate(
             f"the data set {len(names)}: {', '.join(names)}"
         )
     with torch.inference_mode():
-        detections, targets = detect_all(model, dataset, batch_size=batch_size, progress=progress)
+        detections, targets = detect_all(
+            model, dataset, batch_size=batch_size, class_names=names, progress=progress
+        )
     scores = coco_evaluate(detections, targets, names)
     if "difficult" in targets[0]:
         for year, method in VOC_METHODS.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +13,27 @@ from typing import Any, Literal
 
 from .checkpoint import write
 
-__all__ = ["LOGS", "LogKind", "open_logs"]
+__all__ = ["LOGS", "LogKind", "json_bytes", "open_logs"]
 
 LogKind = Literal["csv", "tensorboard"]
 LOGS: tuple[LogKind, ...] = ("csv", "tensorboard")
+
+
+def json_bytes(content: Any) -> bytes:
+    """A JSON file's content; what is no number (a score where there is nothing to find) is null.
+
+    >>> json_bytes({"mAP_large": float("nan")})
+    b'{\\n "mAP_large": null\\n}\\n'
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(entry) for entry in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return (json.dumps(plain(content), indent=1, allow_nan=False) + "\n").encode()
 
 
 class CsvLog:

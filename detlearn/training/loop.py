@@ -29,7 +29,7 @@ from ..models.zoo import save_model
 from . import distributed
 from .checkpoint import RunFolder, get_rng_state, set_rng_state
 from .config import TrainConfig, build_optimizer, learning_rate_factor
-from .logs import LogKind, open_logs
+from .logs import LogKind, json_bytes, open_logs
 from .nonfinite import name_of, save_batch
 from .signals import Interruptible, start_worker
 
@@ -131,7 +131,8 @@ def train(
     ):
         if folder.in_use and not resume:
             raise ValueError(
-                f"{folder.path}: holds a run already; resume it, or choose another folder"
+                f"{folder.path}: holds a run already; resume it (--resume), or choose another "
+                "folder"
             )
         state = distributed.tell(folder.newest())
         if state is not None:
@@ -141,6 +142,9 @@ def train(
                     part.load_state_dict(state[name])
             position, sums, history = state["position"], state["sums"], state["history"]
             set_rng_state(state["rng"])
+            if progress and writer:
+                print(f"{out} goes on in epoch {position['epoch'] + 1}, after batch "
+                      f"{position['batch']} of {steps_per_epoch}")  # fmt: skip
         logs = open_logs(loggers, folder.path, schedule.last_epoch) if writer else []
         for one in logs:
             closing.callback(one.close)
@@ -194,7 +198,10 @@ def train(
                     start = time.perf_counter()
                     save()
                 if signal:
-                    raise KeyboardInterrupt(interruptible.requested)
+                    raise KeyboardInterrupt(
+                        f"{interruptible.requested} in epoch {epoch + 1}, after batch "
+                        f"{position['batch']} of {steps_per_epoch}"
+                    )
 
             row = {"epoch": float(epoch + 1)} | {k: v / steps_per_epoch for k, v in sums.items()}
             row["learning_rate"] = float(schedule.get_last_lr()[0])
@@ -207,7 +214,7 @@ def train(
                     row.update(evaluate(scored))
             # The checkpoint comes last: what an accident before it leaves is made again.
             history.append(row)
-            folder.write("history.json", (json.dumps(history, indent=1) + "\n").encode())
+            folder.write("history.json", json_bytes(history))
             if folder.path is not None and is_best(history):
                 save_model(scored, folder.path / "best.safetensors", settings(config, row))
             for one in logs:
@@ -517,7 +524,10 @@ def check_same_run(
         if _plain(then.get(key)) != _plain(value)
     ]
     if changed:
-        raise ValueError(f"{path}: the run was started differently ({'; '.join(changed)})")
+        raise ValueError(
+            f"{path}: the run was started differently ({'; '.join(changed)}); give it what it had, "
+            "or begin another one in another folder"
+        )
 
 
 def _plain(value: Any) -> Any:

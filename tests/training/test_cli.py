@@ -49,7 +49,7 @@ def test_kill_9_and_resume_ends_with_the_same_weights(tmp_path):
 
     refused = shell(*TRAIN, "--out", str(tmp_path / "killed"))
     output, _ = refused.communicate(timeout=240)
-    assert refused.returncode == 2 and "holds a run already; resume it" in output
+    assert refused.returncode == 2 and "holds a run already; resume it (--resume)" in output
 
     resumed = shell(*TRAIN, "--out", str(tmp_path / "killed"), "--resume")
     output, _ = resumed.communicate(timeout=240)
@@ -143,6 +143,39 @@ def test_evaluate_prints_and_writes(tmp_path, weights, capsys):
     assert "mAP50" in capsys.readouterr().out
     scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
     assert 0 <= scores["mAP"] < 0.1
+
+
+def test_classes_are_compared_by_name_not_by_number(monkeypatch):
+    # The same pictures, with classes numbered by the alphabet, as a table of boxes has them.
+    from torch.utils.data import Subset
+
+    from detlearn import load_model
+    from detlearn.data import data_path
+    from detlearn.training import evaluate
+
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    validation = open_dataset("shapes", "val")
+    names = ("background", *sorted(validation.class_names[1:]))
+    assert names != validation.class_names
+    labels = torch.tensor([names.index(name) for name in validation.class_names])
+
+    class Renumbered:
+        class_names = names
+
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, index):
+            image, target = validation[index]
+            return image, target | {"labels": labels[target["labels"]]}
+
+    few = Subset(validation, range(20))
+    plain = evaluate(model, few, class_names=validation.class_names)
+    scores = evaluate(model, Renumbered())
+    assert plain["mAP"] > 0.5 and scores == pytest.approx(plain, nan_ok=True)
+    others = ("background", "lorry", *names[2:])
+    with pytest.raises(ValueError, match=r"the model knows disc, .*; the data set lorry, "):
+        evaluate(model, few, class_names=others)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_dead_process_ends_the_run_and_the_run_continues(tmp_path):
     assert not (tmp_path / "two" / "model.safetensors").exists()
 
     refused = torchrun("-m", "detlearn", *two)
-    assert refused.returncode != 0 and "holds a run already; resume it" in refused.stdout
+    assert refused.returncode != 0 and "holds a run already; resume it (--resume)" in refused.stdout
     resumed = torchrun("-m", "detlearn", *two, "--resume")
     assert resumed.returncode == 0, resumed.stdout
     assert "cpu x 2 processes" in resumed.stdout and resumed.stdout.count("trained in") == 1

@@ -99,6 +99,16 @@ def test_it_learns_and_keeps_a_history(tmp_path):
         "seconds",
     }
     assert json.loads((tmp_path / "run" / "history.json").read_text()) == history
+
+
+def test_the_history_is_json_for_everybody(tmp_path):
+    run(tmp_path, evaluate=lambda model: {"mAP": 0.5, "mAP_large": math.nan})
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    text = (tmp_path / "history.json").read_text()
+    assert json.loads(text, parse_constant=refuse)[-1]["mAP_large"] is None
     assert not list(tmp_path.rglob("*.tmp"))
 
 
@@ -166,7 +176,9 @@ def test_training_leaves_the_batches_to_the_seed():
 
 def test_a_run_is_not_overwritten(tmp_path):
     run(tmp_path)
-    with pytest.raises(ValueError, match="holds a run already; resume it, or choose another"):
+    with pytest.raises(
+        ValueError, match=r"holds a run already; resume it \(--resume\), or choose another"
+    ):
         run(tmp_path)
 
 
