@@ -23,7 +23,7 @@ SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 .PHONY: help
 help: ## this list
 	@echo 'make course opens the course; make test tests all of it. Targets:'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo 'Variables, for example  make course HEADLESS=1 PORT=9000 :'
 	@echo '  HEADLESS=1          course: open no browser, only print the address'
 	@echo '  PORT=8888           course: the first port to try'
