@@ -642,6 +642,7 @@ for caption, make, says in (
     ("a header of 2^63 bytes", lambda t: content(t / "w.safetensors", b"\xff" * 7 + b"\x7f{}"), "no complete safetensors file"),
     ("cut off", sawn, "no complete safetensors file"),
     ("pickled code", lambda t: pickled(t, "w.safetensors"), "no complete safetensors file"),
+    ("a checkpoint of a run", lambda t: pickled(t, "w.safetensors"), ".*torch.save wrote it; the weights of a run are in its best"),
     ("of another program", lambda t: weights(t), "expected a file of save_model"),
     ("an unknown model", lambda t: weights(t, model="yolo", overrides="{}"), "'yolo': there is no such model"),
     ("overrides that are no JSON", lambda t: weights(t, model="ssd_tiny", overrides="{"), "overrides: expected a JSON object, got '{'"),

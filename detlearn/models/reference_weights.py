@@ -847,7 +847,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
             return tensors, file.metadata() or {}
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: no complete safetensors file ({error})") from error
+        with open(path, "rb") as file:
+            is_zip = file.read(2) == b"PK"
+        hint = "torch.save wrote it; the weights of a run are in its best.safetensors"
+        hint = hint if is_zip else str(error)
+        raise ValueError(f"{path}: no complete safetensors file ({hint})") from error
 
 
 def _read_checkpoint(path: Path) -> Any:
