@@ -27,9 +27,11 @@ LEAST_SHARE = 0.9
 
 
 def runs_everything(config: pytest.Config) -> bool:
-    """Whether this run covers all that MEASURED asks for, without -k, -m, --lf or -x."""
+    """Whether this run covers all that MEASURED asks for, without -k, -m, --lf, --long or -x."""
     option = config.option
-    if option.keyword or option.markexpr or option.collectonly or getattr(option, "lf", False):
+    if option.keyword or option.markexpr or option.collectonly:
+        return False
+    if getattr(option, "lf", False) or getattr(option, "long", False):
         return False
     asked = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     whole = [path for path in asked if path.exists()]
