@@ -48,7 +48,7 @@ test: env ## unit tests, doctests and every notebook (strict nbval)
 
 .PHONY: test-long
 test-long: env ## tests that take minutes: 300 kills, the real compiler
-	$(SERIAL) $(RUN) pytest --long -p no:cacheprovider
+	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider
 
 .PHONY: lint
 lint: env ## ruff, mypy, codespell, import-linter, generated text

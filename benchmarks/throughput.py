@@ -190,16 +190,7 @@ class Torchvision:
 
     def detect(self, batch: int) -> Step:
         """Pixels to detections."""
-        self.model.eval()
-        images = self.images(batch)
-        autocast, _ = mixed_precision(self.device, self.mode.amp)
-
-        @torch.inference_mode()
-        def step() -> object:
-            with autocast():
-                return self.model(images)
-
-        return step
+        return forward_step(self.model, self.mode, self.device, self.images(batch))
 
 
 class Timm:
@@ -231,16 +222,7 @@ class Timm:
 
     def detect(self, batch: int) -> Step:
         """One pass."""
-        self.model.eval()
-        images = self.images(batch)
-        autocast, _ = mixed_precision(self.device, self.mode.amp)
-
-        @torch.inference_mode()
-        def step() -> object:
-            with autocast():
-                return self.model(images)
-
-        return step
+        return forward_step(self.model, self.mode, self.device, self.images(batch))
 
 
 def plain_step(
@@ -258,6 +240,19 @@ def plain_step(
         scaler.step(optimizer)
         scaler.update()
         return loss.item()
+
+    return step
+
+
+def forward_step(model: nn.Module, mode: Mode, device: torch.device, images: Tensor) -> Step:
+    """One pass of a network of others."""
+    model.eval()
+    autocast, _ = mixed_precision(device, mode.amp)
+
+    @torch.inference_mode()
+    def step() -> object:
+        with autocast():
+            return model(images)
 
     return step
 

@@ -119,7 +119,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
         raise ValueError(
             f"{folder}: expected a folder that `python -m detlearn train` wrote, there is none"
         )
-    files = ("history.json", "run.json", "best.safetensors", "model.safetensors")
+    files = ("best.safetensors", "model.safetensors", "history.json", "run.json", "last.pt")
     if not any((folder / name).is_file() for name in files):
         raise ValueError(
             f"{folder}: expected a folder that `python -m detlearn train` wrote, "
@@ -142,7 +142,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
             f"The loss is not a finite number in epoch {epochs}"
             f"{' and later' if len(bad) > 5 else ''}: the curves have gaps there."
         )
-    weights = next((folder / name for name in files[2:] if (folder / name).is_file()), None)
+    weights = next((folder / name for name in files[:2] if (folder / name).is_file()), None)
     run = Run(folder, history, record, weights, notes)
     if not run.finished:
         notes.append("The run is not finished: what follows is the state so far.")

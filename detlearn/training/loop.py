@@ -142,7 +142,7 @@ def train(
                     part.load_state_dict(state[name])
             position, sums, history = state["position"], state["sums"], state["history"]
             set_rng_state(state["rng"])
-            if progress and writer:
+            if progress and writer and position["epoch"] < config.epochs:
                 print(f"{out} goes on in epoch {position['epoch'] + 1}, after batch "
                       f"{position['batch']} of {steps_per_epoch}")  # fmt: skip
         logs = open_logs(loggers, folder.path, schedule.last_epoch) if writer else []

@@ -266,7 +266,7 @@ def test_damaged_weights_are_said_and_refused(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["NOWHERE"], "there is none"),
-        (["EMPTY"], "it holds none of history.json, run.json"),
+        (["EMPTY"], "it holds none of best.safetensors, model.safetensors, history.json"),
         (["RUN", "--images", "-1"], "images: expected 0 to 100, got -1"),
         (["RUN", "--score-threshold", "50"], "score_threshold: expected 0 to 1, got 50.0"),
         (["RUN", "--limit", "0"], "limit: expected at least 1, got 0"),

@@ -74,6 +74,31 @@ def test_a_resumed_run_tells_how_it_began(tmp_path):
     assert ["--resume" in run["command"] for run in record["resumed"]] == [True]
 
 
+def test_an_attempt_that_was_refused_is_not_how_it_began(tmp_path, capsys):
+    arguments = ["train", "ssd_tiny", "--scenes", "4", "--epochs", "1", "--batch-size", "2",
+                 "--no-eval", "--quiet", "--device", "cpu", "--out", str(tmp_path), "--resume"]  # fmt: skip
+    assert main([*arguments, "--evaluate-every", "0"]) == 2
+    assert main(arguments) == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert "--evaluate-every" not in record["command"] and "resumed" not in record
+    (tmp_path / "file").write_text("in the way")
+    capsys.readouterr()
+    assert main([*arguments[:-2], str(tmp_path / "file")]) == 2
+    assert "file is no folder that can be written to" in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_in_its_first_epoch_has_a_report(tmp_path, capsys):
+    arguments = ["train", "ssd_tiny", "--scenes", "4", "--epochs", "1", "--batch-size", "2",
+                 "--no-eval", "--quiet", "--device", "cpu", "--out", str(tmp_path)]  # fmt: skip
+    assert main(arguments) == 0
+    for path in tmp_path.iterdir():
+        if path.is_file() and path.name != "last.pt":
+            path.unlink()
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The run is not finished" in page and "holds no weights yet" in page
+
+
 def test_pictures_that_cannot_be_drawn_do_not_end_a_training(tmp_path):
     (tmp_path / "samples").write_text("a file in the way")
     arguments = ["train", "ssd_tiny", "--scenes", "4", "--epochs", "1", "--batch-size", "2",
