@@ -251,7 +251,7 @@ def _train(
     }  # fmt: skip
 
     file = out / "run.json"
-    if first and args.resume and file.is_file() and RunFolder(out).in_use:  # how it began stands
+    if first and args.resume and file.is_file():  # how it began stands
         before = json.loads(file.read_text(encoding="utf-8"))
         again = {key: record[key] for key in ("command", "versions", "processes", "started")}
         record = before | {"finished": False, "resumed": [*before.get("resumed", []), again]}
