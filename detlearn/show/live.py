@@ -48,7 +48,9 @@ class LiveCurve:
         self.history = list(history)
         panels = {"loss": {name: [row[name] for row in history] for name in self._parts()}}
         if scores := self._scores():
-            panels["score"] = {name: self._kept(name) for name in scores}
+            panels["score"] = {
+                name: [row.get(name, math.nan) for row in history] for name in scores
+            }
         # The text is compared by nbval: the same after every epoch, on every machine.
         alt = "Live curve: the parts of the loss and the score after every epoch of a training."
         self.figure = draw_curves(panels, x="epoch", alt=alt)
@@ -62,13 +64,6 @@ class LiveCurve:
         """Each overall score that came, and at an IoU of a half."""
         known = {name for row in self.history for name in row}
         return [name for score in SCORES for name in (score, f"{score}50") if name in known][:MOST]
-
-    def _kept(self, name: str) -> list[float]:
-        """A score holds until the next; before the first there is none."""
-        values: list[float] = []
-        for row in self.history:
-            values.append(row.get(name, values[-1] if values else math.nan))
-        return values
 
     def _show(self, figure: Figure) -> None:
         from IPython.core.getipython import get_ipython

@@ -38,7 +38,8 @@ def draw_curves(
     """Numbers of a training, one after the other: a panel for each kind, a curve for each name.
 
     Args:
-        panels: title -> name -> values, the first at 1 on the axis.  NaN leaves a gap.
+        panels: title -> name -> values, the first at 1 on the axis.  NaN: nothing was measured
+            there, no mark stands there, and the line goes on to the next.
         x: what the values are counted in.
         log: a logarithmic vertical axis; values must be positive.
         alt: what the picture shows (required).
@@ -89,8 +90,10 @@ def draw_curves(
             for (name, array), (colour, dashes, marker) in zip(
                 arrays.items(), STYLES, strict=False
             ):
+                measured = ~np.isnan(array)
                 axes.plot(
-                    range(1, len(array) + 1), array, color=colour, linestyle=dashes, lw=2.0,
+                    np.flatnonzero(measured) + 1, array[measured],
+                    color=colour, linestyle=dashes, lw=2.0,
                     marker=marker if longest <= 40 else None, markersize=5.5,
                     markeredgecolor="white", markeredgewidth=0.7, label=name,
                 )  # fmt: skip

@@ -81,3 +81,13 @@ def test_a_falling_curve_falls():
 def test_wrong_input_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_nothing_is_marked_where_nothing_was_measured(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "detlearn.show.training_figures.finish", lambda drawing, alt: drawn.append(drawing)
+    )
+    draw.draw_curves({"score": {"mAP": [np.nan, 0.2, np.nan, 0.4]}}, x="epoch", alt="Two points.")
+    (line,) = drawn[0].axes[0].lines
+    assert line.get_xdata().tolist() == [2, 4] and line.get_ydata().tolist() == [0.2, 0.4]
