@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from ..losses import heatmap_loss
 from .detector import _check_image, _check_numbers, _is_number
 from .layers import init_xavier
+from .modes import evaluating
 from .pose import (
     COCO_FLIP_ORDER,
     MPII_FLIP_ORDER,
@@ -747,16 +748,10 @@ class PoseHRNet(nn.Module):
         if box_scores is not None:
             sure = torch.cat([sure[:0], *(one.to(sure) for one in box_scores)])  # (N,)
         pictures = [image for image, n in zip(images, counts, strict=True) for _ in range(n)]
-        modes = [(module, module.training) for module in self.modules()]
-        try:
-            self.eval()
-            with torch.inference_mode():
-                keypoints, scores = self._estimate(
-                    pictures, every, flip, shift, decoding or self.config.decoding
-                )
-        finally:
-            for module, training in modes:
-                module.training = training
+        with evaluating(self), torch.inference_mode():
+            keypoints, scores = self._estimate(
+                pictures, every, flip, shift, decoding or self.config.decoding
+            )
         counted = scores > least_joint_score  # (N, J)
         mean = (scores * counted).sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)  # (N,)
         columns = {
