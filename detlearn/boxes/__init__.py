@@ -4,7 +4,7 @@ The vocabulary of the whole course: ``boxes`` are xyxy, ``priors`` are ``(P, 4)`
 fractions of the image, ``deltas`` are what the network says, label 0 is the background.
 """
 
-from .coding import MAX_LOG_SCALE, decode, encode
+from .coding import MAX_LOG_SCALE, decode, decode_linear, encode, encode_linear
 from .geometry import (
     box_area,
     box_iou,
@@ -17,7 +17,7 @@ from .geometry import (
     xyxy_to_xywh,
 )
 from .matching import Match, Targets, coverage, make_targets, match
-from .nms import nms, select_detections, soft_nms
+from .nms import nms, select_detections, soft_nms, weighted_nms
 from .priors import (
     M2DET320_PRIORS,
     M2DET512_PRIORS,
@@ -66,7 +66,9 @@ __all__ = [
     "coverage",
     "cxcywh_to_xyxy",
     "decode",
+    "decode_linear",
     "encode",
+    "encode_linear",
     "make_priors",
     "make_targets",
     "match",
@@ -75,6 +77,7 @@ __all__ = [
     "select_detections",
     "soft_nms",
     "ssd_sizes",
+    "weighted_nms",
     "xywh_to_xyxy",
     "xyxy_to_cxcywh",
     "xyxy_to_xywh",

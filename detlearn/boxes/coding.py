@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .geometry import xyxy_to_cxcywh
 
-__all__ = ["MAX_LOG_SCALE", "decode", "encode"]
+__all__ = ["MAX_LOG_SCALE", "decode", "decode_linear", "encode", "encode_linear"]
 
 MAX_LOG_SCALE = math.log(1000 / 16)
 """No prior grows by more than a factor 62.5: an untrained network must not produce inf."""
@@ -88,6 +88,63 @@ def decode(
     _check_rows(deltas, priors, "deltas")
     center = priors[..., :2] + deltas[..., :2] * scales[0] * priors[..., 2:]
     size = priors[..., 2:] * torch.exp((deltas[..., 2:] * scales[1]).clamp(max=max_log))
+    return torch.cat([center - size / 2, center + size / 2], dim=-1)
+
+
+def encode_linear(
+    boxes: Tensor, priors: Tensor, scales: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
+    """Offsets whose sizes are a plain ratio, without a logarithm, as BlazeFace has them.
+
+    Args:
+        boxes: ``(..., 4)`` xyxy, fractions of the image, one for each prior.
+        priors: ``(..., 4)`` cxcywh, fractions of the image.
+        scales: divisor of the centre offsets, divisor of the size ratios.
+
+    Returns:
+        ``(..., 4)`` deltas (dx, dy, rw, rh), no unit.
+
+    Raises:
+        ValueError: shapes that do not go together.
+
+    **Invariant:** ``decode_linear(encode_linear(b, p), p) == b``.
+
+    >>> prior = torch.tensor([[0.5, 0.5, 0.25, 0.5]])
+    >>> encode_linear(torch.tensor([[0.5, 0.5, 0.625, 0.75]]), prior)  # half as large
+    tensor([[0.2500, 0.2500, 0.5000, 0.5000]])
+    """
+    _check_rows(boxes, priors, "boxes")
+    g = xyxy_to_cxcywh(boxes)
+    center = (g[..., :2] - priors[..., :2]) / priors[..., 2:] / scales[0]
+    size = g[..., 2:] / priors[..., 2:] / scales[1]
+    return torch.cat([center, size], dim=-1)
+
+
+def decode_linear(
+    deltas: Tensor, priors: Tensor, scales: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
+    """Boxes that linear deltas describe; the inverse of `encode_linear`.
+
+    A size below zero, which only an untrained network says, counts as zero: a box without area.
+
+    Args:
+        deltas: ``(..., 4)`` (dx, dy, rw, rh).
+        priors: ``(..., 4)`` cxcywh, fractions of the image.
+        scales: as given to `encode_linear`.
+
+    Returns:
+        ``(..., 4)`` xyxy, fractions of the image, not clipped.
+
+    Raises:
+        ValueError: shapes that do not go together.
+
+    >>> prior = torch.tensor([[0.5, 0.5, 0.25, 0.5]])
+    >>> decode_linear(torch.tensor([[0.25, 0.25, 0.5, 0.5]]), prior)
+    tensor([[0.5000, 0.5000, 0.6250, 0.7500]])
+    """
+    _check_rows(deltas, priors, "deltas")
+    center = priors[..., :2] + deltas[..., :2] * scales[0] * priors[..., 2:]
+    size = priors[..., 2:] * (deltas[..., 2:] * scales[1]).clamp(min=0)
     return torch.cat([center - size / 2, center + size / 2], dim=-1)
 
 

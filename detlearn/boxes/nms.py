@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .geometry import _check_corners, box_area, box_iou
 
-__all__ = ["nms", "select_detections", "soft_nms"]
+__all__ = ["nms", "select_detections", "soft_nms", "weighted_nms"]
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -106,6 +106,53 @@ def soft_nms(
         alive = alive[(overlaps == 0) | (decayed[alive] >= score_threshold)]
     kept = torch.stack(keep) if keep else alive
     return kept, decayed[kept]
+
+
+def weighted_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
+    """NMS that averages what it would drop (Bazarevsky et al. 2019, §3, "tie resolution").
+
+    Greedy NMS throws away all boxes but the best of an object, and from one frame of a film to
+    the next another one may be the best: the box jumps.  Here the best box and those that
+    overlap it form a cluster, and the answer is their mean, weighted by score.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N,)``, above 0.
+        iou_threshold: boxes with a larger IoU with the best one than this join its cluster.
+
+    Returns:
+        ``(D,)`` int64, indices of the best box of each cluster, descending scores, and the
+        weights ``(D, N)`` of the clusters: ``weights @ boxes`` are the averaged boxes, and key
+        points are averaged by the same weights.
+
+    Raises:
+        ValueError: as `nms`, and for scores that are not above 0.
+
+    **Invariant:** the indices are those of `nms`; each row of weights sums to 1.
+
+    >>> boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
+    >>> keep, weights = weighted_nms(boxes, torch.tensor([0.6, 0.2, 0.1]), 0.5)
+    >>> keep, weights @ boxes  # three quarters of the first box, one of the second
+    (tensor([0, 2]), tensor([[0.0000, 0.0000, 4.0000, 3.7500],
+            [5.0000, 5.0000, 9.0000, 9.0000]]))
+    """
+    _check_pairs(boxes, scores, iou_threshold)
+    if (scores <= 0).any():
+        raise ValueError(f"scores: expected numbers above 0, got {float(scores.min())}")
+    order = scores.argsort(descending=True, stable=True)
+    keep, weights = [], []
+    while len(order) > 0:
+        best = order[0]
+        near = box_iou(boxes[best][None], boxes[order])[0] > iou_threshold
+        near[0] = True  # a box without area overlaps nothing, not even itself
+        mine, order = order[near], order[~near]
+        row = torch.zeros_like(scores)
+        row[mine] = scores[mine] / scores[mine].sum()
+        keep.append(best)
+        weights.append(row)
+    if not keep:
+        return order, scores.new_zeros(0, len(scores))
+    return torch.stack(keep), torch.stack(weights)
 
 
 def select_detections(

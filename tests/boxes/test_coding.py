@@ -61,3 +61,32 @@ def test_gradients_flow():
     deltas = torch.zeros(3, 4, requires_grad=True)
     B.decode(deltas, torch.full((3, 4), 0.5)).sum().backward()
     assert deltas.grad is not None and torch.isfinite(deltas.grad).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (9, 4), (2, 3, 4)])
+@pytest.mark.parametrize("scales", [(0.1, 0.2), (1.0, 1.0)])
+def test_round_trip_of_linear_sizes(shape, scales):
+    n = math.prod(shape[:-1])
+    boxes = random_boxes(n, 0).double().reshape(shape)
+    priors = B.xyxy_to_cxcywh(random_boxes(n, 1).double()).reshape(shape)
+    deltas = B.encode_linear(boxes, priors, scales)
+    torch.testing.assert_close(B.decode_linear(deltas, priors, scales), boxes)
+
+
+def test_linear_sizes_are_the_exponentials_of_log_sizes():
+    boxes, priors = random_boxes(30, 4).double(), B.xyxy_to_cxcywh(random_boxes(30, 5).double())
+    linear, log = B.encode_linear(boxes, priors), B.encode(boxes, priors, scales=(1.0, 1.0))
+    torch.testing.assert_close(linear[:, :2], log[:, :2])
+    torch.testing.assert_close(linear[:, 2:], log[:, 2:].exp())
+
+
+def test_a_size_below_zero_is_a_box_without_area():
+    prior = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+    box = B.decode_linear(torch.tensor([[0.0, 0.0, -1.0, 1.0]]), prior)
+    torch.testing.assert_close(box, torch.tensor([[0.5, 0.4, 0.5, 0.6]]))
+
+
+@pytest.mark.parametrize("function", [B.encode_linear, B.decode_linear])
+def test_linear_coding_refuses_rows_of_three(function):
+    with pytest.raises(ValueError, match=r"expected \(\.\.\., 4\)"):
+        function(torch.zeros(2, 3), torch.zeros(2, 4))

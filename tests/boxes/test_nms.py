@@ -145,3 +145,45 @@ def test_select_finds_nothing():
         "priors": (0,),
     }
     assert found["labels"].dtype == torch.int64
+
+
+# ---------------------------------------------------------------- weighted NMS
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7, 1.0])
+def test_weighted_nms_keeps_what_nms_keeps(threshold):
+    boxes = random_boxes(60, 7)
+    scores = torch.rand(60, generator=torch.Generator().manual_seed(7)) + 0.01
+    keep, weights = B.weighted_nms(boxes, scores, threshold)
+    assert keep.tolist() == B.nms(boxes, scores, threshold).tolist()
+    torch.testing.assert_close(weights.sum(1), torch.ones(len(keep)))
+    # every box is in exactly one cluster
+    assert ((weights > 0).sum(0) == 1).all()
+
+
+def test_weighted_nms_by_hand():
+    # IoU 0.5 joins the first two; weights 0.8 and 0.2 of 1.0
+    boxes = torch.tensor([[0.0, 0, 4, 2], [0, 0, 4, 4], [20, 20, 24, 24]])
+    keep, weights = B.weighted_nms(boxes, torch.tensor([0.2, 0.8, 0.5]), 0.3)
+    assert keep.tolist() == [1, 2]
+    torch.testing.assert_close(weights @ boxes, torch.tensor([[0, 0, 4, 3.6], [20, 20, 24, 24]]))
+
+
+def test_weighted_nms_overlap_counts_with_the_best_box_not_with_the_mean():
+    # a chain: each box overlaps its neighbour alone
+    boxes = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4]])
+    keep, weights = B.weighted_nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.3)
+    assert keep.tolist() == [0, 2]
+    assert (weights > 0).tolist() == [[True, True, False], [False, False, True]]
+
+
+def test_weighted_nms_of_nothing_and_of_a_box_without_area():
+    keep, weights = B.weighted_nms(torch.zeros(0, 4), torch.zeros(0), 0.3)
+    assert keep.shape == (0,) and weights.shape == (0, 0)
+    keep, weights = B.weighted_nms(torch.ones(1, 4), torch.ones(1), 0.3)
+    assert keep.tolist() == [0] and weights.tolist() == [[1.0]]
+
+
+def test_weighted_nms_refuses_scores_that_are_no_weights():
+    with pytest.raises(ValueError, match="above 0"):
+        B.weighted_nms(torch.tensor([[0.0, 0, 1, 1]]), torch.zeros(1), 0.3)
