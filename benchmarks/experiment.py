@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from detlearn.data.shapes import SHAPES_VERSION
-from detlearn.models.zoo import write_atomically
+from detlearn.files import write_atomically
 from detlearn.training import TrainConfig
 from detlearn.training.cli import versions
 

@@ -14,8 +14,8 @@ import statistics
 from pathlib import Path
 
 from detlearn import load_model, save_model
+from detlearn.files import write_atomically
 from detlearn.models import Detector, PoseHRNet
-from detlearn.models.zoo import write_atomically
 from detlearn.training import evaluate, evaluate_pose
 from detlearn.training.cli import open_dataset
 

@@ -38,8 +38,8 @@ import torchvision
 from torch import Tensor, nn
 
 from detlearn import create_model
+from detlearn.files import write_atomically
 from detlearn.models.pose import decode_heatmaps
-from detlearn.models.zoo import write_atomically
 from detlearn.training import TrainConfig, build_optimizer, pick_device, train_step
 from detlearn.training.cli import versions
 from detlearn.training.loop import mixed_precision

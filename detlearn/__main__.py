@@ -19,7 +19,7 @@ def run_detect(args: argparse.Namespace) -> None:
     """``python -m detlearn detect --weights FILE IMAGE...``: pictures with boxes, and a JSON."""
     from . import load_model
     from .data import read_image
-    from .models.zoo import write_atomically
+    from .files import write_atomically
     from .show.draw import save_detections
     from .training.distributed import pick_device
 

@@ -7,7 +7,6 @@ only once their checksum is right, and are unpacked beside the place where they 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
 import os
 import re
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..files import checksum, replace_file
 
 __all__ = ["DATASETS", "Archive", "Downloads", "add_commands", "download_dataset", "unpack"]
 
@@ -291,7 +291,7 @@ def _fetch(archive: Archive, target: Path, command: str) -> None:
                 _receive(url, part, archive.size)
                 got = _md5(part)
                 if got == archive.md5:
-                    os.replace(part, target)
+                    replace_file(part, target)
                     return
                 part.unlink()  # not a byte of it can be relied on
                 # What was continued may have begun as another file: once more, from the start.
@@ -384,16 +384,9 @@ def _length(file: Path) -> int:
 def _md5(file: Path) -> str:
     from tqdm.auto import tqdm
 
-    digest = hashlib.md5(usedforsecurity=False)
-    with (
-        open(file, "rb") as opened,
-        tqdm(total=_length(file), unit="B", unit_scale=True, desc="check", leave=False,
-             disable=None) as bar,
-    ):  # fmt: skip
-        while block := opened.read(CHUNK):
-            digest.update(block)
-            bar.update(len(block))
-    return digest.hexdigest()
+    with tqdm(total=_length(file), unit="B", unit_scale=True, desc="check", leave=False,
+              disable=None) as bar:  # fmt: skip
+        return checksum(file, "md5", watch=bar.update)
 
 
 # ---------------------------------------------------------------- unpack
@@ -490,7 +483,7 @@ def _move(source: Path, target: Path) -> None:
         if entry.is_dir() and there.is_dir():
             _move(entry, there)
         else:
-            os.replace(entry, there)
+            replace_file(entry, there)
 
 
 # ---------------------------------------------------------------- the command

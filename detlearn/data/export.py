@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from PIL import Image
 
-from ..models.zoo import write_atomically
+from ..files import write_atomically
 from .shapes import SHAPES_VERSION, VAL_SEED, Shapes
 
 __all__ = ["export_coco", "export_voc"]

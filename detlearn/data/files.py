@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-from ..models.zoo import write_atomically
+from ..files import checksum, write_atomically
 
 __all__ = ["check_files", "data_path", "path_inside", "read_lines", "write_sums"]
 
@@ -92,10 +91,6 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _sum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _files(root: Path) -> list[Path]:
     return sorted(
         path
@@ -114,7 +109,7 @@ def write_sums(root: Path) -> int:
         number of files.
     """
     files = _files(root)
-    lines = [f"{_sum(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
+    lines = [f"{checksum(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
     write_atomically(root / SUMS, "".join(lines).encode())
     return len(files)
 
@@ -138,7 +133,7 @@ def check_files(root: Path) -> list[str]:
     problems += [
         f"{name}: changed (SHA-256 differs)"
         for name in listed.keys() & there.keys()
-        if _sum(there[name]) != listed[name]
+        if checksum(there[name]) != listed[name]
     ]
     return sorted(problems)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import json
 import os
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..boxes import PriorConfig
+from ..files import write_atomically
 from .detector import Detector
 from .hrnet import (
     HRNETV2P_W18,
@@ -243,50 +241,6 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         )
     load_strictly(model, tensors, str(path))
     return model.eval()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it exists completely or not at all.
-
-    Args:
-        path: its folder is made if there is none.
-        content: what the file shall hold.
-
-    Raises:
-        IsADirectoryError: there is a folder of that name.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder) / "run" / "note.txt", b"done")
-    ...     print((Path(folder) / "run" / "note.txt").read_text())
-    done
-    """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected a file, got a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, hence on the same disk: only there is replacing one step.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def replace_file(source: Path, target: Path) -> None:
-    """``os.replace``; on Windows a file that somebody is reading is asked for again, briefly."""
-    for pause in (0.1, 0.4, 1.5):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            time.sleep(pause)
-    os.replace(source, target)
 
 
 def _sort_metadata(content: bytes) -> bytes:

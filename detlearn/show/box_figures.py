@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from detlearn.files import write_atomically
 from detlearn.show.canvas import (
     DPI,
     INK,
@@ -328,14 +330,10 @@ def save_detections(
             f"got {path.name!r}"
         )
     picture = _detections_image(image, detections, class_names)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    content = io.BytesIO()
     options = {"quality": 92} if formats[suffix] in ("JPEG", "WEBP") else {}
-    try:
-        picture.save(beside, format=formats[suffix], **options)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    picture.save(content, format=formats[suffix], **options)
+    write_atomically(path, content.getvalue())
     return path
 
 

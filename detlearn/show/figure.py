@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detlearn.models.zoo import write_atomically
+from detlearn.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy

@@ -9,7 +9,6 @@ truth and the priors matched to it, and says so.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from detlearn.boxes import (
     make_priors,
     match,
 )
+from detlearn.files import write_atomically
 from detlearn.show.canvas import (
     BLACK,
     BLUE,
@@ -516,10 +516,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         content = ground_truth(image, target, dataset.class_names, where)
     png = draw_hero(content)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = options.out.with_name(f"{options.out.name}.{os.getpid()}.tmp")
-    beside.write_bytes(png)
-    os.replace(beside, options.out)
+    write_atomically(options.out, png)
     print(f"{options.out}: {len(png) / 1000:.0f} kB. {content.caption}")
     return 0
 

@@ -457,8 +457,8 @@ def write_report(
             that cannot be read (without, the page says so and shows the rest).
         OSError: the file cannot be written.
     """
+    from detlearn.files import write_atomically
     from detlearn.models import PoseHRNet, load_model
-    from detlearn.models.zoo import write_atomically
     from detlearn.show.report_page import report_page
     from detlearn.training import pick_device
     from detlearn.training.cli import open_dataset

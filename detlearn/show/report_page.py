@@ -6,7 +6,6 @@ Every text that comes from a run or a data set goes through `escape`.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detlearn import __version__
+from detlearn.files import checksum
 from detlearn.show.report import PCK_REFERENCE, Findings, Picture, PoseFindings, Run
 from detlearn.show.report_errors import (
     KIND_TEXTS,
@@ -534,7 +534,7 @@ def _run(run: Run, findings: Findings | PoseFindings | None, source: str | None)
     if run.weights is not None:
         content = run.weights.read_bytes()
         facts.append(("weights", f"{run.weights.name}, {len(content) / 1e6:.1f} MB"))
-        facts.append(("their SHA-256", hashlib.sha256(content).hexdigest()[:16] + "…"))
+        facts.append(("their SHA-256", checksum(content)[:16] + "…"))
     columns = [html_table(["what", "value"], _rows(facts), "The run", wide=True)]
     for key, caption in (("versions", "Versions"), ("config", "Settings")):
         if isinstance(record.get(key), dict) and record[key]:

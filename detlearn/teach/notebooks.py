@@ -41,6 +41,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from detlearn.files import write_atomically
+
 __all__ = [
     "BuildError",
     "badge",
@@ -379,10 +381,7 @@ def write_notebook(notebook: Any, path: Path) -> None:
     nbformat = _needed("nbformat")
     nbformat.validate(notebook)
     text = nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(text.encode("utf-8"))
-    os.replace(temporary, path)
+    write_atomically(path, text.encode("utf-8"))
 
 
 # --------------------------------------------------------------------------- checking

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
 import random
 import time
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..models.zoo import replace_file, write_atomically
+from ..files import checksum, replace_file, write_atomically
 
 __all__ = ["RunFolder", "get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
 
@@ -89,7 +88,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     torch.save({"format": FORMAT, **state}, buffer)
     content = buffer.getvalue()
     # A zip archive ends with the length of its comment, 0 so far, in two bytes.
-    comment = SUM + hashlib.sha256(content).hexdigest().encode()
+    comment = SUM + checksum(content).encode()
     write(Path(path), content[:-2] + len(comment).to_bytes(2, "little") + comment)
 
 
@@ -111,7 +110,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no checkpoint there")
     content = path.read_bytes()
     body, comment = content[:-COMMENT], content[-COMMENT:]
-    digest = hashlib.sha256(body[:-2] + b"\0\0").hexdigest().encode()
+    digest = checksum(body[:-2] + b"\0\0").encode()
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds, for one reason each

@@ -34,8 +34,8 @@ from ..data import (
     train_transform,
     voc_image_sets,
 )
+from ..files import write_atomically
 from ..models import PoseHRNet
-from ..models.zoo import write_atomically
 from .checkpoint import RunFolder
 from .config import TrainConfig
 from .distributed import join, num_processes, pick_device, process_rank, tell

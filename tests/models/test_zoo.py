@@ -14,7 +14,6 @@ import detlearn
 from detlearn import create_model, list_models, load_model, save_model
 from detlearn.boxes import SSD_TINY_PRIORS
 from detlearn.models import SSD_TINY
-from detlearn.models.zoo import write_atomically
 
 NAMES = ("background", "disc", "square")
 
@@ -199,13 +198,6 @@ def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch, step):
     with pytest.raises(OSError, match="no space"):
         save_model(create_model("ssd_tiny"), path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_write_atomically_replaces(tmp_path):
-    path = tmp_path / "a" / "b.bin"
-    write_atomically(path, b"1")
-    write_atomically(path, b"22")
-    assert path.read_bytes() == b"22" and list(path.parent.iterdir()) == [path]
 
 
 def saved(path, tensors=None, **metadata):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from detlearn.models.zoo import write_atomically
 from detlearn.training import checkpoint as C
 
 
@@ -26,19 +25,6 @@ def test_generators_go_back_to_where_they_were(tmp_path):
     first = draw()
     C.set_rng_state(C.load_checkpoint(tmp_path / "last.pt")["rng"])
     assert draw() == first
-
-
-def test_the_old_file_survives_a_failed_write(tmp_path, monkeypatch):
-    write_atomically(tmp_path / "file", b"old")
-
-    def full_disk(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 class Evil:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from detlearn import create_model
+from detlearn import create_model, files
 from detlearn.data import TRAIN_OBJECTS, Cached, Shapes, shapes_train_transform
 from detlearn.models import zoo
 from detlearn.training import TrainConfig, checkpoint, load_checkpoint, loop, train
@@ -47,7 +47,7 @@ def die_at(count: int, function):
 
 def half_written(count: int):
     """`write_atomically`, dying with half of the content written."""
-    calls, whole = itertools.count(1), zoo.write_atomically
+    calls, whole = itertools.count(1), files.write_atomically
 
     def write(path, content):
         if next(calls) == count:
