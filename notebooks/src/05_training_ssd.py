@@ -644,7 +644,7 @@ show.draw_scenes(
 # 4. on something, but 0.1 ≤ IoU < 0.5: **badly placed**;
 # 5. else **on background**. An object that nobody found: **missed**.
 
-# %% id="error-kinds" slide="-" tags=["teaches:detlearn.metrics:error_kinds"]
+# %% id="error-kinds" slide="-" tags=["teaches:detlearn.metrics.errors:error_kinds"]
 from detlearn.boxes import box_iou
 
 
@@ -670,7 +670,7 @@ def error_kinds(detection, target, iou_threshold=0.5, background=0.1):
             kinds[d] = "on background"
     return kinds
 
-# %% id="detection-errors" slide="subslide" tags=["teaches:detlearn.metrics:detection_errors"]
+# %% id="detection-errors" slide="subslide" tags=["teaches:detlearn.metrics.error_counts:detection_errors"]
 ERROR_KINDS = metrics.ERROR_KINDS
 
 
