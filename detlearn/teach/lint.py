@@ -315,7 +315,7 @@ def compare_definitions(source: str, target: str) -> str:
     """Compare a definition in a cell with the package's.
 
     Docstrings, comments and annotations are left aside, and so are guards (`if ...: raise ...`, a
-    call of `_check_...` for its exception alone), which a first lesson may omit. Shape comments
+    call of `check_...` for its exception alone), which a first lesson may omit. Shape comments
     are compared: wherever a statement of the cell has one, the package says the same.
 
     Args:
@@ -406,7 +406,7 @@ def _is_method_of(decorator: ast.expr) -> bool:
 
 def _is_guard(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return ast.unparse(statement.value.func).startswith("_check_")
+        return ast.unparse(statement.value.func).startswith(("check_", "_check_"))
     return (
         isinstance(statement, ast.If)
         and not statement.orelse
