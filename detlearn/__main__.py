@@ -20,7 +20,7 @@ def run_detect(args: argparse.Namespace) -> None:
     from . import load_model
     from .data import read_image
     from .files import write_atomically
-    from .show.draw import save_detections
+    from .show import save_detections
     from .training.distributed import pick_device
 
     model = load_model(args.weights).to(pick_device(args.device))
@@ -75,7 +75,7 @@ def run_student(args: argparse.Namespace) -> None:
 
 def draw_samples(dataset: Any, model: Any, indices: Sequence[int], path: Path) -> None:
     """What a training draws after an epoch: the same few images, with what is found in them."""
-    from .show.draw import draw_scenes
+    from .show import draw_scenes
 
     images = [dataset[index][0] for index in indices if index < len(dataset)]
     if images:

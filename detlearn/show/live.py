@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detlearn.show.figure import Figure
-from detlearn.show.training_figures import draw_curves
+from detlearn.show.figures.training import draw_curves
 from detlearn.training.loop import SCORES
 
 __all__ = ["LiveCurve"]

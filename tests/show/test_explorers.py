@@ -28,8 +28,8 @@ from detlearn.show import (
     RefinementExplorer,
     TransferExplorer,
 )
-from detlearn.show.explorers import frame
-from detlearn.show.explorers.frame import framed, module_source
+from detlearn.show.explorers.browser import frame
+from detlearn.show.explorers.browser.frame import framed, module_source
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(500)
 BOX = torch.tensor([[0.1, 0.1, 0.4, 0.5]])

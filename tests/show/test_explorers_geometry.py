@@ -28,10 +28,10 @@ from detlearn.boxes import (
 )
 from detlearn.models import RefineDetPredictions, refinedet
 from detlearn.show import RefinementExplorer, TransferExplorer
-from detlearn.show.explorers.frame import module_source
-from detlearn.show.explorers.matching import MatchingExplorer
-from detlearn.show.explorers.refinement import THETAS
-from detlearn.show.explorers.transfer import transfer_with_cut
+from detlearn.show.explorers.browser.frame import module_source
+from detlearn.show.explorers.browser.matching import MatchingExplorer
+from detlearn.show.explorers.browser.refinement import THETAS
+from detlearn.show.explorers.browser.transfer import transfer_with_cut
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(

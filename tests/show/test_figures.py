@@ -16,10 +16,11 @@ import torch
 from PIL import Image
 
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
-from detlearn.show import Figure, draw
-from detlearn.show.box_figures import _captions
+from detlearn.show import Figure
+from detlearn.show import figures as draw
 from detlearn.show.canvas import PALETTE, ink_on
-from detlearn.show.prior_figures import _cell_priors, _ratio_names
+from detlearn.show.figures.boxes import _captions
+from detlearn.show.figures.priors import _cell_priors, _ratio_names
 
 ALT = "A picture that a test has drawn."
 BLACK = torch.zeros(3, 40, 60, dtype=torch.uint8)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from detlearn.show import draw
+from detlearn.show import figures as draw
 
 ALT = "A picture that a test has drawn."
 W32 = (32, 64, 128, 256)

@@ -11,8 +11,8 @@ import torch
 import detlearn
 from detlearn.models.m2det import SFAM
 from detlearn.show import AttentionExplorer, LevelScaleExplorer, TUMWalker
-from detlearn.show.explorers.controls import WIDGET_VIEW
-from detlearn.show.explorers.level_maps import mlfpn_levels
+from detlearn.show.explorers.model.controls import WIDGET_VIEW
+from detlearn.show.explorers.model.level_maps import mlfpn_levels
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

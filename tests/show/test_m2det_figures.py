@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from detlearn.models.m2det import M2DET512_VGG16, M2DET_TINY
-from detlearn.show import draw
+from detlearn.show import figures as draw
 
 ALT = "A picture that a test has drawn."
 ONE = torch.ones(1, 1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from detlearn.show import draw
+from detlearn.show import figures as draw
 from detlearn.show.canvas import PALETTE
 
 ALT = "A picture that a test has drawn."

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from detlearn.show import Figure, draw
+from detlearn.show import Figure
+from detlearn.show import figures as draw
 from detlearn.show.canvas import YELLOW
-from detlearn.show.metric_figures import _free_spot
+from detlearn.show.figures.metrics import _free_spot
 
 ALT = "A picture that a test has drawn."
 FIVE = [[0, 0, 6, 6], [2, 0, 8, 6], [4, 0, 10, 6], [13, 1, 19, 7], [13, 1, 19, 5]]

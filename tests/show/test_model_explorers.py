@@ -13,7 +13,7 @@ from torch import nn
 
 import detlearn
 from detlearn.show import DetectionExplorer, FeatureMapExplorer, Figure, ShapeTableExplorer
-from detlearn.show.explorers.controls import WIDGET_VIEW
+from detlearn.show.explorers.model.controls import WIDGET_VIEW
 from detlearn.show.figure import PNG_SIGNATURE
 
 IMAGE = torch.zeros(3, 8, 8)

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import nn
 
 import detlearn
-from detlearn.show import draw, shape_table
+from detlearn.show import figures as draw
+from detlearn.show import shape_table
 
 ALT = "A picture that a test has drawn."
 # channel by channel: 10 * channel + cell, two priors of two numbers on 1 x 3 cells

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from detlearn.show import draw
+from detlearn.show import figures as draw
 
 ALT = "A picture that a test has drawn."
 PLACES = torch.rand(1, 17, 2, generator=torch.Generator().manual_seed(0))

@@ -16,7 +16,7 @@ from detlearn import create_model
 from detlearn.boxes import SSD300_VOC_PRIORS, SSD_TINY_PRIORS
 from detlearn.models import RefineDetPredictions, refinedet
 from detlearn.show import RefinementExplorer, TransferExplorer
-from detlearn.show.explorers.transfer import transfer_with_cut
+from detlearn.show.explorers.browser.transfer import transfer_with_cut
 
 P = SSD_TINY_PRIORS.num_priors
 BOX = torch.tensor([[0.1, 0.1, 0.4, 0.5]])

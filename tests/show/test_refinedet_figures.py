@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from detlearn.boxes import M2DET320_PRIORS, REFINEDET320_PRIORS, SSD_TINY_PRIORS
-from detlearn.show import draw
+from detlearn.show import figures as draw
 
 ALT = "A picture that a test has drawn."
 PAPER = torch.ones(3, 60, 100)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detlearn.show import Figure, draw
+from detlearn.show import Figure
+from detlearn.show import figures as draw
 from detlearn.show.canvas import BLUE
 
 ALT = "A picture that a test has drawn."
@@ -86,7 +87,7 @@ def test_wrong_input_is_refused(make, message):
 def test_nothing_is_marked_where_nothing_was_measured(monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "detlearn.show.training_figures.finish", lambda drawing, alt: drawn.append(drawing)
+        "detlearn.show.figures.training.finish", lambda drawing, alt: drawn.append(drawing)
     )
     draw.draw_curves({"score": {"mAP": [np.nan, 0.2, np.nan, 0.4]}}, x="epoch", alt="Two points.")
     (line,) = drawn[0].axes[0].lines

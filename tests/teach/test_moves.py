@@ -19,7 +19,7 @@ from detlearn.show import (
     ShapeTableExplorer,
     TUMWalker,
 )
-from detlearn.show.explorers.transfer import transfer_with_cut
+from detlearn.show.explorers.browser.transfer import transfer_with_cut
 from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb07, nb08, nb09
 
 

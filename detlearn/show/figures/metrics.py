@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from detlearn.metrics import average_precision
-from detlearn.show.box_figures import _boxes_array
 from detlearn.show.canvas import (
     BLUE,
     GREEN,
@@ -27,6 +26,7 @@ from detlearn.show.canvas import (
     new_figure,
 )
 from detlearn.show.figure import Figure
+from detlearn.show.figures.boxes import _boxes_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

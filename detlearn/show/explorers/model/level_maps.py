@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from detlearn.models import M2Det
 from detlearn.models.m2det import Decoder
 from detlearn.show.canvas import INK, MUTED, ORANGE, RULE, image_array
-from detlearn.show.explorers.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.feature_maps import network_input
-from detlearn.show.explorers.pixels import colours_of, encode_png, font, outline, tag
+from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.pixels import colours_of, encode_png, font, outline, tag
 
-__all__ = ["LevelScaleExplorer", "TUMWalker", "mlfpn_levels"]
+__all__ = ["LevelScaleExplorer", "TUMWalker"]
 
 SIDE, TOP, GAP = 400, 50, 8
 WAYS = {"the mean of its channels": "mean", "its strongest channel": "strongest"}

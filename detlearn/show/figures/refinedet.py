@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from detlearn.boxes import PriorConfig, box_iou
-from detlearn.show.box_figures import _boxes_array, _key
 from detlearn.show.canvas import (
     BLUE,
     GREEN,
@@ -30,6 +29,7 @@ from detlearn.show.canvas import (
     show_image,
 )
 from detlearn.show.figure import Figure
+from detlearn.show.figures.boxes import _boxes_array, _key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,9 @@ from torch import Tensor
 from detlearn.boxes import PriorBox, box_iou, cxcywh_to_xyxy
 from detlearn.models import Detector, RefineDet
 from detlearn.show.canvas import INK, MUTED, ORANGE, class_colour, image_array, ink_on
-from detlearn.show.explorers.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.feature_maps import network_input
-from detlearn.show.explorers.pixels import dashed_rectangle, encode_png, font, outline, tag
+from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.pixels import dashed_rectangle, encode_png, font, outline, tag
 
 __all__ = ["DetectionExplorer"]
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from detlearn.boxes import PriorConfig
-from detlearn.show.explorers.frame import Explorer, data_uri, fractions
+from detlearn.show.explorers.browser.frame import Explorer, data_uri, fractions
 
-__all__ = ["PriorBoxExplorer", "checked_layouts", "layout_facts"]
+__all__ = ["PriorBoxExplorer"]
 
 
 class PriorBoxExplorer(Explorer):

@@ -11,11 +11,11 @@ from torch import Tensor
 from detlearn.models import M2Det
 from detlearn.models.m2det import SFAM
 from detlearn.show.canvas import INK, MUTED, RULE, image_array
-from detlearn.show.explorers.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.feature_maps import network_input
-from detlearn.show.explorers.level_maps import _check_model, _evaluating, mlfpn_levels
-from detlearn.show.explorers.pixels import encode_png, font
-from detlearn.show.m2det_figures import LEVEL_COLOURS
+from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.level_maps import _check_model, _evaluating, mlfpn_levels
+from detlearn.show.explorers.model.pixels import encode_png, font
+from detlearn.show.figures.m2det import LEVEL_COLOURS
 
 __all__ = ["AttentionExplorer"]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from detlearn.models.hrnet import HRNet
 from detlearn.show.canvas import INK, MUTED, image_array
-from detlearn.show.explorers.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.feature_maps import network_input
-from detlearn.show.explorers.pixels import colours_of, encode_png, font
+from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.pixels import colours_of, encode_png, font
 
 __all__ = ["BranchExplorer"]
 

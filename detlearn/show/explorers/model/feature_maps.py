@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from detlearn.models import Detector
 from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
-from detlearn.show.explorers.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.pixels import (
+from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.pixels import (
     colours_of,
     dashed_rectangle,
     encode_png,
@@ -24,7 +24,7 @@ from detlearn.show.explorers.pixels import (
 from detlearn.show.receptive_field import ReceptiveField, SpatialTrace
 from detlearn.show.shape_table import named_tensors
 
-__all__ = ["FeatureMapExplorer", "network_input"]
+__all__ = ["FeatureMapExplorer"]
 
 KEEP_BYTES = 2**30
 """What the explorer remembers of one pass; what is beyond it is computed again when asked for."""

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from detlearn.boxes import PriorConfig
 from detlearn.models.refinedet import RefineDetPredictions
-from detlearn.show.explorers.frame import Explorer, data_uri, fractions
+from detlearn.show.explorers.browser.frame import Explorer, data_uri, fractions
 
-__all__ = ["THETAS", "RefinementExplorer"]
+__all__ = ["RefinementExplorer"]
 
 MAX_PRIORS, MAX_PICKS, MAX_OBJECTS = 4000, 160, 12
 SCALE = 1024

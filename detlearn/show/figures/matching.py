@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from detlearn.boxes import cxcywh_to_xyxy
-from detlearn.show.box_figures import _boxes_array, _key
 from detlearn.show.canvas import (
     BLUE,
     INK,
@@ -29,6 +28,7 @@ from detlearn.show.canvas import (
     show_image,
 )
 from detlearn.show.figure import Figure
+from detlearn.show.figures.boxes import _boxes_array, _key
 
 __all__ = ["draw_matches", "draw_mining", "draw_target_spread"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detlearn.show.explorers.frame import Explorer, rounded
+from detlearn.show.explorers.browser.frame import Explorer, rounded
 
 __all__ = ["HardNegativesExplorer"]
 

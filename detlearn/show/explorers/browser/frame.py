@@ -39,7 +39,7 @@ def module_source(name: str) -> str:
     """Text of an explorer's ES module and, before it, of the modules that it imports.
 
     Args:
-        name: file name in `detlearn/show/explorers`.
+        name: file name in `detlearn/show/explorers/browser`.
 
     Returns:
         One module that imports nothing, with `\\n` at the end of every line on every system.
@@ -54,7 +54,7 @@ def _with_imports(name: str, seen: set[str]) -> list[str]:
     if name in seen:
         return []
     seen.add(name)
-    text = (files("detlearn.show.explorers") / name).read_text(encoding="utf-8")
+    text = (files("detlearn.show.explorers.browser") / name).read_text(encoding="utf-8")
     text = text.replace("\r\n", "\n")
     needed = [part for other in _IMPORT.findall(text) for part in _with_imports(other, seen)]
     return [*needed, _IMPORT.sub("", text)]

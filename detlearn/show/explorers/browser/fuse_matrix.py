@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from detlearn.show.explorers.frame import Explorer
+from detlearn.show.explorers.browser.frame import Explorer
 
 __all__ = ["FuseMatrixExplorer"]
 

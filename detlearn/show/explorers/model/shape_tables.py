@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from detlearn.show.explorers.controls import WIDGET_VIEW
+from detlearn.show.explorers.model.controls import WIDGET_VIEW
 from detlearn.show.shape_table import ModuleTable, module_table
 
 __all__ = ["ShapeTableExplorer"]

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from detlearn.boxes import box_iou
 from detlearn.models.refinedet import RefineDet, RefineDetPredictions
-from detlearn.show.explorers.frame import Explorer, data_uri, fractions, rounded
+from detlearn.show.explorers.browser.frame import Explorer, data_uri, fractions, rounded
 
-__all__ = ["TransferExplorer", "transfer_with_cut"]
+__all__ = ["TransferExplorer"]
 
 MAX_CELLS, MAX_OBJECTS = 1500, 8
 

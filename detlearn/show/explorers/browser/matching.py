@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from detlearn.boxes import PriorConfig
-from detlearn.show.explorers.frame import Explorer, data_uri, fractions
-from detlearn.show.explorers.prior_box import checked_layouts, layout_facts
+from detlearn.show.explorers.browser.frame import Explorer, data_uri, fractions
+from detlearn.show.explorers.browser.prior_box import checked_layouts, layout_facts
 
 __all__ = ["MatchingExplorer"]
 
