@@ -15,7 +15,6 @@ DETLEARN_ENV ?= .venv
 export PYTHON PORT HEADLESS JOBS DETLEARN_ENV
 
 RUN := "$(DETLEARN_ENV)/bin/python" -m
-TOOL := "$(DETLEARN_ENV)/bin/python"
 
 # One thread a process: two processes share the cores, and sums come out in the same order.
 SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -34,7 +33,7 @@ help: ## this list
 
 .PHONY: course
 course: env ## open JupyterLab on notebook 00
-	@$(TOOL) tools/course.py
+	@$(RUN) tools.course open
 
 # 05 trains for minutes: it starts first, and the others run beside it.
 .PHONY: test
@@ -57,40 +56,40 @@ lint: env ## ruff, mypy, codespell, import-linter, generated text
 	  echo "$$check"; $(RUN) $$check || status=1; \
 	done; \
 	echo lint-imports; "$(DETLEARN_ENV)/bin/lint-imports" || status=1; \
-	echo tools/readme.py --check; $(TOOL) tools/readme.py --check || status=1; \
+	echo tools.readme --check; $(RUN) tools.readme --check || status=1; \
 	exit $$status
 
 .PHONY: notebooks
 notebooks: env ## build and execute notebooks/*.ipynb from notebooks/src/*.py
-	$(SERIAL) $(RUN) detlearn.teach.notebooks build $(CHAPTERS)
-	$(TOOL) tools/readme.py
+	$(SERIAL) $(RUN) tools.course build $(CHAPTERS)
+	$(RUN) tools.readme
 
 .PHONY: slides
 slides: docs-env ## a deck and a PDF of every notebook, in build/slides
-	$(TOOL) tools/make_slides.py $(CHAPTERS)
+	$(RUN) tools.make_slides $(CHAPTERS)
 
 .PHONY: site
 site: docs-env ## the course as a web site, in build/site
-	$(TOOL) tools/make_site.py
+	$(RUN) tools.make_site
 
 .PHONY: test-browser
 test-browser: docs-env ## decks, site and explorers in a real browser, without a network
-	@$(TOOL) tools/chromium.py --install
-	$(TOOL) tools/make_slides.py
-	$(TOOL) tools/make_site.py
+	@$(RUN) tools.chromium --install
+	$(RUN) tools.make_slides
+	$(RUN) tools.make_site
 	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser
 
 .PHONY: docs-env
 docs-env: env ## what slides and site need beyond the course itself
-	@$(TOOL) tools/docs_env.py
+	@$(RUN) tools.docs_env
 
 .PHONY: readme
 readme: env ## write the generated parts of README.md, CONTRIBUTING.md and CITATION.cff
-	$(TOOL) tools/readme.py
+	$(RUN) tools.readme
 
 .PHONY: mutants
 mutants: env ## break the code in known ways; the tests must notice every one
-	$(SERIAL) $(TOOL) tools/mutants.py
+	$(SERIAL) $(RUN) tools.mutants
 
 .PHONY: env
 env: ## make the environment, or find that it is ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import re
@@ -67,9 +68,13 @@ def _images(paths: Sequence[str]) -> list[Path]:
 
 def run_student(args: argparse.Namespace) -> None:
     """``python -m detlearn student --out DIR``: notebooks without solutions, and with them."""
-    from .teach.notebooks import write_student_copies
-
-    for path in write_student_copies(Path(args.out)):
+    clone = Path(__file__).resolve().parents[1]
+    if not (clone / "tools" / "course").is_dir():
+        raise ValueError(
+            f"{clone} is no clone of the course: an installed package has no notebooks to copy"
+        )
+    sys.path.insert(0, str(clone))
+    for path in importlib.import_module("tools.course.student").write_student_copies(args.out):
         print(path)
 
 

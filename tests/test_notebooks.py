@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from detlearn.teach.exercises import exercises_of
-from detlearn.teach.lint import lint
-from detlearn.teach.notebooks import check, product_of, sources
+from tools.course.check import check
+from tools.course.clone import product_of, sources
+from tools.course.lint import lint
 
 pytest.importorskip("jupytext")
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -30,13 +30,8 @@ def read(name: str | Path) -> str:
 
 
 def tool(name: str) -> ModuleType:
-    """A script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """A module of tools/."""
+    return importlib.import_module(f"tools.{name}")
 
 
 @cache
@@ -257,7 +252,21 @@ def test_files_that_texts_name_for_a_command_are_there():
         for path, text in texts.items()
         for name in re.findall(r"`(?:python )?((?:benchmarks|tools)/\w+\.py)", text)
     }
+    modules = {
+        (str(path), name.replace(".", "/"))
+        for path, text in texts.items()
+        for name in re.findall(r"python -m (tools\.[\w.]+)", text)
+    }
     assert named and [pair for pair in named if not (ROOT / pair[1]).is_file()] == []
+    assert (
+        modules
+        and [
+            (text, name)
+            for text, name in modules
+            if not (ROOT / f"{name}.py").is_file() and not (ROOT / name / "__main__.py").is_file()
+        ]
+        == []
+    )
 
 
 def test_pictures_of_texts_have_a_description():
@@ -412,7 +421,7 @@ def test_environment_being_made_is_left_alone(tmp_path):
 def test_course_refuses_a_port_that_is_none(port, monkeypatch):
     monkeypatch.setenv("PORT", port)
     with pytest.raises(SystemExit, match="PORT must be a number from 1 to 65535"):
-        tool("course").arguments()
+        tool("course.lab").arguments()
 
 
 @pytest.mark.parametrize(("headless", "browser"), [("1", False), ("0", True), ("", True)])
@@ -420,7 +429,7 @@ def test_course_opens_a_browser_unless_headless(headless, browser, monkeypatch):
     monkeypatch.setenv("HEADLESS", headless)
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("PORT", "")
-    arguments = tool("course").arguments()
+    arguments = tool("course.lab").arguments()
     assert ("--no-browser" not in arguments) is browser
     assert "--ServerApp.port=8888" in arguments
 

@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import io
 import subprocess
-import sys
 import tarfile
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from detlearn.show import NMSExplorer
+from tools import chromium, docs_env, make_site, make_slides, vendor
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 NUMBERS = count()
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-
-def tool(name: str) -> ModuleType:
-    """A script of tools/ as a module; those that it imports lie beside it."""
-    if str(ROOT / "tools") not in sys.path:
-        sys.path.append(str(ROOT / "tools"))
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-vendor = tool("vendor")
-make_slides = tool("make_slides")
-make_site = tool("make_site")
-docs_env = tool("docs_env")
-chromium = tool("chromium")
 
 
 def cell(source, slide="-", tags=(), outputs=(), name=None):

@@ -1,7 +1,7 @@
 """What a reader would notice of decks and pages, found by a headless Chromium without a network.
 
-    python tools/check_decks.py                 build/slides and build/site
-    python tools/check_decks.py FILE.html ...   these
+    python -m tools.check_decks                 build/slides and build/site
+    python -m tools.check_decks FILE.html ...   these
 
 Says, for each file: what it asked of a network, what its console complained of, which slide
 overflows 1200 x 750 and by how much, and, as a remark, which slide had to be set small.
@@ -15,10 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from chromium import browser, open_deck  # noqa: E402
+from tools.chromium import browser, open_deck
+from tools.course.clone import ROOT
 
 WIDTH, HEIGHT = 1200, 750
 SMALL = 0.7

@@ -3,8 +3,8 @@
 DETLEARN_CHROMIUM=/path/to/chromium names one; otherwise the one of Debian, Chrome or Edge on the
 PATH is taken, otherwise Playwright's own.
 
-    python tools/chromium.py          say which it is
-    python tools/chromium.py --install   if there is none, install Debian's, else Playwright's
+    python -m tools.chromium          say which it is
+    python -m tools.chromium --install   if there is none, install Debian's, else Playwright's
 """
 
 from __future__ import annotations

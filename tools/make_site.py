@@ -1,6 +1,6 @@
 """The course as a web site: `make site`, or
 
-    python tools/make_site.py [--out build/site]
+    python -m tools.make_site [--out build/site]
 
 Lays out a source folder (site/, the built notebooks, a page of reference for each room, what the
 pages need of slides/vendor) and lets Sphinx make pages of it. Nothing is executed: what a page
@@ -21,14 +21,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-from make_slides import figure_alt, fonts, notebooks, slide_type, tags  # noqa: E402
-from vendor import file_of  # noqa: E402
-
-from detlearn._version import __version__  # noqa: E402
-from detlearn.teach.notebooks import REF, colab_link, repository_url  # noqa: E402
+from detlearn._version import __version__
+from tools.course.clone import REF, ROOT, colab_link, repository_url
+from tools.make_slides import figure_alt, fonts, notebooks, slide_type, tags
+from tools.readme import chapters
+from tools.vendor import file_of
 
 OUT = ROOT / "build" / "site"
 SOURCE = ROOT / "build" / "site-source"
@@ -40,7 +37,7 @@ ROOMS = {
     "data": "Shapes, COCO and VOC folders, photographs, augmentation.",
     "training": "The loop, checkpoints, evaluation, the command line.",
     "show": "Figures and explorers.",
-    "teach": "Proofs, exercises, and how sources become notebooks.",
+    "teach": "Proofs and exercises.",
 }
 # What another page of ours cannot show; a badge is a picture of another machine.
 BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*colab[^)]*\)\s*", re.MULTILINE)
@@ -200,7 +197,6 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
         The names of the notebooks.
     """
     import nbformat
-    from readme import chapters
 
     held = [path.name for path in decks]
     paths = notebooks()

@@ -1,6 +1,6 @@
 """Notebooks become decks: `make slides`, or
 
-    python tools/make_slides.py [--out build/slides] [--no-pdf] [02 ...]
+    python -m tools.make_slides [--out build/slides] [--no-pdf] [02 ...]
 
 Each notebook becomes one HTML file that holds everything (reveal.js, fonts, mathematics, figures,
 explorers): it works from a stick, without a network, and asks no other file. Chromium prints a PDF
@@ -26,12 +26,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-from vendor import file_of  # noqa: E402
-
-from detlearn.teach.notebooks import REF, colab_link, repository_url  # noqa: E402
+from tools.course.clone import REF, ROOT, colab_link, repository_url
+from tools.vendor import file_of
 
 THEME = ROOT / "slides"
 OUT = ROOT / "build" / "slides"
@@ -548,7 +544,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         decks = [write_deck(path, options.out) for path in chosen]
         if not options.no_pdf:
-            from chromium import print_pdfs
+            from tools.chromium import print_pdfs
 
             print_pdfs(decks)
     except (ValueError, OSError, RuntimeError) as error:

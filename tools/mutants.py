@@ -1,6 +1,6 @@
 """Break the code in known ways; the tests must notice every one.
 
-    python tools/mutants.py [NAME ...]      all of tests/mutants.toml, or those named
+    python -m tools.mutants [NAME ...]      all of tests/mutants.toml, or those named
 
 Each mutant is a mistake that a reader could make (width and height swapped, half a cell forgotten).
 It is planted in a copy of the checkout, and each test or notebook that its row names is run there:

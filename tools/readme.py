@@ -15,11 +15,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+from detlearn._version import __version__
+from tools.course.clone import ROOT, badge, repository_url
 
-from detlearn._version import __version__  # noqa: E402
-from detlearn.teach.notebooks import badge, repository_url  # noqa: E402
+sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
+
 
 TEXTS = ("README.md", "CONTRIBUTING.md", "docs/training.md")
 CITATION = "CITATION.cff"
@@ -161,7 +161,7 @@ def stale() -> list[str]:
 def main() -> None:
     """Write, or with --check compare."""
     if sys.argv[1:] not in ([], ["--check"]):
-        raise SystemExit("usage: python tools/readme.py [--check]")
+        raise SystemExit("usage: python -m tools.readme [--check]")
     names = stale()
     if sys.argv[1:]:
         if names:

@@ -1,7 +1,7 @@
 """Third-party files of the decks and the site: which, from where, and that nobody changed them.
 
-    python tools/vendor.py            compare slides/vendor with the checksums below
-    python tools/vendor.py --fetch    download the packages anew (npm's registry), and compare
+    python -m tools.vendor            compare slides/vendor with the checksums below
+    python -m tools.vendor --fetch    download the packages anew (npm's registry), and compare
 
 They are committed, so that decks and site are built without a network. Each folder of
 slides/vendor is one package of one version, with its licence.
@@ -189,7 +189,7 @@ def problems(vendor: Path = VENDOR) -> list[str]:
             path = vendor / package.folder / name
             known.add(path)
             if not path.is_file():
-                found.append(f"{package.folder}/{name} is missing; run tools/vendor.py --fetch")
+                found.append(f"{package.folder}/{name} is missing; run tools.vendor --fetch")
             elif hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
                 found.append(f"{package.folder}/{name} is not the file of {package.name}")
     for path in sorted(vendor.rglob("*")):

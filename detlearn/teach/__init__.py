@@ -1,1 +1,1 @@
-"""What the notebooks need beside the detectors: exercises, proofs, and the builder."""
+"""What the notebooks need beside the detectors: exercises and proofs."""

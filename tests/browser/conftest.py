@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tools"))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -24,7 +22,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def running():
-    from chromium import browser
+    from tools.chromium import browser
 
     pytest.importorskip("playwright", reason="Playwright drives the browser; make test-browser")
     with browser() as one:

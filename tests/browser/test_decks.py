@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from check_decks import Watch, check_deck
-from chromium import open_deck
+
+from tools.check_decks import Watch, check_deck
+from tools.chromium import open_deck
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))

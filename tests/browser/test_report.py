@@ -6,11 +6,11 @@ import json
 import shutil
 
 import pytest
-from check_decks import Watch
-from vendor import file_of
 
 from detlearn.data import data_path
 from detlearn.show.report import write_report
+from tools.check_decks import Watch
+from tools.vendor import file_of
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from check_decks import Watch, broken_links, check_page
-from make_site import ROOMS
-from vendor import file_of
+
+from tools.check_decks import Watch, broken_links, check_page
+from tools.make_site import ROOMS
+from tools.vendor import file_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))

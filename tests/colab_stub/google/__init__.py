@@ -1,1 +1,1 @@
-"""Stands in for the package that only Colab has; see `tests/teach/test_setup_cell.py`."""
+"""Stands in for the package that only Colab has; see `tests/tools/test_setup_cell.py`."""

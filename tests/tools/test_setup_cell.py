@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from detlearn.teach.notebooks import build, repository_url, setup_cell
+from tools.course.build import build
+from tools.course.clone import repository_url, setup_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 STUB = ROOT / "tests" / "colab_stub"

@@ -9,9 +9,13 @@ from typing import Any
 import nbformat
 import pytest
 
-from detlearn.teach import notebooks
+from detlearn import __main__ as shell
 from detlearn.teach.exercises import nb02
-from detlearn.teach.notebooks import BuildError
+from tools.course import __main__ as command
+from tools.course import build, check, student
+from tools.course import clone as places
+from tools.course import source as reading
+from tools.course.clone import BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +34,7 @@ def small(clone: Path) -> str:
 
 
 def test_the_address_is_written_once() -> None:
-    url = notebooks.repository_url()
+    url = places.repository_url()
     assert url.startswith("https://") and not url.endswith((".git", "/"))
     others = [
         path
@@ -42,8 +46,8 @@ def test_the_address_is_written_once() -> None:
 
 
 def test_badge_opens_this_notebook_in_colab() -> None:
-    repository = notebooks.repository_url().removeprefix("https://github.com/")
-    assert notebooks.badge("02_prior_box") == (
+    repository = places.repository_url().removeprefix("https://github.com/")
+    assert places.badge("02_prior_box") == (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/"
         "02_prior_box.ipynb)"
@@ -52,10 +56,10 @@ def test_badge_opens_this_notebook_in_colab() -> None:
 
 def test_git_suffix_and_slash_do_not_matter(clone: Path) -> None:
     text = (clone / "pyproject.toml").read_text(encoding="utf-8")
-    text = text.replace(notebooks.repository_url(clone), "https://example.org/a/b.git/")
+    text = text.replace(places.repository_url(clone), "https://example.org/a/b.git/")
     (clone / "pyproject.toml").write_text(text, encoding="utf-8")
-    assert notebooks.repository_url(clone) == "https://example.org/a/b"
-    assert "/github/a/b/blob/" in notebooks.colab_link("x", clone)
+    assert places.repository_url(clone) == "https://example.org/a/b"
+    assert "/github/a/b/blob/" in places.colab_link("x", clone)
 
 
 # ------------------------------------------------------------------------------- sources
@@ -64,19 +68,19 @@ def test_git_suffix_and_slash_do_not_matter(clone: Path) -> None:
 def test_sources_by_number(clone: Path) -> None:
     rewrite(clone, small(clone), "02_other.py")
     rewrite(clone, "", "helper.py")
-    assert [p.name for p in notebooks.sources((), clone)] == ["00_small.py", "02_other.py"]
-    assert [p.name for p in notebooks.sources(("2",), clone)] == ["02_other.py"]
+    assert [p.name for p in places.sources((), clone)] == ["00_small.py", "02_other.py"]
+    assert [p.name for p in places.sources(("2",), clone)] == ["02_other.py"]
     with pytest.raises(BuildError, match="no source of chapter 07; there are 00, 02"):
-        notebooks.sources(("07",), clone)
+        places.sources(("07",), clone)
 
 
 def test_outside_a_clone_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="this works in a clone of the course"):
-        notebooks.sources((), tmp_path)
+        places.sources((), tmp_path)
 
 
 def test_reading_a_source(clone: Path) -> None:
-    notebook = notebooks.read_source(clone / "notebooks/src/00_small.py", clone)
+    notebook = reading.read_source(clone / "notebooks/src/00_small.py", clone)
     assert [cell.id for cell in notebook.cells] == [
         "00-small",
         "setup",
@@ -88,13 +92,13 @@ def test_reading_a_source(clone: Path) -> None:
     assert title.source.splitlines() == [
         "# 00 · Small",
         "",
-        notebooks.badge("00_small", clone),
+        places.badge("00_small", clone),
         "",
         "One question.",
     ]
-    assert setup.source == notebooks.setup_cell(clone)
+    assert setup.source == places.setup_cell(clone)
     assert setup.metadata == {"slideshow": {"slide_type": "skip"}, "tags": ["setup"]}
-    assert notebook.metadata == notebooks.METADATA
+    assert notebook.metadata == reading.METADATA
     assert notebook.cells[-1].source == 'print("one\\ntwo")\ndouble(4)'
 
 
@@ -114,20 +118,20 @@ NAMES = [
     pytest.param(*case[1:], id=case[0]) for case in NAMES
 ])  # fmt: skip
 def test_cells_get_speaking_names(kind: str, source: str, name: str) -> None:
-    assert notebooks._speaking_name(kind, source) == name
+    assert reading._speaking_name(kind, source) == name
 
 
 def test_equal_names_are_numbered(clone: Path) -> None:
     path = rewrite(clone, small(clone) + '\n# %% slide="-"\ny = 1\n\n# %% slide="-"\ny = 1\n')
-    names = [cell.id for cell in notebooks.read_source(path, clone).cells]
+    names = [cell.id for cell in reading.read_source(path, clone).cells]
     assert names[-2:] == ["y-1", "y-1-2"]
 
 
 def test_jupyters_own_form_of_the_slide_type_is_understood(clone: Path) -> None:
     old, new = 'slide="fragment"', 'slideshow={"slide_type": "fragment"}'
-    before = notebooks.read_source(clone / "notebooks/src/00_small.py", clone)
+    before = reading.read_source(clone / "notebooks/src/00_small.py", clone)
     path = rewrite(clone, small(clone).replace(old, new))
-    assert notebooks.read_source(path, clone) == before
+    assert reading.read_source(path, clone) == before
 
 
 FAULTS = [
@@ -150,7 +154,7 @@ def test_faults_of_a_source_are_named(clone: Path, old: str, new: str, message: 
     assert old in small(clone)
     path = rewrite(clone, small(clone).replace(old, new, 1))
     with pytest.raises(BuildError, match=message) as caught:
-        notebooks.read_source(path, clone)
+        reading.read_source(path, clone)
     assert str(caught.value).startswith("00_small.py")
 
 
@@ -159,10 +163,10 @@ def test_faults_of_a_source_are_named(clone: Path, old: str, new: str, message: 
 
 def test_build_executes_and_repeats_itself_byte_by_byte(clone: Path) -> None:
     source = clone / "notebooks/src/00_small.py"
-    product = notebooks.build(source, clone)
+    product = build.build(source, clone)
     assert product == clone / "notebooks/00_small.ipynb"
     first = product.read_bytes()
-    assert notebooks.check((), clone) == []
+    assert check.check((), clone) == []
     data = json.loads(first)
     assert [c.get("execution_count") for c in data["cells"]] == [None, 1, None, 2, 3]
     assert data["cells"][1]["outputs"][0]["text"] == ["detlearn ready\n"]
@@ -172,15 +176,15 @@ def test_build_executes_and_repeats_itself_byte_by_byte(clone: Path) -> None:
     assert b"timestamp" not in first and b"\r" not in first
     nbformat.validate(nbformat.read(product, as_version=4))
     product.unlink()
-    assert notebooks.build(source, clone).read_bytes() == first
+    assert build.build(source, clone).read_bytes() == first
     assert sorted(p.name for p in product.parent.iterdir()) == ["00_small.ipynb", "src"]
 
 
 def test_a_failing_cell_is_named_and_nothing_is_written(clone: Path) -> None:
     path = rewrite(clone, small(clone).replace("double(4)", "double(4) / 0"))
     with pytest.raises(BuildError, match=r"(?s)00_small.py, cell 'evidence':.*ZeroDivisionError"):
-        notebooks.build(path, clone)
-    assert not notebooks.product_of(path).exists()
+        build.build(path, clone)
+    assert not places.product_of(path).exists()
 
 
 def test_what_differs_from_run_to_run_is_left_out(clone: Path) -> None:
@@ -200,14 +204,14 @@ print("10%\\r50%\\r100%", flush=True)
 print("done")
 """
     path = rewrite(clone, small(clone) + cells)
-    notebook = nbformat.read(notebooks.build(path, clone), as_version=4)
+    notebook = nbformat.read(build.build(path, clone), as_version=4)
     error, skipped, widget, progress = notebook.cells[-4:]
     assert error.outputs[0].traceback == ["ZeroDivisionError: division by zero"]
     assert (skipped.execution_count, skipped.outputs) == (None, [])
     assert list(widget.outputs[0].data) == ["text/plain"]
     assert "widgets" not in notebook.metadata
     assert [output.text for output in progress.outputs] == ["100%\ndone\n"]
-    assert notebooks.check((), clone) == []
+    assert check.check((), clone) == []
 
 
 def test_measured_seconds_stay_until_their_cell_changes(clone: Path) -> None:
@@ -215,10 +219,10 @@ def test_measured_seconds_stay_until_their_cell_changes(clone: Path) -> None:
         '\n# %% slide="-" id="time" tags=["nbval-ignore-output"]\nimport time; print(time.time())\n'
     )
     path = rewrite(clone, small(clone) + cell)
-    first = notebooks.build(path, clone).read_bytes()
-    assert notebooks.build(path, clone).read_bytes() == first
+    first = build.build(path, clone).read_bytes()
+    assert build.build(path, clone).read_bytes() == first
     rewrite(clone, small(clone).replace("time.time()", "time.time() / 2"))
-    again = nbformat.read(notebooks.build(path, clone), as_version=4)
+    again = nbformat.read(build.build(path, clone), as_version=4)
     assert again.cells[-1].outputs[0].text.encode().strip() not in first
 
 
@@ -228,23 +232,23 @@ def test_measured_seconds_stay_until_their_cell_changes(clone: Path) -> None:
 def unexecuted(clone: Path) -> Path:
     """A product as the builder would write it, without running a kernel."""
     source = clone / "notebooks/src/00_small.py"
-    notebook = notebooks.read_source(source, clone)
+    notebook = reading.read_source(source, clone)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
-    notebooks.write_notebook(notebook, notebooks.product_of(source))
-    return notebooks.product_of(source)
+    build.write_notebook(notebook, places.product_of(source))
+    return places.product_of(source)
 
 
 def test_a_missing_product_is_a_difference(clone: Path) -> None:
-    assert notebooks.check((), clone) == [
-        "00_small.ipynb: not built; run `python -m detlearn.teach.notebooks build 00`"
+    assert check.check((), clone) == [
+        "00_small.ipynb: not built; run `python -m tools.course build 00`"
     ]
 
 
 def test_a_product_without_source_is_a_difference(clone: Path) -> None:
     unexecuted(clone).rename(clone / "notebooks" / "07_lost.ipynb")
-    assert "07_lost.ipynb: no source notebooks/src/07_lost.py" in notebooks.check((), clone)
+    assert "07_lost.ipynb: no source notebooks/src/07_lost.py" in check.check((), clone)
 
 
 def change_nothing(data: dict[str, Any]) -> None: ...
@@ -294,7 +298,7 @@ def test_check_names_the_difference(clone: Path, change: Any, message: str | Non
     data = json.loads(product.read_text(encoding="utf-8"))
     change(data)
     product.write_text(json.dumps(data), encoding="utf-8")
-    problems = notebooks.check(("00",), clone)
+    problems = check.check(("00",), clone)
     assert len(problems) == (message is not None)
     assert message is None or message in problems[0]
 
@@ -303,6 +307,7 @@ def test_check_names_the_difference(clone: Path, change: Any, message: str | Non
 
 EXERCISE = """
 # %% slide="-" id="count-stub" tags=["exercise"]
+from detlearn import __main__ as shell
 from detlearn.teach.exercises import nb02
 nb02.prior_count.check(None)
 
@@ -319,7 +324,7 @@ def with_exercises(clone: Path) -> Path:
     product = unexecuted(clone)
     notebook = nbformat.read(product, as_version=4)
     notebook.cells[5].outputs = [nbformat.v4.new_output("stream", text="not yet\n")]
-    notebooks.write_notebook(notebook, product)
+    build.write_notebook(notebook, product)
     return product
 
 
@@ -327,16 +332,16 @@ def test_student_copies_have_no_solutions_and_instructors_have_all(
     clone: Path, tmp_path: Path
 ) -> None:
     before = with_exercises(clone).read_bytes()
-    written = notebooks.write_student_copies(tmp_path / "class", clone)
+    written = student.write_student_copies(tmp_path / "class", clone)
     assert written == [
         tmp_path / "class/student/00_small.ipynb",
         tmp_path / "class/instructor/00_small.ipynb",
     ]
-    student, instructor = (nbformat.read(path, as_version=4) for path in written)
-    nbformat.validate(student)
+    for_students, instructor = (nbformat.read(path, as_version=4) for path in written)
+    nbformat.validate(for_students)
     nbformat.validate(instructor)
-    assert [cell.id for cell in student.cells][-3:] == ["evidence", "count-stub", "sizes-stub"]
-    assert student.cells[-2].outputs == [] and student.cells[-2].execution_count is None
+    assert [cell.id for cell in for_students.cells][-3:] == ["evidence", "count-stub", "sizes-stub"]
+    assert for_students.cells[-2].outputs == [] and for_students.cells[-2].execution_count is None
     assert [cell.id for cell in instructor.cells][-4:] == [
         "count-stub",
         "solution-prior-count",
@@ -351,7 +356,7 @@ def test_student_copies_have_no_solutions_and_instructors_have_all(
 
 def test_the_inserted_solution_is_right(clone: Path, tmp_path: Path) -> None:
     with_exercises(clone)
-    _, path = notebooks.write_student_copies(tmp_path, clone)
+    _, path = student.write_student_copies(tmp_path, clone)
     source = nbformat.read(path, as_version=4).cells[-3].source
     body, _, call = source.rpartition("\n")
     namespace: dict[str, Any] = {"nb02": nb02}
@@ -363,45 +368,73 @@ def test_a_second_run_writes_the_same_and_never_over_somebodys_work(
     clone: Path, tmp_path: Path
 ) -> None:
     with_exercises(clone)
-    first, _ = notebooks.write_student_copies(tmp_path, clone)
+    first, _ = student.write_student_copies(tmp_path, clone)
     before = first.read_bytes()
-    notebooks.write_student_copies(tmp_path, clone)
+    student.write_student_copies(tmp_path, clone)
     assert first.read_bytes() == before
     first.write_bytes(before.replace(b"One question.", b"My answer."))
     with pytest.raises(ValueError, match="may hold somebody's answers"):
-        notebooks.write_student_copies(tmp_path, clone)
+        student.write_student_copies(tmp_path, clone)
     assert b"My answer." in first.read_bytes()
 
 
 def test_without_notebooks_it_says_so(clone: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no notebook to copy"):
-        notebooks.write_student_copies(tmp_path / "x", clone)
+        student.write_student_copies(tmp_path / "x", clone)
 
 
 # ------------------------------------------------------------------------------- the command
 
 
 def test_command_line(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert notebooks.main(["check"], clone) == 1
+    assert command.main(["check"], clone) == 1
     assert "not built" in capsys.readouterr().err
-    assert notebooks.main(["lint"], clone) == 1
+    assert command.main(["lint"], clone) == 1
     assert "not built" in capsys.readouterr().err
-    assert notebooks.main(["build", "00"], clone) == 0
+    assert command.main(["build", "00"], clone) == 0
     assert "notebooks/00_small.ipynb: " in capsys.readouterr().out
-    assert notebooks.main(["check"], clone) == 0
-    assert notebooks.main(["lint"], clone) == 0
+    assert command.main(["check"], clone) == 0
+    assert command.main(["lint"], clone) == 0
     assert "00_small.ipynb: 5 cells" in capsys.readouterr().out
-    assert notebooks.main(["build", "55"], clone) == 1
+    assert command.main(["build", "55"], clone) == 1
     assert "no source of chapter 55" in capsys.readouterr().err
     rewrite(clone, small(clone).replace("double(4)", "triple(4)"))
-    assert notebooks.main(["build"], clone) == 1
+    assert command.main(["build"], clone) == 1
     assert "NameError" in capsys.readouterr().err
-    assert notebooks.main([], clone) == 2
-    assert notebooks.main(["--help"], clone) == 0
-    assert "usage: " in capsys.readouterr().out
+    for words, status in ((["--help"], 0), ([], 2), (["bake"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            command.main(words, clone)
+        assert ended.value.code == status
+        assert "usage: python -m tools.course" in "".join(capsys.readouterr())
+
+
+def test_command_line_of_the_copies(
+    clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unexecuted(clone)
+    assert command.main(["student", "--out", str(tmp_path / "class")], clone) == 0
+    said = capsys.readouterr().out.split()
+    assert said == [
+        str(tmp_path / f"class/{who}/00_small.ipynb") for who in ("student", "instructor")
+    ]
+    assert all(Path(path).is_file() for path in said)
+
+
+def test_the_shell_makes_copies_in_a_clone_and_says_so_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class_room = tmp_path / "class"
+    assert shell.main(["student", "--out", str(class_room)]) == 0
+    names = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for folder in ("student", "instructor"):
+        assert sorted(path.name for path in (class_room / folder).iterdir()) == names
+    monkeypatch.setattr(shell, "__file__", str(tmp_path / "site-packages/detlearn/__main__.py"))
+    assert shell.main(["student", "--out", str(tmp_path / "other")]) == 2
+    assert "is no clone of the course" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_the_builder_needs_is_named_when_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jupytext", None)
     with pytest.raises(BuildError, match="jupytext is missing: python -m pip install -r"):
-        notebooks._needed("jupytext")
+        places.needed("jupytext")

@@ -11,7 +11,9 @@ from PIL import Image
 
 import detlearn
 from detlearn.boxes import SSD_TINY_PRIORS, PriorBox
-from detlearn.show import hero
+from tools.hero import __main__ as command
+from tools.hero import content as hero
+from tools.hero.drawing import draw_hero
 
 NAMES = ("background", *(f"class{i}" for i in range(1, 9)))
 IMAGE = torch.full((3, 64, 64), 200, dtype=torch.uint8)
@@ -63,7 +65,7 @@ def test_a_model_answers_for_itself():
 
 @pytest.mark.parametrize("target", [SPREAD, EMPTY], ids=["four objects", "no object"])
 def test_the_picture_is_1600_by_800_and_small(target):
-    png = hero.draw_hero(hero.ground_truth(*target, NAMES, "Scene 3"))
+    png = draw_hero(hero.ground_truth(*target, NAMES, "Scene 3"))
     picture = Image.open(io.BytesIO(png))
     assert picture.size == (1600, 800)
     assert len(png) <= 400_000
@@ -81,7 +83,7 @@ def test_the_command_writes_the_picture_and_says_what_it_shows(
         arguments += ["--weights", str(weights)]
     else:
         monkeypatch.setattr("detlearn.data.data_path", lambda *parts: tmp_path.joinpath(*parts))
-    assert hero.main(arguments) == 0
+    assert command.main(arguments) == 0
     assert Image.open(out).size == (1600, 800)
     assert [file.name for file in out.parent.iterdir()] == ["hero.png"]
     said = capsys.readouterr().out

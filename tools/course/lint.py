@@ -8,8 +8,6 @@ what a chapter teaches is what the package holds.
 from __future__ import annotations
 
 import ast
-import difflib
-import importlib.util
 import json
 import re
 import statistics
@@ -19,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .notebooks import BADGE, SLIDE_TYPES, _needed
+from tools.course.clone import BADGE, needed, tags_of
+from tools.course.definitions import compare_definitions
+from tools.course.source import SLIDE_TYPES
 
-__all__ = ["TAGS", "Report", "compare_definitions", "lint", "taught"]
+__all__ = ["TAGS", "Report", "lint", "taught"]
 
 TAGS = {
     "setup": "the generated second cell",
@@ -102,7 +102,7 @@ def lint(path: Path) -> Report:
         seen.add(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        notebook = _needed("nbformat").reads(text, as_version=4)
+        notebook = needed("nbformat").reads(text, as_version=4)
     rules: tuple[Callable[[Any], Iterator[str]], ...] = (
         _lint_cell,
         _lint_code,
@@ -124,10 +124,10 @@ def lint(path: Path) -> Report:
 def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     text = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    exempt = [cell for cell in code if NOT_COMPARED & set(_tags(cell))]
+    exempt = [cell for cell in code if NOT_COMPARED & set(tags_of(cell))]
     titles = [line for cell in text for line in _headings(cell.source) if line.startswith("# ")]
     sections = [line for cell in text for line in _headings(cell.source) if line.startswith("## ")]
-    lines = [len(cell.source.splitlines()) for cell in code if "setup" not in _tags(cell)]
+    lines = [len(cell.source.splitlines()) for cell in code if "setup" not in tags_of(cell)]
     words = sum(len(_words(cell.source)) for cell in text)
     report.figures = {
         "cells": len(notebook.cells),
@@ -164,10 +164,6 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
         report.notes.append(f"code cells are long: median {statistics.median(lines):g} lines")
 
 
-def _tags(cell: Any) -> list[str]:
-    return list(cell.metadata.get("tags", []))
-
-
 def _prose(source: str) -> str:
     """Markdown without fenced code, comments and addresses of links."""
     source = re.sub(r"```.*?```", " ", source, flags=re.DOTALL)
@@ -193,10 +189,11 @@ def _lint_cell(cell: Any) -> Iterator[str]:
     unknown = set(cell.metadata) - {"slideshow", "tags"}
     if unknown:
         yield f"unknown metadata {', '.join(sorted(unknown))}"
-    for tag in _tags(cell):
+    for tag in tags_of(cell):
         if tag not in TAGS and not tag.startswith(TEACHES):
             yield f"unknown tag {tag!r}; known are {', '.join(TAGS)} and {TEACHES}MODULE:NAME"
-    if "optional" in _tags(cell) and cell.cell_type == "code" and "nbval-skip" not in _tags(cell):
+    tags = set(tags_of(cell))
+    if cell.cell_type == "code" and "optional" in tags and "nbval-skip" not in tags:
         yield "an optional cell is also tagged nbval-skip"
 
 
@@ -213,13 +210,13 @@ def _lint_code(cell: Any) -> Iterator[str]:
             yield f"line {number} has {len(line)} columns, at most {MAX_COLUMNS}"
     if CAPTURING.search(cell.source):
         yield "interact and Output() do not survive saving: core widgets with observe instead"
-    if not {"setup", "optional"} & set(_tags(cell)) and re.search(r"https?://", cell.source):
+    if not {"setup", "optional"} & set(tags_of(cell)) and re.search(r"https?://", cell.source):
         yield "an address in code that is not tagged optional: no notebook needs the network"
 
 
 def _lint_evidence(cell: Any) -> Iterator[str]:
     """Every code cell shows something, proves something, or only defines."""
-    if cell.cell_type != "code" or "nbval-skip" in _tags(cell) or cell.outputs:
+    if cell.cell_type != "code" or "nbval-skip" in tags_of(cell) or cell.outputs:
         return
     try:
         body = ast.parse(cell.source).body
@@ -263,14 +260,14 @@ def _lint_html(html: str) -> Iterator[str]:
 
 
 def _lint_outputs(cell: Any) -> Iterator[str]:
-    raises = {"raises-exception", "nbval-raises-exception"} & set(_tags(cell))
+    raises = {"raises-exception", "nbval-raises-exception"} & set(tags_of(cell))
     errors = 0
     for output in cell.get("outputs", []):
         errors += output.output_type == "error"
         if output.output_type == "error" and not raises:
             yield f"ends in {output.ename}: {output.evalue}"
         if output.output_type == "stream" and output.name == "stderr":
-            if not NOT_COMPARED & set(_tags(cell)):
+            if not NOT_COMPARED & set(tags_of(cell)):
                 yield f"prints to stderr: {output.text.strip()[:80]!r}"
         data = output.get("data", {})
         if any("widget" in mime for mime in data):
@@ -281,7 +278,7 @@ def _lint_outputs(cell: Any) -> Iterator[str]:
         if "image/svg+xml" in data:
             yield from _lint_html(data["image/svg+xml"])
         yield from _lint_html(data.get("text/html", ""))
-        if not NOT_COMPARED & set(_tags(cell)):
+        if not NOT_COMPARED & set(tags_of(cell)):
             compared = [output.get("text", ""), output.get("evalue", "")]
             compared += [data.get(mime, "") for mime in ("text/plain", "text/html")]
             for name, pattern in FRAGILE.items():
@@ -297,7 +294,7 @@ def _lint_outputs(cell: Any) -> Iterator[str]:
 
 def taught(cell: Any) -> list[str]:
     """The definitions a cell teaches, `detlearn.boxes.priors:PriorBox.sizes`."""
-    return [tag.removeprefix(TEACHES) for tag in _tags(cell) if tag.startswith(TEACHES)]
+    return [tag.removeprefix(TEACHES) for tag in tags_of(cell) if tag.startswith(TEACHES)]
 
 
 def _lint_teaching(cell: Any) -> Iterator[str]:
@@ -309,131 +306,3 @@ def _lint_teaching(cell: Any) -> Iterator[str]:
             continue
         if difference:
             yield f"{target} is defined otherwise in the package:\n{difference}"
-
-
-def compare_definitions(source: str, target: str) -> str:
-    """Compare a definition in a cell with the package's.
-
-    Docstrings, comments and annotations are left aside, and so are guards (`if ...: raise ...`, a
-    call of `check_...` for its exception alone), which a first lesson may omit. Shape comments
-    are compared: wherever a statement of the cell has one, the package says the same.
-
-    Args:
-        source: text of the cell.
-        target: `module:name`; a method, `module:Class.method`, stands in the cell as a function
-            below `@method_of(Class)` or inside the class.
-
-    Returns:
-        The differences as lines of a diff; an empty string if there are none.
-
-    Raises:
-        ValueError: the module, or the definition in either, does not exist.
-    """
-    module, _, path = target.partition(":")
-    spec = importlib.util.find_spec(module) if module.split(".")[0] == "detlearn" else None
-    if spec is None or spec.origin is None or not path:
-        raise ValueError(f"{target}: expected detlearn.MODULE:NAME")
-    theirs = Path(spec.origin).read_text(encoding="utf-8")
-    package = _definition(ast.parse(theirs), path)
-    if package is None:
-        raise ValueError(f"{target}: {module} defines no {path}")
-    ours = ast.parse(source)
-    lesson = _definition(ours, path) or _definition(ours, path.split(".")[-1])
-    if lesson is None:
-        raise ValueError(f"{target}: the cell does not define {path}")
-    remarks = _shape_remarks(lesson, source), _shape_remarks(package, theirs)
-    first, second = (_plain(node) for node in (lesson, package))
-    if ast.dump(first) != ast.dump(second):
-        diff = difflib.unified_diff(
-            ast.unparse(second).splitlines(),
-            ast.unparse(first).splitlines(),
-            "package",
-            "notebook",
-            lineterm="",
-            n=1,
-        )
-        return "\n".join(list(diff)[:20])
-    return "\n".join(
-        f"the notebook says {ours} where the package says {remarks[1][statement]}"
-        for statement, ours in remarks[0].items()
-        if remarks[1].get(statement, ours) != ours
-    )
-
-
-def _definition(tree: ast.Module | ast.ClassDef, path: str) -> ast.stmt | None:
-    name, _, rest = path.partition(".")
-    for node in tree.body:
-        targets: list[ast.expr] = []
-        if isinstance(node, ast.Assign):
-            targets = node.targets
-        elif isinstance(node, ast.AnnAssign):
-            targets = [node.target]
-        names = [target.id for target in targets if isinstance(target, ast.Name)]
-        if getattr(node, "name", None) == name or name in names:
-            if not rest:
-                return node
-            return _definition(node, rest) if isinstance(node, ast.ClassDef) else None
-    return None
-
-
-def _plain(node: ast.stmt) -> ast.stmt:
-    """A copy without docstrings, annotations, guards and `@method_of`."""
-    copy = ast.parse(ast.unparse(node)).body[0]
-    for part in ast.walk(copy):
-        body = getattr(part, "body", None)
-        if not isinstance(body, list):
-            continue
-        if isinstance(part, ast.FunctionDef | ast.ClassDef):
-            if ast.get_docstring(part, clean=False) is not None:
-                body = body[1:]
-            part.decorator_list = [d for d in part.decorator_list if not _is_method_of(d)]
-        if isinstance(part, ast.FunctionDef):
-            part.returns = None
-            every = (*part.args.posonlyargs, *part.args.args, *part.args.kwonlyargs)
-            for argument in (*every, part.args.vararg, part.args.kwarg):
-                if argument is not None:
-                    argument.annotation = None
-        body = [statement for statement in body if not _is_guard(statement)]
-        part.body = [  # type: ignore[attr-defined]
-            _without_annotation(statement, isinstance(part, ast.ClassDef)) for statement in body
-        ] or [ast.Pass()]
-    return ast.parse(ast.unparse(ast.fix_missing_locations(copy))).body[0]
-
-
-def _is_method_of(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "method_of"
-
-
-def _is_guard(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return ast.unparse(statement.value.func).startswith(("check_", "_check_"))
-    return (
-        isinstance(statement, ast.If)
-        and not statement.orelse
-        and len(statement.body) == 1
-        and isinstance(statement.body[0], ast.Raise)
-    )
-
-
-def _without_annotation(statement: ast.stmt, is_field: bool) -> ast.stmt:
-    if not isinstance(statement, ast.AnnAssign):
-        return statement
-    if is_field:  # of a dataclass: the annotation makes the field, its text does not matter
-        statement.annotation = ast.Constant(...)
-        return statement
-    if statement.value is None:
-        return ast.copy_location(ast.Pass(), statement)
-    return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
-
-
-def _shape_remarks(node: ast.stmt, source: str) -> dict[str, str]:
-    """Statement -> the shape comment at its end."""
-    lines = source.splitlines()
-    remarks = {}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return):
-            rest = lines[(part.end_lineno or 1) - 1].partition("#")[2].strip()
-            shape = re.match(r"\([A-Z0-9][^)]*\)", rest)
-            if shape:
-                remarks[ast.unparse(_without_annotation(part, False))] = shape[0]
-    return remarks

@@ -1,7 +1,7 @@
 """Open JupyterLab on the first notebook; ``make course`` runs it.
 
-On Windows, or in an environment of your own: ``python tools/course.py``. It reads HEADLESS (1: no
-browser, only the address is printed) and PORT (the first port to try) from the environment.
+On Windows, or in an environment of your own: ``python -m tools.course open``. It reads HEADLESS
+(1: no browser, only the address is printed) and PORT (the first port to try) from the environment.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.course.clone import ROOT
+
 FIRST = "notebooks/00_start_here.ipynb"
 
 
@@ -71,7 +72,3 @@ def main() -> None:
     trust(sorted((ROOT / "notebooks").glob("*.ipynb")))
     os.chdir(ROOT)
     LabApp.launch_instance(arguments())
-
-
-if __name__ == "__main__":
-    main()

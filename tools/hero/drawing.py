@@ -1,32 +1,14 @@
-"""The README's picture, made by the repository itself: `python -m detlearn.show.hero`.
-
-Left a scene of Shapes, in the middle the four maps of `ssd_tiny`, right the answer. With the
-shipped weights, the cells are as bright as the network is sure of an object there, and every
-thread leads from the prior that won to its detection. Without them, the picture shows the ground
-truth and the priors matched to it, and says so.
-"""
+"""The README's picture, drawn: the scene, its maps in perspective, threads to the answer."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from detlearn.boxes import (
-    SSD_TINY_PRIORS,
-    PriorBox,
-    PriorConfig,
-    cxcywh_to_xyxy,
-    make_priors,
-    match,
-)
-from detlearn.files import write_atomically
+from detlearn.boxes import PriorBox, cxcywh_to_xyxy, make_priors
 from detlearn.show.canvas import (
     BLACK,
     BLUE,
@@ -36,196 +18,19 @@ from detlearn.show.canvas import (
     blank_axes,
     class_colour,
     house_style,
-    image_array,
     ink_on,
     new_figure,
     png_bytes,
 )
+from tools.hero.content import HeroContent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HeroContent", "choose_scene", "draw_hero", "ground_truth", "model_answers"]
+__all__ = ["draw_hero"]
 
-SEED = 7  # neither training nor validation is drawn with it
-SIZE = 512  # px of the scene; the model sees its own size
 WIDTH, HEIGHT = 16.0, 8.0
 PAPER = "#FBFAF7"
-
-
-@dataclass(frozen=True, slots=True)
-class HeroContent:
-    """What the picture shows.
-
-    Attributes:
-        image: uint8 (H, W, 3).
-        boxes: (D, 4) xyxy, px of the image.
-        labels: (D,) class labels.
-        scores: (D,) scores, or None for ground truth.
-        priors: (D,) the prior that gave each box.
-        cell_values: for each level (H, W) in [0, 1], how sure the cell is of an object.
-        config: the layout of the priors.
-        class_names: names by label.
-        caption: what is shown, honestly, in one line.
-    """
-
-    image: np.ndarray
-    boxes: np.ndarray
-    labels: list[int]
-    scores: list[float] | None
-    priors: list[int]
-    cell_values: list[np.ndarray]
-    config: PriorConfig
-    class_names: tuple[str, ...]
-    caption: str
-
-
-def choose_scene(dataset: Any, config: PriorConfig = SSD_TINY_PRIORS) -> int:
-    """The scene that shows most: objects on many levels that hide each other little.
-
-    Args:
-        dataset: scenes as (image, target).
-        config: the layout whose levels are meant.
-
-    Returns:
-        Index of the scene, the first of equals.
-
-    Raises:
-        ValueError: no scene in the data set.
-    """
-    if not len(dataset):
-        raise ValueError("dataset: expected at least one scene, got none")
-    priors = make_priors(config)
-    best, highest = 0, -float("inf")
-    for index in range(len(dataset)):
-        image, target = dataset[index]
-        boxes = _fractions(target["boxes"], image)
-        if not 4 <= len(boxes) <= 6:
-            continue
-        winners = _best_priors(boxes, priors)
-        levels = len({PriorBox(config).locate(winner).level for winner in winners})
-        classes = len(set(target["labels"].tolist()))
-        value = 4.0 * levels + classes + 0.5 * len(boxes) - 7.0 * _hidden_share(boxes)
-        if value > highest:
-            best, highest = index, value
-    return best
-
-
-def _hidden_share(boxes: Tensor) -> float:
-    """Of all pairs of boxes the largest share of the smaller one that the other covers."""
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=-1).fill_diagonal_(0)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
-    return float((shared / torch.minimum(area[:, None], area[None])).max())
-
-
-def _fractions(boxes: Tensor, image: Any) -> Tensor:
-    height, width = image.shape[-2:]
-    plain = torch.as_tensor(boxes).as_subclass(Tensor).float()
-    return plain / torch.tensor([width, height, width, height])
-
-
-def _best_priors(boxes: Tensor, priors: Tensor) -> list[int]:
-    """For each box the prior that fits it best and is its own."""
-    found = match(boxes, priors)
-    winners = []
-    for index in range(len(boxes)):
-        own = torch.where(found.gt_index == index, found.iou, torch.full_like(found.iou, -1.0))
-        winners.append(int(own.argmax()))
-    return winners
-
-
-def ground_truth(image: Any, target: Any, class_names: Sequence[str], where: str) -> HeroContent:
-    """The picture's content without a trained model: the true boxes, the matched priors.
-
-    Args:
-        image: uint8 (3, H, W).
-        target: "boxes" (G, 4) xyxy px and "labels" (G,).
-        class_names: names by label.
-        where: which scene this is, for the caption.
-
-    Returns:
-        The content; cells are bright where a prior matches an object.
-    """
-    config = SSD_TINY_PRIORS
-    priors = make_priors(config)
-    boxes = _fractions(target["boxes"], image)
-    found = match(boxes, priors)
-    values = torch.where(found.gt_index >= 0, found.iou, torch.zeros_like(found.iou))
-    return HeroContent(
-        image=image_array(torch.as_tensor(image).as_subclass(Tensor)),
-        boxes=np.asarray(target["boxes"], dtype=float),
-        labels=target["labels"].tolist(),
-        scores=None,
-        priors=_best_priors(boxes, priors),
-        cell_values=_by_cell(values, config),
-        config=config,
-        class_names=tuple(class_names),
-        caption=(
-            f"{where}. Shown is the ground truth, not a detector's answer: bright cells hold a "
-            "prior that matches an object."
-        ),
-    )
-
-
-def model_answers(
-    model: Any, image: Any, class_names: Sequence[str], where: str, score_threshold: float = 0.5
-) -> HeroContent:
-    """The picture's content with a trained detector: its own detections and certainties.
-
-    Args:
-        model: a detector with `detect`, `normalize` and `config`.
-        image: uint8 (3, H, W).
-        class_names: names by label.
-        where: which scene and which weights, for the caption.
-        score_threshold: detections below it are left out.
-
-    Returns:
-        The content; cells are as bright as their surest prior, 1 - p(background).
-    """
-    config = model.config.priors
-    tensor = torch.as_tensor(image).as_subclass(Tensor)
-    model.eval()
-    found = model.detect([tensor], score_threshold=score_threshold)[0]
-    resized = torch.nn.functional.interpolate(
-        tensor[None] / 255, size=(config.image_size, config.image_size), mode="bilinear",
-        antialias=True,
-    )  # fmt: skip
-    with torch.no_grad():
-        logits = model(model.normalize(resized)).logits
-    certain = 1 - logits.softmax(dim=-1)[0, :, 0]
-    return HeroContent(
-        image=image_array(tensor),
-        boxes=found["boxes"].numpy().astype(float),
-        labels=found["labels"].tolist(),
-        scores=found["scores"].tolist(),
-        priors=found["priors"].tolist(),
-        cell_values=_by_cell(certain, config),
-        config=config,
-        class_names=tuple(class_names),
-        caption=(
-            f"{where}. Bright cells: sure of an object. Threads lead from the prior that won to "
-            f"its detection (scores above {score_threshold:g})."
-        ),
-    )
-
-
-def _by_cell(values: Tensor, config: PriorConfig) -> list[np.ndarray]:
-    """The largest value of each cell, level by level (H, W)."""
-    levels = []
-    for part, side, count in zip(
-        values.split(list(config.priors_per_level)),
-        config.map_sizes,
-        config.priors_per_cell,
-        strict=True,
-    ):
-        levels.append(part.reshape(side, side, count).amax(-1).numpy())
-    return levels
-
-
-# --------------------------------------------------------------------------------------------
-# Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,50 +281,3 @@ def _answers(axes: Axes, content: HeroContent, left: float, bottom: float, side:
             fontsize=12, fontweight="bold", color=ink_on(colour), va="center", zorder=14,
             bbox={"facecolor": colour, "edgecolor": "white", "boxstyle": "square,pad=0.2"},
         )  # fmt: skip
-
-
-# --------------------------------------------------------------------------------------------
-# Command line
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the picture; `--help` names the options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m detlearn.show.hero", description="Make the README's picture."
-    )
-    parser.add_argument("--out", type=Path, default=Path("docs") / "hero.png")
-    parser.add_argument("--weights", type=Path, help="safetensors; the shipped ones when omitted")
-    parser.add_argument("--scene", type=int, help="index of the scene; chosen when omitted")
-    options = parser.parse_args(arguments)
-
-    from detlearn.data import Shapes, data_path
-
-    index = options.scene
-    if index is None:
-        index = choose_scene(Shapes(length=400, seed=SEED))
-    dataset = Shapes(length=index + 1, size=SIZE, seed=SEED)
-    image, target = dataset[index]
-    where = f"Scene {index} of the embedded data set Shapes, seed {SEED}"
-    weights = options.weights
-    if weights is None:
-        try:
-            weights = data_path("weights", "ssd_tiny.safetensors")
-        except (FileNotFoundError, ValueError):
-            weights = None
-    if weights is not None and Path(weights).exists():
-        from detlearn import load_model
-
-        model = load_model(weights)
-        content = model_answers(
-            model, image, dataset.class_names, f"{where}, seen by {Path(weights).name}"
-        )
-    else:
-        content = ground_truth(image, target, dataset.class_names, where)
-    png = draw_hero(content)
-    write_atomically(options.out, png)
-    print(f"{options.out}: {len(png) / 1000:.0f} kB. {content.caption}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

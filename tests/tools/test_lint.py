@@ -9,8 +9,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from detlearn.teach.lint import compare_definitions, lint, taught
-from detlearn.teach.notebooks import METADATA, badge, write_notebook
+from tools.course.build import write_notebook
+from tools.course.clone import badge
+from tools.course.definitions import compare_definitions
+from tools.course.lint import lint, taught
+from tools.course.source import METADATA
 
 
 def code(source: str, *outputs: Any, tags: tuple[str, ...] = (), slide: str = "-") -> Any:

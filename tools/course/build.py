@@ -1,0 +1,135 @@
+"""A source is executed and becomes the notebook that is committed."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from detlearn.files import write_atomically
+from tools.course.clone import ROOT, BuildError, needed, product_of, tags_of
+from tools.course.source import METADATA, read_source
+
+__all__ = ["build", "tidy_outputs", "write_notebook"]
+
+SECONDS_FOR_A_CELL = 600
+
+
+def build(source: Path, root: Path = ROOT) -> Path:
+    """Execute a source and write its notebook; nothing is written unless every cell ran.
+
+    One thread, an empty IPython profile, the working directory `notebooks/`. What differs from
+    run to run is left out: times, widget state, process numbers. A cell tagged
+    `nbval-ignore-output` (it measures seconds, say) keeps the output that the product has, until
+    its text changes; remove the product to measure again.
+
+    Args:
+        source: `notebooks/src/NN_name.py`.
+        root: the clone.
+
+    Returns:
+        The path of the product; built twice, it has the same bytes.
+
+    Raises:
+        BuildError: with the notebook, the cell and the end of its traceback.
+    """
+    nbformat = needed("nbformat")
+    nbclient = needed("nbclient")
+    notebook = read_source(source, root)
+    target = product_of(source)
+    with tempfile.TemporaryDirectory() as profile:
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.getenv("PYTHONPATH")])),
+            "IPYTHONDIR": profile,
+        }
+        for name in ("DETLEARN_HOME", "DETLEARN_REPO", "DETLEARN_REF", "MPLBACKEND"):
+            environment.pop(name, None)
+        client = nbclient.NotebookClient(
+            notebook,
+            timeout=SECONDS_FOR_A_CELL,
+            kernel_name="python3",
+            record_timing=False,
+            extra_arguments=["--log-level=40"],  # no word about the transport on this machine
+            skip_cells_with_tag="nbval-skip",
+            resources={"metadata": {"path": str(target.parent)}},
+        )
+        try:
+            client.execute(env=environment)
+        except nbclient.exceptions.CellExecutionError as error:
+            raise BuildError(_failure(notebook, source, error)) from None
+        except nbclient.exceptions.CellTimeoutError:
+            raise BuildError(
+                f"{source.name}: a cell ran for more than {SECONDS_FOR_A_CELL} s"
+            ) from None
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = tidy_outputs(cell.outputs)
+    _keep_uncompared(notebook, target)
+    write_notebook(notebook, target)
+    return target
+
+
+def _keep_uncompared(notebook: Any, target: Path) -> None:
+    """Let cells whose output may differ show what they showed before."""
+    if not target.exists():
+        return
+    before = {cell.id: cell for cell in needed("nbformat").read(target, as_version=4).cells}
+    for cell in notebook.cells:
+        old = before.get(cell.id)
+        if "nbval-ignore-output" in tags_of(cell) and old is not None and old.source == cell.source:
+            cell.outputs = old.get("outputs", [])
+
+
+def _failure(notebook: Any, source: Path, error: Any) -> str:
+    failed = next(
+        (c for c in notebook.cells for o in c.get("outputs", []) if o.output_type == "error"), None
+    )
+    name = failed.id if failed is not None else "?"
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    return f"{source.name}, cell {name!r}:\n" + "\n".join(text.splitlines()[-25:])
+
+
+def tidy_outputs(outputs: Sequence[Any]) -> list[Any]:
+    """Outputs without what differs from run to run.
+
+    Pieces of one stream are joined (how a kernel cuts them depends on timing), progress bars are
+    kept in their last state, views of widgets are dropped (their text stays), and an error keeps
+    its name and message without the traceback.
+    """
+    nbformat = needed("nbformat")
+    tidy: list[Any] = []
+    for output in outputs:
+        output = nbformat.from_dict(output)
+        if output.output_type == "stream":
+            if tidy and tidy[-1].output_type == "stream" and tidy[-1].name == output.name:
+                tidy[-1].text += output.text
+            else:
+                tidy.append(output)
+            continue
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+        for mime in [m for m in output.get("data", {}) if "widget" in m]:
+            del output.data[mime]
+        if output.output_type == "error" or output.data:
+            tidy.append(output)
+    for output in tidy:
+        if output.output_type == "stream":
+            output.text = re.sub(r"[^\n]*\r(?=[^\n\r])", "", output.text)
+    return tidy
+
+
+def write_notebook(notebook: Any, path: Path) -> None:
+    """Write atomically, the same bytes on every system."""
+    nbformat = needed("nbformat")
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
+    write_atomically(path, text.encode("utf-8"))
