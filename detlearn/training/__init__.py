@@ -1,5 +1,6 @@
 """Training: the loop, checkpoints, evaluation, and the shell commands around them."""
 
+from .check_up import CheckUp, check_up
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig, build_optimizer, learning_rate_factor
 from .distributed import join, pick_device
@@ -10,9 +11,11 @@ from .recipes import RECIPES
 
 __all__ = [
     "RECIPES",
+    "CheckUp",
     "History",
     "TrainConfig",
     "build_optimizer",
+    "check_up",
     "detect_all",
     "evaluate",
     "evaluate_pose",
