@@ -1,0 +1,1 @@
+"""What the course says about learning, tried: see experiments/README.md."""

@@ -1,0 +1,118 @@
+"""``python -m experiments [NAME ...]``: make the runs that are missing, the most worth first.
+
+Start it once for each core, with OMP_NUM_THREADS=1: the processes share the runs out among
+themselves.  Kill it whenever you like: a run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from .catalogue import EXPERIMENTS
+from .plan import Experiment, Spec, next_runs
+from .records import ROOT, add_run, read_runs, record_path
+from .runs import execute, tidy
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make what is missing."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
+    parser.add_argument("--list", action="store_true", help="what is done, and what is missing")
+    parser.add_argument("--quick", action="store_true",
+                        help="one seed, 64 scenes, two epochs: to see that it works")  # fmt: skip
+    parser.add_argument("--records", type=Path, help="another folder of records")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "experiments")
+    args = parser.parse_args(arguments)
+    unknown = [name for name in args.names if name not in EXPERIMENTS]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(EXPERIMENTS)}")
+    wanted = [EXPERIMENTS[name] for name in args.names or EXPERIMENTS]
+    if args.list:
+        for experiment in wanted:
+            runs = read_runs(record_path(experiment, args.records), experiment)
+            hours = sum(run["cpu_seconds"] for run in runs) / 3600
+            missing = next_runs(experiment, runs)
+            told = f"next {missing[0].key} (of {len(missing)})" if missing else "complete"
+            print(f"{experiment.name:20}{len(runs):4} runs, {hours:5.2f} h; {told}")
+        return
+    torch.set_num_threads(1)
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    if args.quick:
+        for experiment in wanted:
+            look_quickly(experiment, args.runs / "quick")
+        return
+    while (job := claim(wanted, args.records, args.runs)) is not None:
+        experiment, spec, lock = job
+        with lock:
+            folder = args.runs / experiment.name / spec.key.replace(" ", "_").replace(",", "")
+            say(f"{experiment.name}: {spec.key}")
+            run = execute(experiment, spec, folder)
+            run["command"] = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
+            add_run(record_path(experiment, args.records), experiment, run)
+            tidy(folder, spec.role)
+            scores = {which: values[run["score"]] for which, values in run["scores"].items()}
+            say(f"{experiment.name}: {spec.key}: {scores}, dead {run['check_up']['dead']}, "
+                f"{run['cpu_seconds']:.0f} s")  # fmt: skip
+
+
+def claim(
+    wanted: Sequence[Experiment], records: Path | None, runs: Path
+) -> tuple[Experiment, Spec, FileLock] | None:
+    """The next run that nobody works on; its lock is held.  None when nothing is left.
+
+    Runs that another process has taken may decide what comes after them: wait for it then.
+    """
+    while True:
+        taken = False
+        for experiment in wanted:
+            path = record_path(experiment, records)
+            for spec in next_runs(experiment, read_runs(path, experiment)):
+                lock = FileLock(runs / experiment.name / f"{spec.key}.lock".replace(" ", "_"))
+                Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    taken = True
+                    continue
+                # It may have been finished between the two looks.
+                if spec in next_runs(experiment, read_runs(path, experiment)):
+                    return experiment, spec, lock
+                lock.release()
+        if not taken:
+            return None
+        time.sleep(20)
+
+
+def look_quickly(experiment: Experiment, folder: Path) -> None:
+    """Every variant once, on few scenes; says what it takes and scores, and draws no conclusion."""
+    import shutil
+
+    print(f"{experiment.question}\n(--quick: nothing is concluded from so little)")
+    for variant in experiment.variants:
+        rate = variant.rate or experiment.recipe.learning_rate
+        spec = Spec(variant.name, "final", rate, experiment.seeds[0])
+        shutil.rmtree(folder, ignore_errors=True)
+        run = execute(experiment, spec, folder, quick=True)
+        print(f"{variant.name:32}{run['parameters']:>9,} parameters"
+              f"{run['multiply_adds'] / 1e6:>8.1f} M multiply-adds{run['milliseconds']:>7.1f} ms  "
+              f"{run['score']} {run['scores']['test'].get(run['score'], 0.0):.3f}")  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def say(words: str) -> None:
+    """A line with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

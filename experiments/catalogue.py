@@ -1,0 +1,76 @@
+"""All experiments, in the order of their worth."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from detlearn.training import RECIPES
+
+from .plan import Experiment, Variant
+
+__all__ = ["EXPERIMENTS"]
+
+TINY = dataclasses.replace(RECIPES["ssd_tiny"], amp="off")
+
+_PRECISION = (
+    "None: bfloat16 halves the numbers that a CPU with the instructions for it has to move. All "
+    "other experiments may use it if it changes no score by more than the seeds do."
+)
+
+PRECISION = tuple(
+    Experiment(
+        name=f"precision_{model}",
+        question=f"Does {model} learn the same in bfloat16 as in float32?",
+        paper=_PRECISION,
+        variants=(
+            Variant("float32", model, rate=rate),
+            Variant("bfloat16", model, config={"amp": "bf16"}, rate=rate),
+        ),
+        reference="float32",
+        recipe=TINY,
+        scenes=3000,
+        epochs=2,
+        delta=0.02,
+        delta_reason="short runs: two passes over 3,000 scenes, where seeds differ by 0.01",
+    )
+    for model, rate in (("ssd_tiny", 1e-2), ("refinedet_tiny", 5e-3))
+)
+
+FACE_OFF = Experiment(
+    name="face_off",
+    question="Which of the four detectors is best on Shapes, each trained by its own recipe?",
+    paper=(
+        "COCO test-dev, AP, VGG-16, 512 px, one scale: SSD 28.8 (Liu et al. 2016, Table 6), "
+        "RefineDet 33.0 (Zhang et al. 2018, §4.3), M2Det 37.6 (Zhao et al. 2019, Table 1)"
+    ),
+    # The sick ones first: their weights are shipped from here.
+    variants=(
+        Variant("ssd_hrnet_tiny", "ssd_hrnet_tiny"),
+        Variant("m2det_tiny", "m2det_tiny"),
+        Variant("refinedet_tiny", "refinedet_tiny"),
+        Variant("ssd_tiny", "ssd_tiny"),
+    ),
+    reference="ssd_tiny",
+    recipe=TINY,
+    scenes=12_000,
+    epochs=6,
+    tune_scenes=6_000,
+    tune_epochs=3,
+)
+
+POSE = Experiment(
+    name="pose",
+    question="How well does pose_hrnet_tiny find the joints of the people of Shapes?",
+    paper="COCO val2017, pose_hrnet_w32 at 256 x 192: 74.4 AP (Sun et al. 2019, Table 1)",
+    variants=(Variant("pose_hrnet_tiny", "pose_hrnet_tiny"),),
+    reference="pose_hrnet_tiny",
+    recipe=dataclasses.replace(RECIPES["pose_hrnet_tiny"], amp="off"),
+    scenes=12_000,
+    epochs=4,
+    tune_scenes=3_000,
+    tune_epochs=4,
+    score="AP",
+    seeds=(0, 1, 2),
+)
+
+EXPERIMENTS = {one.name: one for one in (FACE_OFF, POSE, *PRECISION)}
