@@ -191,16 +191,7 @@ def select_detections(
     >>> select_detections(boxes, scores, score_threshold=0.2, iou_threshold=0.5)["labels"]
     tensor([1, 2])
     """
-    if scores.ndim != 2 or boxes.shape != (len(scores), 4):
-        raise ValueError(
-            "expected boxes (P, 4) and scores (P, K), "
-            f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
-        )
-    for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
-    if boxes.isnan().any() or scores.isnan().any():
-        raise ValueError("boxes, scores: expected numbers, got NaN")
+    _check_candidates(boxes, scores, score_threshold, iou_threshold)
     num_objects = scores.shape[1] - 1
     flat = scores[:, 1:].reshape(-1)
     candidates = (flat > score_threshold).nonzero()[:, 0]
@@ -210,9 +201,7 @@ def select_detections(
         best = candidates[order]
         prior, label = best // num_objects, best % num_objects
         if max_candidates is not None:
-            # Rank within the own class: how many of the same label stand before.
-            rank = torch.nn.functional.one_hot(label, num_objects).cumsum(0)
-            allowed = rank.gather(1, label[:, None])[:, 0] <= max_candidates
+            allowed = _rank_in_class(label, num_objects) <= max_candidates
             prior, label, best_scores = prior[allowed], label[allowed], best_scores[allowed]
         keep = _nms_by_class(boxes[prior], best_scores, label, iou_threshold)
         if len(keep) >= max_detections or n == len(candidates):
@@ -227,6 +216,12 @@ def select_detections(
     }
 
 
+def _rank_in_class(labels: Tensor, num_objects: int) -> Tensor:
+    """1 for the first of its label, 2 for the second, and so on, in the order given."""
+    seen = torch.nn.functional.one_hot(labels, num_objects).cumsum(0)  # (N, K-1)
+    return seen.gather(1, labels[:, None])[:, 0]  # (N)
+
+
 def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
     """NMS that never lets two classes meet: each class is moved to a place of its own.
 
@@ -238,6 +233,21 @@ def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: 
     wide = boxes.double()
     shift = labels * (wide.max() - wide.min() + 1)
     return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
+
+
+def _check_candidates(
+    boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: float
+) -> None:
+    if scores.ndim != 2 or boxes.shape != (len(scores), 4):
+        raise ValueError(
+            "expected boxes (P, 4) and scores (P, K), "
+            f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
+        )
+    for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
+    if boxes.isnan().any() or scores.isnan().any():
+        raise ValueError("boxes, scores: expected numbers, got NaN")
 
 
 def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:

@@ -104,27 +104,35 @@ def _compare_numbers(
             f"{tuple(reference.shape)}"
         )
     sizes.append(" × ".join(map(str, reference.shape)))
-    has_reals = ours.is_floating_point() or reference.is_floating_point()
-    if has_reals:
-        # in double precision: subtracting must not add an error of its own
-        difference = (ours.double() - reference.double()).abs()
-        both_nan = ours.isnan() & reference.isnan()
-        equal = (ours == reference) | both_nan  # also two equal infinities
-        difference = torch.where(equal, 0.0, difference.nan_to_num(math.inf, math.inf))
-    else:
-        difference = (ours != reference).double()
-        tolerance = 0.0
-    if bool((difference > tolerance).any()):
-        flat = difference.flatten()
-        worst = int(flat.argmax())
-        index = tuple(int(i) for i in torch.unravel_index(torch.tensor(worst), difference.shape))
-        place = f" [{', '.join(map(str, index))}]" if index else ""
+    common = torch.promote_types(ours.dtype, reference.dtype)
+    has_reals = common.is_floating_point
+    if has_reals:  # in double precision: subtracting must not add an error of its own
+        common = torch.float64
+    elif not common.is_complex:
+        common = torch.int64
+    ours, reference = ours.to(common), reference.to(common)
+    allowed = tolerance if has_reals else 0.0
+    try:
+        torch.testing.assert_close(ours, reference, rtol=0, atol=allowed, equal_nan=True)
+    except AssertionError:
         raise AssertionError(
-            f"not proved: {claim}: {int((flat > tolerance).sum())} of {flat.numel()} numbers"
-            f"{where} differ by more than {_tidy(tolerance)}; at the worst place{place} ours is "
-            f"{ours[index].item():.6g}, the reference {reference[index].item():.6g}"
-        )
+            f"not proved: {claim}: {_difference(ours, reference, allowed, where)}"
+        ) from None
     return has_reals
+
+
+def _difference(ours: Tensor, reference: Tensor, tolerance: float, where: str) -> str:
+    """How many numbers of two tensors of one shape differ, and both numbers of the worst place."""
+    unequal = ~torch.isclose(ours, reference, rtol=0, atol=tolerance, equal_nan=True)
+    distance = (ours - reference).abs().double().nan_to_num(math.inf)  # NaN is far from everything
+    worst = torch.where(unequal, distance, -1.0).argmax()
+    index = tuple(int(i) for i in torch.unravel_index(worst, ours.shape))
+    place = f" [{', '.join(map(str, index))}]" if index else ""
+    return (
+        f"{int(unequal.sum())} of {unequal.numel()} numbers{where} differ by more than "
+        f"{_tidy(tolerance)}; at the worst place{place} ours is {ours[index].item():.6g}, the "
+        f"reference {reference[index].item():.6g}"
+    )
 
 
 def _tensor(value: Any) -> Tensor:

@@ -196,7 +196,7 @@ def box_area(boxes):
     return (x2 - x1) * (y2 - y1)
 '''
 
-COUNT = "detlearn.boxes.priors:PriorConfig.num_priors"
+COUNT = "detlearn.boxes.layouts:PriorConfig.num_priors"
 
 SAME = [
     ("docstring, comment and annotations aside", BOX_AREA, AREA),
