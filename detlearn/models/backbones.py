@@ -22,6 +22,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 
+from .checks import check_integers
 from .layers import ConvBlock, init_xavier
 
 __all__ = [
@@ -439,6 +440,21 @@ class MobileNetV2(nn.Module):
             else:
                 maps = block(maps)
         return [*features, maps]
+
+
+def check_widths(widths: object, backbone: str) -> None:
+    """Refuse a detector's widths unless they are those of a `TinyBackbone`, and its own.
+
+    >>> check_widths((16, 32), "vgg16")
+    Traceback (most recent call last):
+        ...
+    ValueError: widths: expected for the backbone 'tiny' only, got (16, 32) for 'vgg16'
+    """
+    check_integers("widths", widths)
+    if (backbone == "tiny") != bool(widths):
+        raise ValueError(
+            f"widths: expected for the backbone 'tiny' only, got {widths} for {backbone!r}"
+        )
 
 
 class TinyBackbone(nn.Module):

@@ -8,7 +8,6 @@ once, and a model's own file holds its network and its loss.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,16 @@ from ..boxes import (
     make_priors,
     select_detections,
 )
+from .checks import (
+    check_flag,
+    check_image,
+    check_images,
+    check_integer,
+    check_number,
+    check_numbers,
+)
 from .layers import Predictions
+from .modes import evaluating
 
 __all__ = ["Detector", "DetectorConfig"]
 
@@ -76,53 +84,15 @@ class DetectorConfig:
                 f"image_size: expected that of the priors, {self.priors.image_size}, got "
                 f"{self.image_size!r}; another size needs both image_size= and priors="
             )
-        self._check_integer("num_classes", 2, " (the background counts)")
-        self._check_integer("max_detections", 1)
+        check_integer("num_classes", self.num_classes, 2, " (the background counts)")
+        check_integer("max_detections", self.max_detections)
         if self.max_candidates is not None:
-            self._check_integer("max_candidates", 1)
-        self._check_choice("antialias", (True, False))
+            check_integer("max_candidates", self.max_candidates)
+        check_flag("antialias", self.antialias)
         for name in ("score_threshold", "iou_threshold"):
-            self._check_number(name, 0, 1)
+            check_number(name, getattr(self, name), 0, 1)
         for name, length in (("image_mean", 3), ("image_std", 3), ("box_scales", 2)):
-            _check_numbers(name, getattr(self, name), length, positive=name != "image_mean")
-
-    def _check_integer(self, name: str, least: int, reason: str = "") -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"{name}: expected an integer, at least {least}{reason}, got {value!r}"
-            )
-
-    def _check_integers(self, name: str) -> None:
-        values = getattr(self, name)
-        if not isinstance(values, tuple) or not all(type(v) is int and v > 0 for v in values):
-            raise ValueError(f"{name}: expected a tuple of integers above 0, got {values!r}")
-
-    def _check_number(self, name: str, low: float, high: float = math.inf) -> None:
-        value = getattr(self, name)
-        if not _is_number(value) or not low <= value <= high:
-            raise ValueError(f"{name}: expected a number from {low} to {high}, got {value!r}")
-
-    def _check_choice(self, name: str, choices: Sequence[object]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            allowed = ", ".join(repr(choice) for choice in choices)
-            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
-
-
-def _check_numbers(name: str, values: object, length: int, positive: bool) -> None:
-    if (
-        not isinstance(values, tuple)
-        or len(values) != length
-        or not all(_is_number(value) for value in values)
-        or (positive and min(values) <= 0)
-    ):
-        sign = "positive " if positive else ""
-        raise ValueError(f"{name}: expected {length} {sign}numbers, got {values!r}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            check_numbers(name, getattr(self, name), length, positive=name != "image_mean")
 
 
 class Detector(nn.Module):
@@ -184,7 +154,7 @@ class Detector(nn.Module):
         >>> model.normalize(torch.full((3, 1, 1), 255, dtype=torch.uint8)).flatten()
         tensor([1., 1., 1.])
         """
-        _check_image(images, "images", dims=None)
+        check_image(images, "images", dims=None)
         return self._normalize(images)
 
     def _normalize(self, images: Tensor) -> Tensor:
@@ -408,24 +378,18 @@ class Detector(nn.Module):
         (['boxes', 'labels', 'priors', 'scores'], 5)
         """
         self._with_thresholds(score_threshold, iou_threshold, max_detections)
-        passes = _check_images(images)
-        modes = [(module, module.training) for module in self.modules()]
+        check_images(images)
         detections: list[dict[str, Tensor]] = []
-        try:
-            self.eval()
-            with torch.inference_mode():
-                for group in passes:
-                    inputs = torch.cat([self._resize(self._normalize(part)) for part in group])
-                    detections += self.postprocess(
-                        self(inputs),
-                        [(part.shape[-2], part.shape[-1]) for part in group for _ in part],
-                        score_threshold=score_threshold,
-                        iou_threshold=iou_threshold,
-                        max_detections=max_detections,
-                    )
-        finally:
-            for module, training in modes:
-                module.training = training
+        with evaluating(self), torch.inference_mode():
+            for group in _passes(images):
+                inputs = torch.cat([self._resize(self._normalize(part)) for part in group])
+                detections += self.postprocess(
+                    self(inputs),
+                    [(part.shape[-2], part.shape[-1]) for part in group for _ in part],
+                    score_threshold=score_threshold,
+                    iou_threshold=iou_threshold,
+                    max_detections=max_detections,
+                )
         # Copied outside inference mode they are ordinary tensors, which callers may change.
         return [{key: value.clone() for key, value in found.items()} for found in detections]
 
@@ -444,58 +408,13 @@ class Detector(nn.Module):
         return dataclasses.replace(self.config, **changes)
 
 
-def _check_images(images: Sequence[Tensor] | Tensor) -> list[list[Tensor]]:
-    """Groups of (B, 3, H, W) tensors, as many images in each as one pass takes."""
+def _passes(images: Sequence[Tensor] | Tensor) -> list[Sequence[Tensor]]:
+    """Groups of ``(B, 3, H, W)`` tensors, as many images in each as one pass takes."""
     if isinstance(images, Tensor):
-        if images.ndim == 3:
-            raise ValueError(
-                f"images: expected a list of images or a batch (B, 3, H, W), got one image of "
-                f"shape {tuple(images.shape)}; detect([image]) takes it"
-            )
-        _check_image(images, "images", dims=4)
         return [[part] for part in images.split(IMAGES_PER_PASS)] if len(images) else []
-    if not isinstance(images, Sequence) or isinstance(images, str | bytes):
-        kind = type(images).__name__
-        raise ValueError(f"images: expected a list of tensors or a batch, got {kind}")
-    for index, image in enumerate(images):
-        _check_image(image, f"images[{index}]", dims=3)
     batches = [image[None] for image in images]
     starts = range(0, len(batches), IMAGES_PER_PASS)
     return [batches[start : start + IMAGES_PER_PASS] for start in starts]
-
-
-def _check_image(image: Tensor, name: str, dims: int | None) -> None:
-    shape_name = {3: "(3, H, W)", 4: "(B, 3, H, W)", None: "(..., 3, H, W)"}[dims]
-    if not isinstance(image, Tensor):
-        raise ValueError(
-            f"{name}: expected a tensor {shape_name}, got {type(image).__name__}; "
-            "torchvision.transforms.v2.functional.to_image makes one of pictures and arrays"
-        )
-    shape = tuple(image.shape)
-    if len(shape) < 3 or (dims is not None and len(shape) != dims) or shape[-3] != 3:
-        hint = ""
-        if len(shape) == 2 or (len(shape) >= 3 and shape[-3] == 1):
-            hint = "; it looks grayscale: image.expand(3, -1, -1) repeats the channel"
-        elif len(shape) >= 3 and shape[-1] == 3:
-            hint = "; the channels come last: image.movedim(-1, -3) brings them to the front"
-        elif len(shape) >= 3 and shape[-3] == 4:
-            hint = "; it looks like RGBA: image[..., :3, :, :] drops the transparency"
-        raise ValueError(f"{name}: expected RGB of shape {shape_name}, got {shape}{hint}")
-    if 0 in shape[-2:]:
-        raise ValueError(f"{name}: expected at least one pixel, got an image of shape {shape}")
-    if image.dtype != torch.uint8 and not image.is_floating_point():
-        raise ValueError(f"{name}: expected uint8 or floating point in [0, 1], got {image.dtype}")
-    if image.is_meta:
-        raise ValueError(f"{name}: expected pixels, got a tensor on the device meta")
-    if image.is_floating_point() and image.numel():
-        low, high = (float(value) for value in image.aminmax())
-        if math.isnan(low) or math.isnan(high):
-            raise ValueError(f"{name}: expected numbers in [0, 1], got NaN")
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ValueError(
-                f"{name}: expected floating point in [0, 1], got {low:.4g} to {high:.4g}; "
-                "0 to 255 belongs in uint8, and normalising is the model's own work"
-            )
 
 
 def _check_bounding_boxes(boxes: object, side: int, name: str) -> None:

@@ -24,7 +24,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..losses import heatmap_loss
-from .detector import _check_image, _check_numbers, _is_number
+from .checks import (
+    check_choice,
+    check_flag,
+    check_image,
+    check_integer,
+    check_integers,
+    check_number,
+    check_numbers,
+    check_positive,
+    is_integer,
+)
 from .layers import init_xavier
 from .modes import evaluating
 from .pose import (
@@ -348,21 +358,18 @@ class HRNetConfig:
 
     def __post_init__(self) -> None:
         for name in ("widths", "modules"):
-            values = getattr(self, name)
-            if not isinstance(values, tuple) or not values or not all(map(_is_count, values)):
-                raise ValueError(f"{name}: expected positive integers, got {values!r}")
+            check_integers(name, getattr(self, name))
+        if not self.modules:
+            raise ValueError("modules: expected those of at least one stage, got ()")
         if len(self.widths) != len(self.modules) + 1:
             raise ValueError(
                 f"widths: expected one more than modules, {len(self.modules) + 1}, "
                 f"got {self.widths}"
             )
         for name in ("num_blocks", "stem_width", "stage1_width", "stage1_blocks"):
-            if not _is_count(getattr(self, name)):
-                got = getattr(self, name)
-                raise ValueError(f"{name}: expected an integer, at least 1, got {got!r}")
+            check_integer(name, getattr(self, name))
         for name in ("fuse_within", "fuse_across", "fuse_final", "pad"):
-            if getattr(self, name) not in (True, False):
-                raise ValueError(f"{name}: expected True or False, got {getattr(self, name)!r}")
+            check_flag(name, getattr(self, name))
 
     @property
     def stride(self) -> int:
@@ -379,10 +386,6 @@ class HRNetConfig:
         if module < self.modules[stage] - 1:
             return self.fuse_within
         return self.fuse_across if stage < len(self.modules) - 1 else self.fuse_final
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 class HRNet(nn.Module):
@@ -504,31 +507,22 @@ class PoseHRNetConfig(HRNetConfig):
 
     def __post_init__(self) -> None:
         HRNetConfig.__post_init__(self)
-        if not _is_count(self.num_joints):
-            raise ValueError(
-                f"num_joints: expected an integer, at least 1, got {self.num_joints!r}"
-            )
+        check_integer("num_joints", self.num_joints)
         sides = self.crop_size
         if not (
             isinstance(sides, tuple)
             and len(sides) == 2
-            and all(_is_count(side) and (self.pad or side % self.stride == 0) for side in sides)
+            and all(is_integer(side) and (self.pad or side % self.stride == 0) for side in sides)
         ):
             raise ValueError(
                 f"crop_size: expected (height, width), multiples of {self.stride}, got {sides!r}"
             )
-        if self.decoding not in ("argmax", "quarter", "dark"):
-            raise ValueError(
-                f"decoding: expected 'argmax', 'quarter' or 'dark', got {self.decoding!r}"
-            )
-        if not _is_number(self.sigma) or self.sigma <= 0:
-            raise ValueError(f"sigma: expected a positive number, got {self.sigma!r}")
-        if not _is_number(self.pixel_center):
-            raise ValueError(f"pixel_center: expected a number, got {self.pixel_center!r}")
-        if self.rounded not in (True, False):
-            raise ValueError(f"rounded: expected True or False, got {self.rounded!r}")
+        check_choice("decoding", self.decoding, ("argmax", "quarter", "dark"))
+        check_positive("sigma", self.sigma)
+        check_number("pixel_center", self.pixel_center)
+        check_flag("rounded", self.rounded)
         for name in ("image_mean", "image_std"):
-            _check_numbers(name, getattr(self, name), 3, positive=name == "image_std")
+            check_numbers(name, getattr(self, name), 3, positive=name == "image_std")
         order, joints = self.flip_order, range(self.num_joints)
         whole = isinstance(order, tuple) and len(order) in (0, self.num_joints)
         if not whole or (order and any(joint not in order for joint in joints)):
@@ -536,7 +530,7 @@ class PoseHRNetConfig(HRNetConfig):
                 f"flip_order: expected each of the {self.num_joints} joints once, got {order}"
             )
         hard = self.hard_joints
-        if hard is not None and not (_is_count(hard) and hard <= self.num_joints):
+        if hard is not None and not (is_integer(hard) and hard <= self.num_joints):
             raise ValueError(f"hard_joints: expected 1 to {self.num_joints}, got {hard!r}")
 
     @property
@@ -602,7 +596,7 @@ class PoseHRNet(nn.Module):
         Raises:
             ValueError: if the images are no such tensor.
         """
-        _check_image(images, "images", dims=None)
+        check_image(images, "images", dims=None)
         unit = images.as_subclass(Tensor).to(self.image_mean.device, self.image_mean.dtype)
         if not images.is_floating_point():
             unit = unit / 255
@@ -738,7 +732,7 @@ class PoseHRNet(nn.Module):
                 f"got {len(boxes)}"
             )
         for index, (image, one) in enumerate(zip(images, boxes, strict=True)):
-            _check_image(image, f"images[{index}]", dims=3)
+            check_image(image, f"images[{index}]", dims=3)
             _check_boxes(one, f"boxes[{index}]")
         device, counts = self.image_mean.device, [len(one) for one in boxes]
         every = torch.cat(
@@ -825,9 +819,7 @@ class HRNetV2pConfig(HRNetConfig):
     def __post_init__(self) -> None:
         HRNetConfig.__post_init__(self)
         for name in ("pyramid_width", "num_levels"):
-            if not _is_count(getattr(self, name)):
-                got = getattr(self, name)
-                raise ValueError(f"{name}: expected an integer, at least 1, got {got!r}")
+            check_integer(name, getattr(self, name))
 
 
 class HRFPN(nn.Module):

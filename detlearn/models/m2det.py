@@ -38,8 +38,16 @@ from ..boxes import (
     soft_nms,
 )
 from ..losses import multibox_loss
-from .backbones import VGG16, VGG19, ResNetFamily, TinyBackbone, list_resnets
-from .detector import Detector, DetectorConfig, _check_images
+from .backbones import VGG16, VGG19, ResNetFamily, TinyBackbone, check_widths, list_resnets
+from .checks import (
+    check_choice,
+    check_flag,
+    check_images,
+    check_integer,
+    check_integers,
+    check_number,
+)
+from .detector import Detector, DetectorConfig
 from .layers import MultiBoxHead, Predictions
 
 __all__ = [
@@ -563,9 +571,9 @@ class M2DetConfig(DetectorConfig):
 
     def __post_init__(self) -> None:
         for name in ("image_size", "planes", "num_scales"):
-            self._check_integer(name, 2)
+            check_integer(name, getattr(self, name), 2)
         for name in ("num_levels", "compress_ratio", "max_per_class"):
-            self._check_integer(name, 1)
+            check_integer(name, getattr(self, name))
         if isinstance(self.priors, PriorConfig):
             size, scales = self.priors.image_size, self.priors.num_levels
             if (size, scales) != (self.image_size, self.num_scales):
@@ -573,32 +581,25 @@ class M2DetConfig(DetectorConfig):
                 object.__setattr__(self, "priors", fitted)
         DetectorConfig.__post_init__(self)
         for name in ("smooth", "sfam", "shared_weights"):
-            self._check_choice(name, (True, False))
-        self._check_choice("backbone", ("vgg16", "vgg19", "tiny", *list_resnets()))
-        self._check_choice("tum", ("released", "paper"))
-        self._check_choice("init", ("released", "stated"))
-        self._check_choice("channel_order", ("rgb", "bgr"))
-        self._check_choice("suppression", ("released", "corrected", "hard"))
-        self._check_number("match_threshold", 0, 1)
-        self._check_number("negative_ratio", 0)
-        for name in ("widths", "base_channels"):
-            self._check_integers(name)
+            check_flag(name, getattr(self, name))
+        check_choice("backbone", self.backbone, ("vgg16", "vgg19", "tiny", *list_resnets()))
+        check_choice("tum", self.tum, ("released", "paper"))
+        check_choice("init", self.init, ("released", "stated"))
+        check_choice("channel_order", self.channel_order, ("rgb", "bgr"))
+        check_choice("suppression", self.suppression, ("released", "corrected", "hard"))
+        check_number("match_threshold", self.match_threshold, 0, 1)
+        check_number("negative_ratio", self.negative_ratio, 0)
+        check_integers("base_channels", self.base_channels, 2)
         self._check_fit()
 
     def _check_fit(self) -> None:
         """Refuse numbers that are right each for itself, but not together."""
-        if (self.backbone == "tiny") != bool(self.widths):
-            raise ValueError(
-                f"widths: expected for the backbone 'tiny' only, got {self.widths} "
-                f"for {self.backbone!r}"
-            )
+        check_widths(self.widths, self.backbone)
         if self.tum == "paper" and (not self.smooth or self.planes % 2):
             raise ValueError(
                 "tum: the paper's ends with 1x1 convolutions that halve the channels; expected "
                 f"smooth=True and even planes, got smooth={self.smooth} and planes={self.planes}"
             )
-        if len(self.base_channels) != 2:
-            raise ValueError(f"base_channels: expected two widths, got {self.base_channels!r}")
         if not isinstance(self.taps, tuple) or len(self.taps) not in (0, 2):
             raise ValueError(f"taps: expected two layers, or none for the usual, got {self.taps!r}")
         expected = tum_sides(self.priors.map_sizes[0], self.num_scales)
@@ -960,9 +961,9 @@ class M2Det(Detector):
         twins = [self.at_size(size) for size in sizes]
         if not twins:
             raise ValueError("sizes: expected at least one, got none")
-        pictures = [image for group in _check_images(images) for part in group for image in part]
+        check_images(images)
         detections = []
-        for index, image in enumerate(pictures):
+        for index, image in enumerate(images):
             with torch.inference_mode():
                 passes = [twin._candidates(image, flip) for twin in twins]
                 boxes = torch.cat([boxes for _, boxes in passes])  # (N, 4)

@@ -29,7 +29,8 @@ from ..boxes import (
     xyxy_to_cxcywh,
 )
 from ..losses import two_step_loss
-from .backbones import VGG16, TinyBackbone
+from .backbones import VGG16, TinyBackbone, check_widths
+from .checks import check_choice, check_flag, check_integer, check_number
 from .detector import Detector, DetectorConfig
 from .layers import ExtraBlock, L2Norm, MultiBoxHead, init_xavier
 from .ssd import SSD_TINY, ExtraLayer
@@ -263,18 +264,17 @@ class RefineDetConfig(DetectorConfig):
 
     def __post_init__(self) -> None:
         DetectorConfig.__post_init__(self)
-        self._check_choice("backbone", tuple(BACKBONES))
-        self._check_choice("tcb_batch_norm", (True, False))
-        self._check_choice("two_step", (True, False))
-        self._check_choice("negative_filter", ("paper", "released", "off"))
-        self._check_number("objectness_threshold", 0, 1)
-        self._check_number("match_threshold", 0, 1)
-        self._check_number("negative_ratio", 0)
-        self._check_number("encode_eps", 0)
-        self._check_integers("widths")
+        check_choice("backbone", self.backbone, tuple(BACKBONES))
+        check_flag("tcb_batch_norm", self.tcb_batch_norm)
+        check_flag("two_step", self.two_step)
+        check_choice("negative_filter", self.negative_filter, ("paper", "released", "off"))
+        check_number("objectness_threshold", self.objectness_threshold, 0, 1)
+        check_number("match_threshold", self.match_threshold, 0, 1)
+        check_number("negative_ratio", self.negative_ratio, 0)
+        check_number("encode_eps", self.encode_eps, 0)
         sides = self.priors.map_sizes
         if self.tcb_channels is not None:
-            self._check_integer("tcb_channels", 1)
+            check_integer("tcb_channels", self.tcb_channels)
             for level, (fine, coarse) in enumerate(zip(sides, sides[1:], strict=False)):
                 if fine != 2 * coarse:
                     raise ValueError(
@@ -290,11 +290,7 @@ class RefineDetConfig(DetectorConfig):
             raise ValueError(
                 f"l2norm_scales: expected up to {len(sides)} positive numbers, got {scales!r}"
             )
-        if (self.backbone == "tiny") != bool(self.widths):
-            raise ValueError(
-                f"widths: expected for the backbone 'tiny' only, got {self.widths} "
-                f"for {self.backbone!r}"
-            )
+        check_widths(self.widths, self.backbone)
 
 
 BACKBONES: dict[str, Callable[[RefineDetConfig], VGG16 | TinyBackbone]] = {

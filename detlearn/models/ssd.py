@@ -25,7 +25,8 @@ from ..boxes import (
     make_targets,
 )
 from ..losses import multibox_loss
-from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone
+from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone, check_widths
+from .checks import check_choice, check_flag, check_number
 from .detector import Detector, DetectorConfig
 from .hrnet import HRNETV2P_TINY, HRNETV2P_W18, HRNetV2p, HRNetV2pConfig
 from .layers import ExtraBlock, L2Norm, MultiBoxHead, Predictions, init_xavier
@@ -94,21 +95,16 @@ class SSDConfig(DetectorConfig):
 
     def __post_init__(self) -> None:
         DetectorConfig.__post_init__(self)
-        self._check_choice("backbone", tuple(BACKBONES))
-        self._check_choice("extra_block", ("conv", "conv_bn", "inverted_residual"))
-        self._check_choice("head", ("conv", "separable"))
-        self._check_choice("normalizer", ("batch", "image"))
-        self._check_choice("match_inclusive", (True, False))
-        self._check_number("match_threshold", 0, 1)
-        self._check_number("negative_ratio", 0)
+        check_choice("backbone", self.backbone, tuple(BACKBONES))
+        check_choice("extra_block", self.extra_block, ("conv", "conv_bn", "inverted_residual"))
+        check_choice("head", self.head, ("conv", "separable"))
+        check_choice("normalizer", self.normalizer, ("batch", "image"))
+        check_flag("match_inclusive", self.match_inclusive)
+        check_number("match_threshold", self.match_threshold, 0, 1)
+        check_number("negative_ratio", self.negative_ratio, 0)
         if self.l2norm_scale is not None:
-            self._check_number("l2norm_scale", 0)
-        self._check_integers("widths")
-        if (self.backbone == "tiny") != bool(self.widths):
-            raise ValueError(
-                f"widths: expected for the backbone 'tiny' only, got {self.widths} "
-                f"for {self.backbone!r}"
-            )
+            check_number("l2norm_scale", self.l2norm_scale, 0)
+        check_widths(self.widths, self.backbone)
         wanted = HRNetV2pConfig if self.backbone == "hrnetv2p" else type(None)
         if not isinstance(self.hrnet, wanted):
             raise ValueError(

@@ -240,8 +240,9 @@ def test_padding_is_zeros_right_and_below():
     ("changes", "message"),
     [
         ({"widths": (32, 64)}, "widths: expected one more than modules, 4, got"),
-        ({"widths": ()}, "widths: expected positive integers"),
-        ({"modules": (1, 0, 3)}, "modules: expected positive integers"),
+        ({"widths": ()}, r"widths: expected one more than modules, 4, got \(\)"),
+        ({"widths": (32,), "modules": ()}, "modules: expected those of at least one stage"),
+        ({"modules": (1, 0, 3)}, "modules: expected a tuple of integers above 0"),
         ({"num_blocks": 0}, "num_blocks: expected an integer, at least 1, got 0"),
         ({"fuse_within": "no"}, "fuse_within: expected True or False, got 'no'"),
         ({"crop_size": (100, 96)}, r"crop_size: .*multiples of 32, got \(100, 96\)"),

@@ -842,7 +842,7 @@ def test_detect_answers_like_every_detector(changes):
         ({"backbone": "vgg19"}, "backbone: expected one of 'vgg16', 'tiny', got 'vgg19'"),
         ({"backbone": "vgg16"}, "widths: expected for the backbone 'tiny' only"),
         ({"widths": ()}, "widths: expected for the backbone 'tiny' only"),
-        ({"two_step": "no"}, "two_step: expected one of True, False, got 'no'"),
+        ({"two_step": "no"}, "two_step: expected True or False, got 'no'"),
         ({"negative_filter": None}, "negative_filter: expected one of 'paper', 'released', 'off'"),
         ({"objectness_threshold": 1.5}, "objectness_threshold: .*from 0 to 1, got 1.5"),
         ({"match_threshold": -1}, "match_threshold: .*got -1"),
