@@ -49,6 +49,8 @@ HOUSE_STYLE = {
     "savefig.facecolor": PAPER,
 }
 DPI = 100
+PAGE_WIDTH = 7.4
+"""Inches: as wide as a notebook's text."""
 
 
 @contextmanager
@@ -79,8 +81,24 @@ def pillow_rgb(drawing: MatplotlibFigure) -> PillowImage:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def finish(drawing: MatplotlibFigure, alt: str, *, grey_image: bool = False) -> Figure:
-    """Render, reduce to a palette (a third of the bytes, no visible loss), describe."""
+@contextmanager
+def paper(width: float, height: float) -> Iterator[tuple[MatplotlibFigure, Axes]]:
+    """An empty figure in the house's style, and axes over all of it that count in inches."""
+    with house_style():
+        drawing = new_figure(width, height)
+        axes = blank_axes(drawing, (0, 0, width, height))
+        axes.set_xlim(0, width)
+        axes.set_ylim(0, height)
+        yield drawing, axes
+
+
+def finish(
+    drawing: MatplotlibFigure, alt: str, *, title: str | None = None, grey_image: bool = False
+) -> Figure:
+    """Write the title, render, reduce to a palette (a third of the bytes), describe."""
+    if title:
+        y = 1 - 0.1 / drawing.get_size_inches()[1]
+        drawing.text(0.012, y, title, fontsize=12.5, fontweight="bold", va="top")
     return Figure(png_bytes(drawing, _grey_palette() if grey_image else None), alt)
 
 
@@ -118,11 +136,16 @@ def _grey_palette() -> PillowImage:
     return palette
 
 
-def blank_axes(drawing: MatplotlibFigure, rectangle: tuple[float, float, float, float]) -> Axes:
-    """Axes without ticks or frame at (left, bottom, width, height) in inches."""
+def inch_axes(drawing: MatplotlibFigure, rectangle: tuple[float, float, float, float]) -> Axes:
+    """Axes at (left, bottom, width, height) in inches."""
     width, height = drawing.get_size_inches()
     left, bottom, w, h = rectangle
-    axes = drawing.add_axes((left / width, bottom / height, w / width, h / height))
+    return drawing.add_axes((left / width, bottom / height, w / width, h / height))
+
+
+def blank_axes(drawing: MatplotlibFigure, rectangle: tuple[float, float, float, float]) -> Axes:
+    """As `inch_axes`, without ticks or frame."""
+    axes = inch_axes(drawing, rectangle)
     axes.set_axis_off()
     return axes
 
@@ -200,6 +223,16 @@ def image_array(image: Any) -> np.ndarray:
             )
         array = (array * 255).round().clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def boxes_array(boxes: Any, name: str) -> np.ndarray:
+    """`boxes` as float64 (N, 4); an empty list is no boxes."""
+    array = np.asarray(boxes.detach().cpu() if isinstance(boxes, Tensor) else boxes, dtype=float)
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"{name}: expected boxes (N, 4), xyxy in px, got {array.shape}")
+    return array
 
 
 def show_image(axes: Axes, pixels: np.ndarray, fade: float = 0.0) -> None:

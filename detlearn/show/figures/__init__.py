@@ -12,12 +12,14 @@ from detlearn.show.figures.coverage import *  # noqa: F403
 from detlearn.show.figures.experiments import *  # noqa: F403
 from detlearn.show.figures.hrnet import *  # noqa: F403
 from detlearn.show.figures.m2det import *  # noqa: F403
+from detlearn.show.figures.m2det_values import *  # noqa: F403
 from detlearn.show.figures.matching import *  # noqa: F403
 from detlearn.show.figures.metrics import *  # noqa: F403
 from detlearn.show.figures.network import *  # noqa: F403
 from detlearn.show.figures.poses import *  # noqa: F403
 from detlearn.show.figures.priors import *  # noqa: F403
 from detlearn.show.figures.refinedet import *  # noqa: F403
+from detlearn.show.figures.refinedet_maps import *  # noqa: F403
 from detlearn.show.figures.system import *  # noqa: F403
 from detlearn.show.figures.training import *  # noqa: F403
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from detlearn.files import write_atomically
 from detlearn.show.canvas import (
@@ -19,6 +18,7 @@ from detlearn.show.canvas import (
     INK,
     MUTED,
     blank_axes,
+    boxes_array,
     class_colour,
     draw_rectangle,
     finish,
@@ -28,24 +28,14 @@ from detlearn.show.canvas import (
     new_figure,
     show_image,
 )
+from detlearn.show.diagram import line_key
 from detlearn.show.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
     from PIL.Image import Image as PillowImage
 
 __all__ = ["draw_boxes", "draw_scenes", "save_detections"]
-
-
-def _boxes_array(boxes: Any, name: str) -> np.ndarray:
-    """`boxes` as float64 (N, 4); an empty list is no boxes."""
-    array = np.asarray(boxes.detach().cpu() if isinstance(boxes, Tensor) else boxes, dtype=float)
-    if array.size == 0:
-        return np.zeros((0, 4))
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"{name}: expected boxes (N, 4), xyxy in px, got {array.shape}")
-    return array
 
 
 def _numbers(values: Any, count: int, name: str) -> list[float] | None:
@@ -189,13 +179,13 @@ def draw_boxes(
     Figure: One box on a black square.
     """
     pixels = image_array(image)
-    box_array = _boxes_array(boxes, "boxes")
+    box_array = boxes_array(boxes, "boxes")
     count = len(box_array)
     label_list = _numbers(labels, count, "labels")
     score_list = _numbers(scores, count, "scores")
     captions = _captions(label_list, score_list, class_names, count)
     colours = [class_colour(int(label)) for label in label_list or [1] * count]
-    truth = None if reference is None else _boxes_array(reference, "reference")
+    truth = None if reference is None else boxes_array(reference, "reference")
 
     height_px, width_px = pixels.shape[:2]
     picture_width = min(width, width * width_px / height_px)
@@ -210,22 +200,8 @@ def draw_boxes(
         if title:
             axes.set_title(title, pad=6)
         if truth is not None:
-            _key(drawing, bottom, (("box", "solid", MUTED), ("ground truth", (0, (3, 2)), INK)))
+            line_key(drawing, (("box", "solid", MUTED), ("ground truth", (0, (3, 2)), INK)))
         return finish(drawing, alt)
-
-
-def _key(drawing: MatplotlibFigure, height: float, entries: Sequence[tuple[str, Any, str]]) -> None:
-    """A one-line legend below the picture."""
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=colour, linestyle=dashes, linewidth=2, label=name)
-        for name, dashes, colour in entries
-    ]
-    drawing.legend(
-        handles=handles, loc="lower left", ncols=len(handles), frameon=False, fontsize=10,
-        bbox_to_anchor=(0, 0), borderaxespad=0.1, handlelength=2.6, columnspacing=1.6,
-    )  # fmt: skip
 
 
 def draw_scenes(
@@ -273,7 +249,7 @@ def draw_scenes(
         drawing = new_figure(width, sum(panels) + rows * (gap + head) + gap)
         for i, (pixels, (_, target)) in enumerate(zip(arrays, scenes, strict=True)):
             row, column = divmod(i, columns)
-            boxes = _boxes_array(target["boxes"], f"scenes[{i}] boxes")
+            boxes = boxes_array(target["boxes"], f"scenes[{i}] boxes")
             labels = _numbers(target.get("labels"), len(boxes), f"scenes[{i}] labels")
             scores = _numbers(target.get("scores"), len(boxes), f"scenes[{i}] scores")
             captions = _captions(labels, scores, class_names, len(boxes), f"scenes[{i}] labels")
@@ -343,7 +319,7 @@ def _detections_image(
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.fromarray(image_array(image))
-    boxes = _boxes_array(detections["boxes"], "detections['boxes']")
+    boxes = boxes_array(detections["boxes"], "detections['boxes']")
     labels = _numbers(detections.get("labels"), len(boxes), "detections['labels']")
     scores = _numbers(detections.get("scores"), len(boxes), "detections['scores']")
     captions = _captions(labels, scores, class_names, len(boxes), "detections['labels']")

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from detlearn.boxes import PriorConfig
+from detlearn.boxes import PriorBox, PriorConfig
 from detlearn.show.canvas import (
     BLACK,
     BLUE,
     GREEN,
     MUTED,
     ORANGE,
+    PAGE_WIDTH,
     PURPLE,
     RULE,
     SKY,
     VERMILION,
     finish,
     house_style,
+    inch_axes,
     new_figure,
     px,
 )
@@ -99,64 +102,65 @@ def draw_size_chart(
     low, high = smallest / 1.7, largest * 1.55
     if sides is not None and sides.size:
         low, high = min(low, float(sides.min()) / 1.1), max(high, float(sides.max()) * 1.1)
-    levels = config.num_levels
-    chart = 0.44 * levels + 0.2
+    chart = 0.44 * config.num_levels + 0.2
     below = 1.35 if sides is not None else 0.0
     top, bottom = (0.78 if title else 0.44), 0.58
     height = top + chart + below + bottom
     with house_style():
-        drawing = new_figure(7.4, height)
+        drawing = new_figure(PAGE_WIDTH, height)
         left, width = 1.48, 5.75
-        axes = drawing.add_axes(
-            (left / 7.4, (bottom + below) / height, width / 7.4, chart / height)
-        )
-        for level, level_sides in enumerate(squares):
-            axes.plot(
-                [min(level_sides) / math.sqrt(2), max(level_sides) * math.sqrt(2)], [level] * 2,
-                color=SKY, alpha=0.55, lw=13, solid_capstyle="butt", zorder=1,
-            )  # fmt: skip
-            for i, value in enumerate(level_sides):
-                axes.plot(
-                    value, level, marker="s" if i == 0 else "D", color=BLUE, markersize=8,
-                    markerfacecolor=BLUE if i == 0 else "white", markeredgewidth=1.8, zorder=3,
-                )  # fmt: skip
-        axes.set_yticks(
-            range(levels),
-            [f"level {k}   {side} × {side}" for k, side in enumerate(config.map_sizes)],
-        )
-        axes.set_ylim(levels - 0.45, -0.55)
-        _size_ticks(axes, low, high)
-        axes.grid(axis="x", color=RULE, lw=0.8)
-        axes.set_axisbelow(True)
+        axes = inch_axes(drawing, (left, bottom + below, width, chart))
+        _level_sides(axes, squares, config.map_sizes)
+        _sides_axis(axes, low, high)
         axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
         _size_legend(drawing, 0.008, 1 - (top - 0.38) / height, with_second=_has_second(squares))
-        last = axes
         if sides is not None:
             axes.tick_params(axis="x", length=0, labelbottom=False)
-            last = drawing.add_axes(
-                (left / 7.4, bottom / height, width / 7.4, (below - 0.12) / height)
-            )
-            edges = np.geomspace(low, high, 33)
-            counts, _ = np.histogram(sides, edges)
-            share = counts / max(1, counts.sum())
-            last.bar(
-                edges[:-1], share, width=np.diff(edges), align="edge", color=ORANGE,
-                edgecolor="white", linewidth=0.8,
-            )  # fmt: skip
-            last.set_yticks([])
-            last.spines["left"].set_visible(False)
-            _size_ticks(last, low, high)
-            last.grid(axis="x", color=RULE, lw=0.8)
-            last.set_axisbelow(True)
-            last.text(
-                -0.013, 0.4, f"{len(sides):,}\nobjects", transform=last.transAxes, ha="right",
-                va="center", fontsize=11,
-            )  # fmt: skip
-        last.set_xlabel(f"side √(w·h) in px of the {config.image_size} px network input")
+            axes = inch_axes(drawing, (left, bottom, width, below - 0.12))
+            _side_histogram(axes, sides, np.geomspace(low, high, 33))
+            _sides_axis(axes, low, high)
+        axes.set_xlabel(f"side √(w·h) in px of the {config.image_size} px network input")
         if title:
             _title(drawing, title)
         return finish(drawing, alt)
+
+
+def _level_sides(axes: Axes, squares: Sequence[Sequence[float]], map_sizes: Sequence[int]) -> None:
+    """A row for each level: its squares as marks, and as a bar what a square object matches."""
+    for level, sides in enumerate(squares):
+        axes.plot(
+            [min(sides) / math.sqrt(2), max(sides) * math.sqrt(2)], [level] * 2,
+            color=SKY, alpha=0.55, lw=13, solid_capstyle="butt", zorder=1,
+        )  # fmt: skip
+        for i, value in enumerate(sides):
+            axes.plot(
+                value, level, marker="s" if i == 0 else "D", color=BLUE, markersize=8,
+                markerfacecolor=BLUE if i == 0 else "white", markeredgewidth=1.8, zorder=3,
+            )  # fmt: skip
+    names = [f"level {k}   {side} × {side}" for k, side in enumerate(map_sizes)]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.45, -0.55)
+
+
+def _sides_axis(axes: Axes, low: float, high: float) -> None:
+    _size_ticks(axes, low, high)
+    axes.grid(axis="x", color=RULE, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+
+
+def _side_histogram(axes: Axes, sides: np.ndarray, edges: np.ndarray) -> None:
+    """Which share of the objects has which side."""
+    counts, _ = np.histogram(sides, edges)
+    axes.bar(
+        edges[:-1], counts / max(1, counts.sum()), width=np.diff(edges), align="edge",
+        color=ORANGE, edgecolor="white", linewidth=0.8,
+    )  # fmt: skip
+    axes.set_yticks([])
+    axes.text(
+        -0.013, 0.4, f"{len(sides):,}\nobjects", transform=axes.transAxes, ha="right",
+        va="center", fontsize=11,
+    )  # fmt: skip
 
 
 def _title(drawing: MatplotlibFigure, title: str) -> None:
@@ -166,15 +170,12 @@ def _title(drawing: MatplotlibFigure, title: str) -> None:
 
 def _square_sides(config: PriorConfig) -> list[list[float]]:
     """Side lengths in px of each level's squares: s_k, and the second one if there is one."""
-    sides = []
-    for level in range(config.num_levels):
-        second = (
-            [math.sqrt(config.min_sizes[level] * config.max_sizes[level])]
-            if config.max_sizes
-            else []
-        )
-        sides.append([config.min_sizes[level], *second])
-    return sides
+    priors = PriorBox(replace(config, clamp="none"))
+    squares = 2 if config.max_sizes else 1
+    return [
+        (priors.sizes(level)[:squares, 0] * config.image_size).tolist()
+        for level in range(config.num_levels)
+    ]
 
 
 def _has_second(squares: Sequence[Sequence[float]]) -> bool:
@@ -241,6 +242,42 @@ def draw_coverage(
     >>> draw_coverage([8, 16, 32], {"SSD": [0.25, 1.0]}, alt="A curve from a quarter to all.")
     Figure: A curve from a quarter to all.
     """
+    borders, curves = _checked_coverage(edges, recalls, counts)
+    top = 0.42 if title else 0.16
+    height = 3.3 + top
+    width = max(2.5, PAGE_WIDTH - 0.82 - 0.66 - 0.088 * max(map(len, curves)))  # room for names
+    with house_style():
+        drawing = new_figure(PAGE_WIDTH, height)
+        axes = inch_axes(drawing, (0.82, 0.58, width, height - 0.58 - top))
+        if counts is not None and sum(counts) > 0:
+            _object_bars(axes, borders, counts)
+        ends: list[tuple[float, str, str]] = []
+        for i, (name, values) in enumerate(curves.items()):
+            colour, dashes, marker = CURVE_STYLES[i]
+            axes.plot(
+                np.sqrt(borders[:-1] * borders[1:]), values, color=colour, linestyle=dashes,
+                marker=marker, lw=2.2, markersize=6.5, markeredgecolor="white",
+                markeredgewidth=0.8, zorder=3,
+            )  # fmt: skip
+            known = values[~np.isnan(values)]
+            ends.append((float(known[-1]) if known.size else 0.0, name, colour))
+        _size_ticks(axes, float(borders[0]), float(borders[-1]))
+        axes.set_ylim(-0.02, 1.05)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+        axes.grid(color=RULE, lw=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("object side √(w·h) in px")
+        axes.set_ylabel(f"objects with IoU ≥ {threshold:g}", labelpad=2)
+        _end_labels(axes, ends, width)
+        if title:
+            _title(drawing, title)
+        return finish(drawing, alt)
+
+
+def _checked_coverage(
+    edges: Sequence[float], recalls: Mapping[str, Sequence[float]], counts: Sequence[int] | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The borders of the size classes and the curves, as arrays."""
     borders = np.asarray(edges, dtype=float)
     if borders.ndim != 1 or len(borders) < 2 or not (np.diff(borders) > 0).all() or borders[0] <= 0:
         raise ValueError(f"edges: expected two or more ascending positive sides, got {edges}")
@@ -261,46 +298,20 @@ def draw_coverage(
             raise ValueError(f"recalls[{name!r}]: expected shares in [0, 1], got {values.tolist()}")
     if counts is not None and len(counts) != classes:
         raise ValueError(f"counts: expected one a size class, {classes}, got {len(counts)}")
+    return borders, curves
 
-    middles = np.sqrt(borders[:-1] * borders[1:])
-    top = 0.42 if title else 0.16
-    height = 3.3 + top
-    width = max(2.5, 7.4 - 0.82 - 0.66 - 0.088 * max(map(len, curves)))  # room for the names
-    with house_style():
-        drawing = new_figure(7.4, height)
-        axes = drawing.add_axes(
-            (0.82 / 7.4, 0.58 / height, width / 7.4, (height - 0.58 - top) / height)
-        )
-        if counts is not None and sum(counts) > 0:
-            bars = np.asarray(counts, dtype=float) / max(counts)
-            axes.bar(
-                borders[:-1], bars * 0.32, width=np.diff(borders), align="edge", color="#E3E7EB",
-                edgecolor="white", zorder=0,
-            )  # fmt: skip
-            axes.text(
-                0.99, 0.02, f"grey: where the {sum(counts):,} objects are", ha="right",
-                va="bottom", transform=axes.transAxes, fontsize=9.5, color=MUTED,
-            )  # fmt: skip
-        ends: list[tuple[float, str, str]] = []
-        for i, (name, values) in enumerate(curves.items()):
-            colour, dashes, marker = CURVE_STYLES[i]
-            axes.plot(
-                middles, values, color=colour, linestyle=dashes, marker=marker, lw=2.2,
-                markersize=6.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3,
-            )  # fmt: skip
-            known = values[~np.isnan(values)]
-            ends.append((float(known[-1]) if known.size else 0.0, name, colour))
-        _size_ticks(axes, float(borders[0]), float(borders[-1]))
-        axes.set_ylim(-0.02, 1.05)
-        axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-        axes.grid(color=RULE, lw=0.8)
-        axes.set_axisbelow(True)
-        axes.set_xlabel("object side √(w·h) in px")
-        axes.set_ylabel(f"objects with IoU ≥ {threshold:g}", labelpad=2)
-        _end_labels(axes, ends, width)
-        if title:
-            _title(drawing, title)
-        return finish(drawing, alt)
+
+def _object_bars(axes: Axes, borders: np.ndarray, counts: Sequence[int]) -> None:
+    """How many objects each size class has, as grey bars behind the curves."""
+    bars = np.asarray(counts, dtype=float) / max(counts)
+    axes.bar(
+        borders[:-1], bars * 0.32, width=np.diff(borders), align="edge", color="#E3E7EB",
+        edgecolor="white", zorder=0,
+    )  # fmt: skip
+    axes.text(
+        0.99, 0.02, f"grey: where the {sum(counts):,} objects are", ha="right",
+        va="bottom", transform=axes.transAxes, fontsize=9.5, color=MUTED,
+    )  # fmt: skip
 
 
 def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], width: float) -> None:

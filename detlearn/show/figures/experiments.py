@@ -11,20 +11,22 @@ from detlearn.show.canvas import (
     BLUE,
     INK,
     MUTED,
+    PAGE_WIDTH,
     RULE,
     VERMILION,
     finish,
     house_style,
+    inch_axes,
     new_figure,
 )
 from detlearn.show.figure import Figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = ["draw_seeds"]
 
-WIDTH = 7.4
 MARKERS = "osD^v"
 
 
@@ -57,57 +59,30 @@ def draw_seeds(
     >>> draw_seeds({"a": [0.5, 0.7], "b": [0.4]}).alt
     'mAP of each variant, one mark a seed: a 0.600 ± 0.141, b 0.400.'
     """
-    if not scores:
-        raise ValueError("scores: expected at least one variant, got none")
-    for name, values in scores.items():
-        if not 1 <= len(values) <= len(MARKERS):
-            raise ValueError(f"scores[{name!r}]: expected 1 to 5 scores, got {len(values)}")
-        if not all(math.isfinite(value) for value in values):
-            raise ValueError(f"scores[{name!r}]: expected finite numbers, got {list(values)}")
-    if reference is not None and reference not in scores:
-        raise ValueError(f"reference: expected one of {list(scores)}, got {reference!r}")
+    _check_seeds(scores, reference, seeds)
     most = max(map(len, scores.values()))
-    if seeds and len(seeds) < most:
-        raise ValueError(f"seeds: expected {most} of them, got {len(seeds)}")
     means = {name: statistics.fmean(values) for name, values in scores.items()}
     spreads = {
         name: statistics.stdev(values) if len(values) > 1 else 0.0
         for name, values in scores.items()
     }
-    told = ", ".join(
-        f"{name} {means[name]:.3f}" + (f" ± {spreads[name]:.3f}" if len(values) > 1 else "")
+    told = {
+        name: f"{means[name]:.3f}" + (f" ± {spreads[name]:.3f}" if len(values) > 1 else "")
         for name, values in scores.items()
-    )
+    }
     spread = "; mean ± one standard deviation" if seeds else ""
-    alt = alt or f"{x} of each variant, one mark a seed{spread}: {told}."
+    words = ", ".join(f"{name} {numbers}" for name, numbers in told.items())
+    alt = alt or f"{x} of each variant, one mark a seed{spread}: {words}."
     row, left, foot = 0.42, 1.95, 0.7 if seeds else 0.56
     height = row * len(scores) + foot + 0.16
-    everything = [value for values in scores.values() for value in values]
-    low, high = min(everything), max(everything)
-    margin = max(0.06 * (high - low), 0.002)
     with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = drawing.add_axes(
-            (left / WIDTH, foot / height, (WIDTH - left - 1.35) / WIDTH, row * len(scores) / height)
-        )
-        axes.set_xlim(low - margin, high + margin)
-        axes.set_ylim(len(scores) - 0.5, -0.5)
-        for y, (name, values) in enumerate(scores.items()):
-            axes.axhline(y, color=RULE, lw=0.8, zorder=0)
-            axes.barh(
-                y, max(2 * spreads[name], 0.001 * (high - low)), left=means[name] - spreads[name],
-                height=0.5, color=BLUE, alpha=0.22, zorder=1,
-            )  # fmt: skip
-            axes.plot([means[name]] * 2, [y - 0.33, y + 0.33], color=BLUE, lw=2.4, zorder=3)
-            for value, marker in zip(values, MARKERS, strict=False):
-                axes.plot(
-                    value, y, marker, color=INK, markersize=6, markeredgecolor="white",
-                    markeredgewidth=0.8, zorder=4,
-                )  # fmt: skip
-            axes.text(
-                1.02, y, told.split(", ")[y].removeprefix(f"{name} "), ha="left", va="center",
-                fontsize=10.5, transform=axes.get_yaxis_transform(),
-            )  # fmt: skip
+        drawing = new_figure(PAGE_WIDTH, height)
+        place = (left, foot, PAGE_WIDTH - left - 1.35, row * len(scores))
+        axes = inch_axes(drawing, place)
+        _rows(axes, scores, means, spreads)
+        for y, numbers in enumerate(told.values()):
+            side = axes.get_yaxis_transform()
+            axes.text(1.02, y, numbers, ha="left", va="center", fontsize=10.5, transform=side)
         if reference is not None:
             axes.axvline(means[reference], color=VERMILION, lw=1.4, linestyle=(0, (4, 2)), zorder=2)
         axes.set_yticks(range(len(scores)), list(scores))
@@ -122,6 +97,49 @@ def draw_seeds(
                 ha="right", va="bottom", fontsize=9.5, color=MUTED,
             )  # fmt: skip
         return finish(drawing, alt)
+
+
+def _check_seeds(
+    scores: Mapping[str, Sequence[float]], reference: str | None, seeds: Sequence[int]
+) -> None:
+    if not scores:
+        raise ValueError("scores: expected at least one variant, got none")
+    for name, values in scores.items():
+        if not 1 <= len(values) <= len(MARKERS):
+            raise ValueError(f"scores[{name!r}]: expected 1 to 5 scores, got {len(values)}")
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"scores[{name!r}]: expected finite numbers, got {list(values)}")
+    if reference is not None and reference not in scores:
+        raise ValueError(f"reference: expected one of {list(scores)}, got {reference!r}")
+    most = max(map(len, scores.values()))
+    if seeds and len(seeds) < most:
+        raise ValueError(f"seeds: expected {most} of them, got {len(seeds)}")
+
+
+def _rows(
+    axes: Axes,
+    scores: Mapping[str, Sequence[float]],
+    means: Mapping[str, float],
+    spreads: Mapping[str, float],
+) -> None:
+    """A line for each variant: a band for the spread, a stroke for the mean, a mark a seed."""
+    everything = [value for values in scores.values() for value in values]
+    low, high = min(everything), max(everything)
+    margin = max(0.06 * (high - low), 0.002)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_ylim(len(scores) - 0.5, -0.5)
+    for y, (name, values) in enumerate(scores.items()):
+        axes.axhline(y, color=RULE, lw=0.8, zorder=0)
+        axes.barh(
+            y, max(2 * spreads[name], 0.001 * (high - low)), left=means[name] - spreads[name],
+            height=0.5, color=BLUE, alpha=0.22, zorder=1,
+        )  # fmt: skip
+        axes.plot([means[name]] * 2, [y - 0.33, y + 0.33], color=BLUE, lw=2.4, zorder=3)
+        for value, marker in zip(values, MARKERS, strict=False):
+            axes.plot(
+                value, y, marker, color=INK, markersize=6, markeredgecolor="white",
+                markeredgewidth=0.8, zorder=4,
+            )  # fmt: skip
 
 
 def _legend(drawing: MatplotlibFigure, seeds: Sequence[int], reference: str | None) -> None:

@@ -13,15 +13,15 @@ from detlearn.show.canvas import (
     INK,
     MUTED,
     ORANGE,
+    PAGE_WIDTH,
     PURPLE,
     RULE,
     SKY,
     VERMILION,
-    blank_axes,
     finish,
-    house_style,
-    new_figure,
+    paper,
 )
+from detlearn.show.diagram import PALE, arrow, block, write
 from detlearn.show.figure import Figure
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_branch_costs", "draw_fuse_matrix", "draw_hrnet", "draw_listeners"]
 
-WIDTH = 7.4
 BRANCH_COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
+BARS = [0.62 * 0.72**k for k in range(4)]
 
 
 def _check_branches(widths: Sequence[int]) -> None:
@@ -85,76 +85,56 @@ def draw_hrnet(
         f"HRNet: {branches} branches of {', '.join(f'{h} × {w}' for h, w in sides)} cells side by "
         f"side, {stages}, {number} exchange{'s' * (number > 1)}."
     )
-    left, end, row, top = 1.32, 0.3, 0.86, 0.34 if title else 0.0
+    left, row, top = 1.32, 0.86, 0.34 if title else 0.0
     height = top + 0.4 + row * branches + 0.1
+    ys = [height - top - 0.4 - row * (k + 0.5) for k in range(branches)]
     # a column for stem and stage 1, one for each module, and a gap where a branch opens
-    unit = (WIDTH - left - end) / (1.1 + number + 0.62 * len(modules))
-    bars = [0.62 * 0.72**k for k in range(branches)]
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
-        ys = [height - top - 0.4 - row * (k + 0.5) for k in range(branches)]
+    unit = (PAGE_WIDTH - left - 0.3) / (1.1 + number + 0.62 * len(modules))
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         head = height - top - 0.16
         for k, (h, w) in enumerate(sides):
-            axes.text(0.04, ys[k], f"branch {k}", ha="left", va="bottom", fontsize=10,
-                      fontweight="bold")  # fmt: skip
-            axes.text(0.04, ys[k] - 0.02, f"{h} × {w}, {widths[k]} ch.", ha="left", va="top",
-                      fontsize=9)  # fmt: skip
-        x = left
-        _bar(axes, x, ys[0], 0.74 * unit, bars[0], SKY)
-        axes.text(x + 0.37 * unit, head, "stage 1", ha="center", va="center", fontsize=10,
-                  fontweight="bold")  # fmt: skip
-        x += 0.74 * unit
+            write(axes, 0.04, ys[k], f"branch {k}", 10, bold=True, ha="left", va="bottom")
+            words = f"{h} × {w}, {widths[k]} ch."
+            write(axes, 0.04, ys[k] - 0.02, words, 9, ha="left", va="top")
+        _bar(axes, left, ys[0], 0.74 * unit, BARS[0], SKY)
+        write(axes, left + 0.37 * unit, head, "stage 1", 10, bold=True)
+        x = left + 0.74 * unit
         for stage, count in enumerate(modules):
             living = stage + 2
-            gap = 0.62 * unit
-            for k in range(living - 1):
-                axes.plot([x, x + gap], [ys[k]] * 2, color=BRANCH_COLOURS[k], lw=1.6, zorder=1)
-            _opens(axes, (x, ys[living - 2]), (x + gap, ys[living - 1]))
-            x += gap
-            axes.text(x + unit * count / 2 - 0.2 * unit, head, f"stage {stage + 2}", ha="center",
-                      va="center", fontsize=10, fontweight="bold")  # fmt: skip
+            x = _open_branch(axes, x, ys[:living], 0.62 * unit)
+            middle = x + unit * count / 2 - 0.2 * unit
+            write(axes, middle, head, f"stage {stage + 2}", 10, bold=True)
             for module in range(count):
                 last = stage == len(modules) - 1 and module == count - 1
-                for k in range(living):
-                    _bar(axes, x, ys[k], 0.5 * unit, bars[k], BRANCH_COLOURS[k])
-                for i in range(min(outputs, living) if last else living):
-                    for j in range(living):
-                        axes.plot(
-                            [x + 0.5 * unit, x + unit], [ys[j], ys[i]],
-                            color=INK if i == j else MUTED, lw=1.6 if i == j else 0.8, zorder=1,
-                        )  # fmt: skip
+                _module(axes, x, ys[:living], unit, min(outputs, living) if last else living)
                 x += unit
         for k in range(outputs):
-            axes.annotate(
-                "", xy=(x + 0.28, ys[k]), xytext=(x, ys[k]),
-                arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.4, "shrinkA": 0,
-                            "shrinkB": 0},
+            arrow(axes, (x, ys[k]), (x + 0.28, ys[k]), INK, 1.4)
+        return finish(drawing, alt, title=title)
+
+
+def _open_branch(axes: Axes, x: float, ys: Sequence[float], gap: float) -> float:
+    """Lines from stage to stage and, dashed, from the coarsest branch to a new one below it."""
+    for k, y in enumerate(ys[:-1]):
+        axes.plot([x, x + gap], [y] * 2, color=BRANCH_COLOURS[k], lw=1.6, zorder=1)
+    arrow(axes, (x, ys[-2]), (x + gap, ys[-1]), VERMILION, 1.6, ls=(0, (3, 1.5)), mutation_scale=9)
+    return x + gap
+
+
+def _module(axes: Axes, x: float, ys: Sequence[float], unit: float, kept: int) -> None:
+    """A bar for the blocks of each branch, then a line from every giver to every receiver."""
+    for k, y in enumerate(ys):
+        _bar(axes, x, y, 0.5 * unit, BARS[k], BRANCH_COLOURS[k])
+    for i in range(kept):
+        for j, giver in enumerate(ys):
+            axes.plot(
+                [x + 0.5 * unit, x + unit], [giver, ys[i]], color=INK if i == j else MUTED,
+                lw=1.6 if i == j else 0.8, zorder=1,
             )  # fmt: skip
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
 
 
 def _bar(axes: Axes, left: float, y: float, width: float, height: float, colour: str) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(
-        Rectangle(
-            (left, y - height / 2), width, height, facecolor=colour, edgecolor="white",
-            linewidth=0.8, zorder=3,
-        )
-    )  # fmt: skip
-
-
-def _opens(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate(
-        "", xy=end, xytext=start, zorder=2,
-        arrowprops={"arrowstyle": "-|>", "color": VERMILION, "lw": 1.6, "ls": (0, (3, 1.5)),
-                    "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9},
-    )  # fmt: skip
+    block(axes, left, y - height / 2, width, height, colour, "white", above=3)
 
 
 # --------------------------------------------------------------------------- the matrix
@@ -192,50 +172,32 @@ def draw_fuse_matrix(
         "3×3 convolution of stride 2 for every step."
     )
     left, top, bottom, row = 1.15, 0.34 if title else 0.0, 0.06, 0.84
-    column = (WIDTH - left - 0.06) / n
+    column = (PAGE_WIDTH - left - 0.06) / n
     height = top + 0.66 + row * n + bottom
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         ceiling = height - top
         for k in range(n):
             middle = left + column * (k + 0.5)
             shape = f"{widths[k]} × {size[0] // 2**k} × {size[1] // 2**k}"
-            axes.text(middle, ceiling - 0.16, f"giver {k}", ha="center", va="center",
-                      fontsize=10.5, fontweight="bold")  # fmt: skip
-            axes.text(middle, ceiling - 0.4, shape, ha="center", va="center", fontsize=9,
-                      color=MUTED)  # fmt: skip
+            write(axes, middle, ceiling - 0.16, f"giver {k}", bold=True)
+            write(axes, middle, ceiling - 0.4, shape, 9, color=MUTED)
             low = ceiling - 0.66 - row * (k + 0.5)
-            axes.text(0.04, low + 0.1, f"receiver {k}", ha="left", va="center", fontsize=10.5,
-                      fontweight="bold")  # fmt: skip
-            axes.text(0.04, low - 0.13, shape, ha="left", va="center", fontsize=9,
-                      color=MUTED)  # fmt: skip
+            write(axes, 0.04, low + 0.1, f"receiver {k}", bold=True, ha="left")
+            write(axes, 0.04, low - 0.13, shape, 9, ha="left", color=MUTED)
         for i in range(n):
             for j in range(n):
                 x, y = left + column * j, ceiling - 0.66 - row * (i + 1)
                 _cell(axes, x, y, column, row, i, j, widths)
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def _cell(
     axes: Axes, x: float, y: float, width: float, height: float, i: int, j: int,
     widths: Sequence[int],
 ) -> None:  # fmt: skip
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Rectangle
-
     colour = MUTED if i == j else BLUE if i < j else VERMILION
     pad = 0.04
-    axes.add_patch(
-        Rectangle(
-            (x + pad, y + pad), width - 2 * pad, height - 2 * pad,
-            facecolor=to_rgba(colour, 0.1), edgecolor=colour, linewidth=1.2,
-        )
-    )  # fmt: skip
+    block(axes, x + pad, y + pad, width - 2 * pad, height - 2 * pad, colour, colour, 1.2, alpha=0.1)
     if i == j:
         lines = ["as it is"]
     elif i < j:
@@ -246,11 +208,10 @@ def _cell(
     head = "=" if i == j else "↑ up" if i < j else "↓ down"
     step = 0.165
     start = y + height / 2 + step * len(lines) / 2
-    axes.text(x + width / 2, start, f"{head}", ha="center", va="center", fontsize=9.5,
-              fontweight="bold", color=INK if i == j else colour)  # fmt: skip
+    middle, size = x + width / 2, 8.5 if len(widths) == 4 else 9.5
+    write(axes, middle, start, head, 9.5, bold=True, color=INK if i == j else colour)
     for k, line in enumerate(lines):
-        axes.text(x + width / 2, start - step * (k + 1), line, ha="center", va="center",
-                  fontsize=8.5 if len(widths) == 4 else 9.5)  # fmt: skip
+        write(axes, middle, start - step * (k + 1), line, size)
 
 
 # --------------------------------------------------------------------------- who hears whom
@@ -292,51 +253,36 @@ def draw_listeners(
                 f"first run, got {[tuple(mask.shape) for mask in masks]}"
             )
     left, top, row = 1.5, 0.34 if title else 0.0, 1.56
-    column = (WIDTH - left) / branches
+    column = (PAGE_WIDTH - left) / branches
     side = min(1.2, column - 0.2)
     height = top + 0.26 + row * len(runs) + 0.04
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         for k in range(branches):
-            axes.text(left + column * (k + 0.5), height - top - 0.12, f"branch {k}", ha="center",
-                      va="center", fontsize=10.5, fontweight="bold")  # fmt: skip
+            write(axes, left + column * (k + 0.5), height - top - 0.12, f"branch {k}", bold=True)
         for r, (name, masks) in enumerate(runs.items()):
             ceiling = height - top - 0.26 - row * r
-            axes.text(0.04, ceiling - side / 2, name, ha="left", va="center", fontsize=10.5,
-                      linespacing=1.25)  # fmt: skip
+            write(axes, 0.04, ceiling - side / 2, name, ha="left", linespacing=1.25)
             for k, mask in enumerate(masks):
                 x, y = left + column * (k + 0.5) - side / 2, ceiling - side
                 _mask(axes, x, y, side, mask)
                 heard = int(mask.sum())
-                axes.text(
-                    x + side / 2, y - 0.14, f"{heard:,} of {mask.numel():,}", ha="center",
-                    va="center", fontsize=9.5, fontweight="bold" if heard else "normal",
-                    color=INK if heard else MUTED,
+                write(
+                    axes, x + side / 2, y - 0.14, f"{heard:,} of {mask.numel():,}", 9.5,
+                    bold=heard > 0, color=INK if heard else MUTED,
                 )  # fmt: skip
                 if source and source[0] == k:
                     _ring(axes, x, y, side, mask, source[1:])
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def _mask(axes: Axes, x: float, y: float, side: float, mask: Tensor) -> None:
-    from matplotlib.patches import Rectangle
-
     rows, columns = mask.shape
-    axes.add_patch(Rectangle((x, y), side, side, facecolor="#F6F8FA", edgecolor="none"))
+    block(axes, x, y, side, side, PALE)
     for row, column in mask.nonzero().tolist():
-        axes.add_patch(
-            Rectangle(
-                (x + column * side / columns, y + side - (row + 1) * side / rows),
-                side / columns, side / rows, facecolor=BLUE, edgecolor="white",
-                linewidth=0.3 if columns > 8 else 0.8,
-            )
-        )  # fmt: skip
-    axes.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=MUTED, linewidth=1.0))
+        left, low = x + column * side / columns, y + side - (row + 1) * side / rows
+        line = 0.3 if columns > 8 else 0.8
+        block(axes, left, low, side / columns, side / rows, BLUE, "white", line)
+    block(axes, x, y, side, side, PALE, MUTED, 1.0, alpha=0.0)
 
 
 def _ring(
@@ -386,29 +332,22 @@ def draw_branch_costs(
     top = 0.34 if title else 0.0
     row, label = 0.3, 1.62
     height = top + 0.34 + row * len(parts) + 0.06
-    chart = (WIDTH - label) / 2
+    chart = (PAGE_WIDTH - label) / 2
     colours = [
         BRANCH_COLOURS[int(name[-1]) % 4] if name.startswith("branch ") else RULE for name in parts
     ]
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         heads = (("parameters", 1e6, "M"), ("multiply-adds", 1e9, "G"))
         for c, (head, unit, letter) in enumerate(heads):
             start = label + c * chart
             most = max(max(costs[c] for costs in parts.values()), 1e-9)
-            axes.text(start, height - top - 0.14, head, ha="left", va="center", fontsize=10.5,
-                      fontweight="bold")  # fmt: skip
+            write(axes, start, height - top - 0.14, head, bold=True, ha="left")
             for k, (name, costs) in enumerate(parts.items()):
                 y = height - top - 0.34 - row * (k + 0.5)
                 if c == 0:
-                    axes.text(label - 0.1, y, name, ha="right", va="center", fontsize=10)
+                    write(axes, label - 0.1, y, name, 10, ha="right")
                 length = (chart - 0.78) * costs[c] / most
                 _bar(axes, start, y, length, 0.2, colours[k])
-                axes.text(start + length + 0.06, y, f"{costs[c] / unit:.2f} {letter}", ha="left",
-                          va="center", fontsize=9.5)  # fmt: skip
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+                words = f"{costs[c] / unit:.2f} {letter}"
+                write(axes, start + length + 0.06, y, words, 9.5, ha="left")
+        return finish(drawing, alt, title=title)

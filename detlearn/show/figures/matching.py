@@ -18,17 +18,19 @@ from detlearn.show.canvas import (
     SKY,
     VERMILION,
     blank_axes,
+    boxes_array,
     class_colour,
     draw_rectangle,
     finish,
     house_style,
     image_array,
+    inch_axes,
     ink_on,
     new_figure,
     show_image,
 )
+from detlearn.show.diagram import line_key
 from detlearn.show.figure import Figure
-from detlearn.show.figures.boxes import _boxes_array, _key
 
 __all__ = ["draw_matches", "draw_mining", "draw_target_spread"]
 
@@ -67,7 +69,7 @@ def draw_matches(
     Figure: One object and its prior.
     """
     pixels = image_array(image)
-    objects = _boxes_array(boxes, "boxes")
+    objects = boxes_array(boxes, "boxes")
     owner = _one_a_prior(gt_index, len(priors), "gt_index").long()
     compelled = torch.zeros(len(priors), dtype=torch.bool)
     if forced is not None:
@@ -111,7 +113,7 @@ def draw_matches(
         entries.append(("prior, by its IoU", "solid", MUTED))
         if forced is not None:
             entries.append(("prior, forced", (0, (1, 1)), MUTED))
-        _key(drawing, bottom, entries)
+        line_key(drawing, entries)
         return finish(drawing, alt)
 
 
@@ -161,9 +163,7 @@ def draw_target_spread(
         for row, (name, offsets) in enumerate(rows):
             for column, coordinate in enumerate(("dx", "dy", "dw", "dh")):
                 place = (left + column * (wide + gap), 0.62 + (1 - row) * (panel + gap))
-                axes = drawing.add_axes(
-                    (place[0] / 7.6, place[1] / height, wide / 7.6, panel / height)
-                )
+                axes = inch_axes(drawing, (*place, wide, panel))
                 values = offsets[:, column].detach().cpu().double().numpy()
                 axes.axvspan(-1, 1, color=SKY, alpha=0.28, lw=0)
                 axes.hist(
@@ -186,9 +186,7 @@ def draw_target_spread(
             0.5 + left / 15.2, 0.06 / height, "offset   (shaded: smooth L1 is quadratic)",
             ha="center", va="bottom", fontsize=10.5,
         )  # fmt: skip
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def draw_mining(
@@ -238,7 +236,7 @@ def draw_mining(
     height = top + 2.4 + 0.55
     with house_style():
         drawing = new_figure(7.6, height)
-        axes = drawing.add_axes((0.66 / 7.6, 0.55 / height, 6.84 / 7.6, 2.4 / height))
+        axes = inch_axes(drawing, (0.66, 0.55, 6.84, 2.4))
         axes.bar(range(len(positives)), positives, width=0.9, color=BLUE)
         for taken, colour, hatch in ((True, VERMILION, "////"), (False, "#C6CDD5", "")):
             places = [start + i for i, (_, mine) in enumerate(negatives) if mine is taken]
@@ -260,6 +258,4 @@ def draw_mining(
             loc="upper left", bbox_to_anchor=(0.075, 1 - (top - 0.38) / height), ncols=3,
             frameon=False, fontsize=10, borderaxespad=0, handlelength=1.4,
         )  # fmt: skip
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)

@@ -21,12 +21,14 @@ from detlearn.show.canvas import (
     SKY,
     VERMILION,
     YELLOW,
+    blank_axes,
+    boxes_array,
     finish,
     house_style,
+    inch_axes,
     new_figure,
 )
 from detlearn.show.figure import Figure
-from detlearn.show.figures.boxes import _boxes_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +72,7 @@ def draw_overlaps(
     if titles is not None and len(titles) != len(pairs):
         raise ValueError(f"titles: expected one per pair, {len(pairs)} in all, got {len(titles)}")
     drawn = [
-        [_boxes_array([box], f"pairs[{i}]")[0].tolist() for box in pair if box is not None]
+        [boxes_array([box], f"pairs[{i}]")[0].tolist() for box in pair if box is not None]
         for i, pair in enumerate(_lists(pairs))
     ]
     height, width = size
@@ -203,7 +205,7 @@ def draw_suppression(
     >>> draw_suppression([[0, 0, 4, 4], [1, 0, 5, 4]], film, names="AB", alt="A is kept, B goes.")
     Figure: A is kept, B goes.
     """
-    array = _boxes_array(boxes, "boxes")
+    array = boxes_array(boxes, "boxes")
     count = len(array)
     if not count:
         raise ValueError("boxes: expected at least one, got none")
@@ -229,15 +231,7 @@ def draw_suppression(
         for i, (title, _, kept) in enumerate(frames):
             row, column = divmod(i, 2)
             bottom = key + (lines - 1 - row) * (rows + head) + 0.1
-            axes = drawing.add_axes(
-                (
-                    (0.12 + column * (panel + 0.26)) / total[0],
-                    bottom / total[1],
-                    panel / total[0],
-                    rows / total[1],
-                )
-            )
-            axes.set_axis_off()
+            axes = blank_axes(drawing, (0.12 + column * (panel + 0.26), bottom, panel, rows))
             axes.set_xlim(low[0], high[0])
             axes.set_ylim(high[1], low[1])
             axes.set_title(title, pad=7, fontsize=11)
@@ -337,14 +331,8 @@ def draw_precision_recall(
     with house_style():
         drawing = new_figure(width, height)
         for i, (method, average) in enumerate(zip(methods, averages, strict=True)):
-            axes = drawing.add_axes(
-                (
-                    (0.66 + i * (panel + 0.3)) / width,
-                    0.86 / height,
-                    panel / width,
-                    (height - 0.86 - 0.4) / height,
-                )
-            )
+            place = (0.66 + i * (panel + 0.3), 0.86, panel, height - 0.86 - 0.4)
+            axes = inch_axes(drawing, place)
             _curve(axes, heights, places, method)
             axes.set_title(f"{method}: AP {average:.3f}", fontsize=11)
             named = "recall: share of the objects found" if len(methods) < 3 else "recall"

@@ -13,16 +13,19 @@ from detlearn.show.canvas import (
     INK,
     MUTED,
     ORANGE,
+    PAGE_WIDTH,
     PURPLE,
     RULE,
     SKY,
     VERMILION,
     YELLOW,
-    blank_axes,
     finish,
     house_style,
+    inch_axes,
     new_figure,
+    paper,
 )
+from detlearn.show.diagram import PALE, TINTS, block, number_grid, write
 from detlearn.show.figure import Figure
 
 if TYPE_CHECKING:
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from detlearn.show.shape_table import ShapeTable
 
 __all__ = ["draw_head_rows", "draw_parts", "draw_pyramid", "draw_taps"]
-
-WIDTH = 7.4
 
 
 # --------------------------------------------------------------------------- maps to scale
@@ -79,55 +80,37 @@ def draw_pyramid(
         f"{table.priors:,} priors altogether."
     )
     top = 0.34 if title else 0.06
-    column = WIDTH / len(levels)
+    column = PAGE_WIDTH / len(levels)
     largest = max(max(each.height, each.width) for each in levels)
     scale = min(1.5, column * 0.93) / largest
     band = largest * scale
     height = top + 0.3 + band + 0.98
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         base = 0.98
         for k, each in enumerate(levels):
             middle = column * (k + 0.5)
             colour = BLUE if k < backbone_levels else GREEN
             _cells(axes, middle, base + band / 2, each.height, each.width, scale, colour)
-            axes.text(
-                middle, base + band + 0.16, words[k], ha="center", va="center", fontsize=10.5,
-                fontweight="bold",
-            )  # fmt: skip
+            write(axes, middle, base + band + 0.16, words[k], bold=True)
             lines = [f"({each.channels}, {each.height}, {each.width})"]
             if each.priors_per_cell:
                 lines += [f"{each.priors_per_cell} priors a cell", f"{each.priors:,} priors"]
             for i, line in enumerate(lines):
-                weight = "bold" if i == 2 else "normal"
-                axes.text(
-                    middle, base - 0.14 - 0.185 * i, line, ha="center", va="center",
-                    fontsize=9.5, fontweight=weight, color=INK if i != 1 else MUTED,
-                )  # fmt: skip
+                y, colour = base - 0.14 - 0.185 * i, INK if i != 1 else MUTED
+                write(axes, middle, y, line, 9.5, bold=i == 2, color=colour)
         if backbone_levels:
             _underline(axes, 0, backbone_levels, column, "of the backbone", BLUE)
         if 0 < backbone_levels < len(levels):
             _underline(axes, backbone_levels, len(levels), column, "of the extra layers", GREEN)
-        _title(drawing, axes, title, height)
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def _cells(
     axes: Axes, x: float, y: float, rows: int, columns: int, scale: float, colour: str
 ) -> None:
     """A map as a grid of its cells around (x, y)."""
-    from matplotlib.patches import Rectangle
-
     h, w = rows * scale, columns * scale
-    axes.add_patch(
-        Rectangle(
-            (x - w / 2, y - h / 2), w, h, facecolor="#F6F8FA", edgecolor=colour, linewidth=1.6,
-            zorder=2,
-        )
-    )  # fmt: skip
+    block(axes, x - w / 2, y - h / 2, w, h, PALE, colour, 1.6, above=2)
     for i in range(1, columns):
         at = x - w / 2 + i * scale
         axes.plot([at, at], [y - h / 2, y + h / 2], color=colour, lw=0.45, alpha=0.75, zorder=3)
@@ -139,14 +122,7 @@ def _cells(
 def _underline(axes: Axes, first: int, last: int, column: float, words: str, colour: str) -> None:
     left, right = column * first + 0.12, column * last - 0.12
     axes.plot([left, right], [0.29, 0.29], color=colour, lw=2.4, solid_capstyle="butt")
-    axes.text(
-        (left + right) / 2, 0.13, words, ha="center", va="center", fontsize=10, color=INK
-    )  # fmt: skip
-
-
-def _title(drawing: Any, axes: Axes, title: str | None, height: float) -> None:
-    if title:
-        drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
+    write(axes, (left + right) / 2, 0.13, words, 10, color=INK)
 
 
 # --------------------------------------------------------------------------- taps of a filter
@@ -180,53 +156,35 @@ def draw_taps(
                 f"got {numbers}"
             )
     reaches = {name: ((t - 1) * d + 1) * s for name, (t, d, s) in filters.items()}
-    column = WIDTH / len(filters)
+    column = PAGE_WIDTH / len(filters)
     scale = min(1.9, column * 0.86) / max(reaches.values())
     band = max(reaches.values()) * scale
     top = 0.34 if title else 0.0
     lines = max(name.count("\n") + 1 for name in filters)
     height = top + 0.34 + band + 0.18 + 0.19 * lines
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         middle_y = 0.1 + 0.19 * lines + band / 2
         for i, (name, (taps, dilation, stride)) in enumerate(filters.items()):
             x = column * (i + 0.5)
             side = reaches[name] * scale
             _taps(axes, x - side / 2, middle_y - side / 2, taps, dilation, stride * scale)
-            axes.text(
-                x, middle_y + band / 2 + 0.17, f"{taps} × {taps} taps over {reaches[name]} px",
-                ha="center", va="center", fontsize=10.5, fontweight="bold",
-            )  # fmt: skip
-            axes.text(
-                x, middle_y - band / 2 - 0.06, name, ha="center", va="top", fontsize=10,
-                linespacing=1.25,
-            )  # fmt: skip
-        _title(drawing, axes, title, height)
-        return finish(drawing, alt)
+            words = f"{taps} × {taps} taps over {reaches[name]} px"
+            write(axes, x, middle_y + band / 2 + 0.17, words, bold=True)
+            write(axes, x, middle_y - band / 2 - 0.06, name, 10, va="top", linespacing=1.25)
+        return finish(drawing, alt, title=title)
 
 
 def _taps(axes: Axes, left: float, low: float, taps: int, dilation: int, cell: float) -> None:
-    from matplotlib.patches import Rectangle
-
     cells = (taps - 1) * dilation + 1
     for row in range(cells):
         for column in range(cells):
             filled = row % dilation == 0 and column % dilation == 0
-            axes.add_patch(
-                Rectangle(
-                    (left + column * cell, low + row * cell), cell, cell,
-                    facecolor=BLUE if filled else "#F6F8FA", edgecolor=RULE, linewidth=0.7,
-                    zorder=3 if filled else 2,
-                )
-            )  # fmt: skip
+            face, above = (BLUE, 3) if filled else (PALE, 2)
+            x, y = left + column * cell, low + row * cell
+            block(axes, x, y, cell, cell, face, RULE, 0.7, above=above)
 
 
 # --------------------------------------------------------------------------- from maps to rows
-
-CELL_TINTS = ("#CFE3F2", "#FBE5B8", "#CDEBDF", "#F3DCE8", "#FAD9C4", "#E3E7EB")
 
 
 def draw_head_rows(
@@ -255,11 +213,11 @@ def draw_head_rows(
     >>> draw_head_rows(maps, {"rows": maps.reshape(1, 2, 2)}, alt="Four channels, two rows.")
     Figure: Four channels, two rows.
     """
-    if maps.ndim != 4 or maps.shape[0] != 1 or maps.shape[2] * maps.shape[3] > len(CELL_TINTS):
+    if maps.ndim != 4 or maps.shape[0] != 1 or maps.shape[2] * maps.shape[3] > len(TINTS):
         raise ValueError(f"maps: expected (1, A*K, H, W) of 1 to 6 cells, got {tuple(maps.shape)}")
     _, channels, H, W = maps.shape
     tint = {
-        int(value): CELL_TINTS[cell]
+        int(value): TINTS[cell]
         for plane in maps[0].flatten(1).tolist()
         for cell, value in enumerate(plane)
     }
@@ -269,68 +227,47 @@ def draw_head_rows(
                 f"panels[{name!r}]: expected (1, P, K) of the map's own numbers, "
                 f"got {tuple(rows.shape)}"
             )
-    box, gap = 0.46, 0.09
+    box, gap = NUMBER_CELL[0], 0.09
     tallest = max([channels * (H * 0.27 + gap), *(0.33 * len(r[0]) for r in panels.values())])
     top = 0.34 if title else 0.0
     height = top + 0.36 + tallest + 0.1
     wide = [W * box + 1.15, *(r.shape[2] * box for r in panels.values())]
-    space = (WIDTH - sum(wide)) / (len(wide) + 0.2)
-    with house_style():
-        drawing = new_figure(WIDTH, height)
-        axes = blank_axes(drawing, (0, 0, WIDTH, height))
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(0, height)
+    space = (PAGE_WIDTH - sum(wide)) / (len(wide) + 0.2)
+    with paper(PAGE_WIDTH, height) as (drawing, axes):
         ceiling = height - top - 0.36
         left = 0.6 * space
         _heading(axes, left, ceiling, f"the head's map ({channels}, {H}, {W})")
         y = ceiling
         for channel, plane in enumerate(maps[0].tolist()):
-            axes.text(
-                left, y - H * 0.135, f"channel {channel}", ha="left", va="center", fontsize=9.5,
-                color=MUTED,
-            )  # fmt: skip
-            for row in plane:
-                _numbers(axes, left + 0.85, y - 0.27, row, tint, box, 0.27)
-                y -= 0.27
-            y -= gap
+            write(axes, left, y - H * 0.135, f"channel {channel}", 9.5, ha="left", color=MUTED)
+            _tinted(axes, left + 0.85, y, plane, tint)
+            y -= H * 0.27 + gap
         left += wide[0] + space
         for (name, rows), width in zip(panels.items(), wide[1:], strict=True):
             _heading(axes, left, ceiling, name)
             y = ceiling
             for row in rows[0].tolist():
-                _numbers(axes, left, y - 0.27, row, tint, box, 0.27)
+                _tinted(axes, left, y, [row], tint)
                 y -= 0.33
             left += width + space
-        _title(drawing, axes, title, height)
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
+
+
+NUMBER_CELL = (0.46, 0.27)
+"""Inches, (width, height)."""
 
 
 def _heading(axes: Axes, x: float, y: float, words: str) -> None:
-    axes.text(x, y + 0.16, words, ha="left", va="center", fontsize=10.5, fontweight="bold")
+    write(axes, x, y + 0.16, words, bold=True, ha="left")
 
 
-def _numbers(
-    axes: Axes,
-    left: float,
-    low: float,
-    values: Sequence[float],
-    tint: Mapping[int, str],
-    width: float,
-    height: float,
+def _tinted(
+    axes: Axes, left: float, top: float, rows: Sequence[Sequence[float]], tint: Mapping[int, str]
 ) -> None:
-    from matplotlib.patches import Rectangle
-
-    for i, value in enumerate(values):
-        axes.add_patch(
-            Rectangle(
-                (left + i * width, low), width, height, facecolor=tint[int(value)],
-                edgecolor=MUTED, linewidth=0.8,
-            )
-        )  # fmt: skip
-        axes.text(
-            left + (i + 0.5) * width, low + height / 2, f"{value:g}", ha="center", va="center",
-            fontsize=10,
-        )  # fmt: skip
+    """Rows of numbers, each on the tint that belongs to it."""
+    number_grid(
+        axes, left, top, rows, NUMBER_CELL, tint=lambda row, column: tint[int(rows[row][column])]
+    )
 
 
 # --------------------------------------------------------------------------- what parts cost
@@ -382,15 +319,13 @@ def draw_parts(
     chart = 0.34 * len(tables) + 0.12
     height = top + 0.3 + chart + 0.08
     label = 0.2 + 0.088 * max(map(len, tables))
-    width = (WIDTH - label - 1.75) / 2
+    width = (PAGE_WIDTH - label - 1.75) / 2
     with house_style():
-        drawing = new_figure(WIDTH, height)
+        drawing = new_figure(PAGE_WIDTH, height)
         for i, (quantity, words, write) in enumerate(
             (("parameters", "parameters", _millions), ("macs", "multiply-adds (MACs)", _billions))
         ):
-            axes = drawing.add_axes(
-                ((label + i * (width + 0.9)) / WIDTH, 0.08 / height, width / WIDTH, chart / height)
-            )
+            axes = inch_axes(drawing, (label + i * (width + 0.9), 0.08, width, chart))
             _stacked(axes, tables, shown, quantity, write)
             axes.set_title(words, fontsize=11, pad=6)
             if i:
@@ -398,9 +333,7 @@ def draw_parts(
             else:
                 axes.set_yticks(range(len(tables)), list(tables))
         _part_legend(drawing, shown, 1 - (0.34 if title else 0.03) / height)
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def _stacked(

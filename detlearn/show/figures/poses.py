@@ -102,9 +102,7 @@ def draw_poses(
                 (left + wide / 2) / WIDTH, 0.26 / height, name, ha="center", va="top", fontsize=10
             )
             left += wide + gap
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def _box(axes: Axes, box: Sequence[float]) -> None:
@@ -193,9 +191,7 @@ def draw_heatmaps(
                 fontsize=10, linespacing=1.15,
             )  # fmt: skip
             left += wide + gap
-        if title:
-            drawing.text(0.012, 1 - 0.1 / height, title, fontsize=12.5, fontweight="bold", va="top")
-        return finish(drawing, alt)
+        return finish(drawing, alt, title=title)
 
 
 def draw_decoding(

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from detlearn.boxes import PriorBox, PriorConfig
+from detlearn.boxes import PriorBox, PriorConfig, cxcywh_to_xyxy
 from detlearn.show.canvas import (
     BLUE,
     GREEN,
@@ -82,9 +83,8 @@ def _cell_priors(config: PriorConfig, level: int, row: int, column: int) -> np.n
     return priors.numpy().astype(float) * config.image_size
 
 
-def _xyxy(box: np.ndarray) -> tuple[float, float, float, float]:
-    cx, cy, w, h = box
-    return (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+def _xyxy(box: np.ndarray) -> list[float]:
+    return cxcywh_to_xyxy(torch.as_tensor(box)).tolist()
 
 
 def _ratio_names(config: PriorConfig, level: int) -> list[str]:
@@ -283,8 +283,6 @@ def draw_levels(
     >>> draw_levels(SSD300_VOC_PRIORS)
     Figure: 6 levels of prior boxes, maps of 38, 19, 10, 5, 3, 1 cells a side, 8,732 priors in all.
     """
-    from matplotlib.patches import Rectangle
-
     config = _with_clamp(config, clamp)
     count = config.num_levels
     columns = columns or (count if count <= 4 else 3 if count <= 6 else 4)
@@ -295,45 +293,51 @@ def draw_levels(
         f"{count} levels of prior boxes, maps of {maps} cells a side, "
         f"{config.num_priors:,} priors in all."
     )
-    scene, size = _scene_for(image, config), float(config.image_size)
+    scene, fade = _scene_for(image, config), 0.0 if image is None else 0.45
     gap, head, top = 0.12, 0.36, 0.36 if title else 0.04
     panel = min(2.45, (7.7 - gap * (columns + 1)) / columns)
     width = columns * panel + (columns + 1) * gap
     with house_style():
         drawing = new_figure(width, rows * (panel + head + gap) + top)
-        for level, side in enumerate(config.map_sizes):
+        for level in range(count):
             row, column = divmod(level, columns)
             left = gap + column * (panel + gap)
             bottom = (rows - 1 - row) * (panel + head + gap) + gap
             axes = blank_axes(drawing, (left, bottom, panel, panel))
-            show_image(axes, scene, fade=0.0 if image is None else 0.45)
-            step, centre = config.steps[level], side // 2
-            _grid(axes, side, step, alpha=0.5 if side <= 24 else 0.28)
-            for i, prior in enumerate(_cell_priors(config, level, centre, centre)):
-                colour, dashes = PRIOR_STYLES[i % len(PRIOR_STYLES)]
-                draw_rectangle(axes, _xyxy(prior), colour, 1.7, dashes)
-            axes.plot(
-                (centre + 0.5) * step, (centre + 0.5) * step, marker="+", color=INK,
-                markersize=8, markeredgewidth=1.8, zorder=6,
-            )  # fmt: skip
-            overhang = 0.06 * size
-            axes.set_xlim(-overhang, size + overhang)
-            axes.set_ylim(size + overhang, -overhang)
-            axes.add_patch(
-                Rectangle((0, 0), size, size, fill=False, edgecolor=INK, lw=1.1, zorder=2)
-            )
-            each = config.priors_per_cell[level]
-            axes.text(
-                0, -overhang - 0.055 * size, f"level {level} · {side} × {side}",
-                fontsize=11, fontweight="bold", va="bottom", clip_on=False,
-            )  # fmt: skip
-            axes.text(
-                0, -overhang + 0.045 * size, f"{each} per cell, {each * side * side:,} in all",
-                fontsize=9.5, color=MUTED, va="bottom", clip_on=False,
-            )  # fmt: skip
+            show_image(axes, scene, fade=fade)
+            _level_panel(axes, config, level)
         if title:
             drawing.text(
                 gap / width, 1 - 0.1 / drawing.get_size_inches()[1], title,
                 fontsize=12.5, fontweight="bold", va="top",
             )  # fmt: skip
         return finish(drawing, alt, grey_image=True)
+
+
+def _level_panel(axes: Axes, config: PriorConfig, level: int) -> None:
+    """The grid of a level, the priors of its middle cell, and its numbers above the image."""
+    from matplotlib.patches import Rectangle
+
+    size, side, step = float(config.image_size), config.map_sizes[level], config.steps[level]
+    centre = side // 2
+    _grid(axes, side, step, alpha=0.5 if side <= 24 else 0.28)
+    for i, prior in enumerate(_cell_priors(config, level, centre, centre)):
+        colour, dashes = PRIOR_STYLES[i % len(PRIOR_STYLES)]
+        draw_rectangle(axes, _xyxy(prior), colour, 1.7, dashes)
+    axes.plot(
+        (centre + 0.5) * step, (centre + 0.5) * step, marker="+", color=INK,
+        markersize=8, markeredgewidth=1.8, zorder=6,
+    )  # fmt: skip
+    overhang = 0.06 * size
+    axes.set_xlim(-overhang, size + overhang)
+    axes.set_ylim(size + overhang, -overhang)
+    axes.add_patch(Rectangle((0, 0), size, size, fill=False, edgecolor=INK, lw=1.1, zorder=2))
+    each = config.priors_per_cell[level]
+    axes.text(
+        0, -overhang - 0.055 * size, f"level {level} · {side} × {side}",
+        fontsize=11, fontweight="bold", va="bottom", clip_on=False,
+    )  # fmt: skip
+    axes.text(
+        0, -overhang + 0.045 * size, f"{each} per cell, {each * side * side:,} in all",
+        fontsize=9.5, color=MUTED, va="bottom", clip_on=False,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,13 @@ from detlearn.show.canvas import (
     VERMILION,
     finish,
     house_style,
+    inch_axes,
     new_figure,
 )
 from detlearn.show.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw_curves", "draw_error_kinds"]
 
@@ -56,60 +60,58 @@ def draw_curves(
     """
     if not len(panels):
         raise ValueError("panels: expected at least one, got none")
-    table: dict[str, dict[str, np.ndarray]] = {}
-    for title, curves in panels.items():
-        if not 1 <= len(curves) <= len(STYLES):
-            raise ValueError(f"panels[{title!r}]: expected 1 to 4 curves, got {len(curves)}")
-        table[title] = {}
-        for name, values in curves.items():
-            array = np.asarray(values, dtype=float)
-            if array.ndim != 1 or array.size == 0:
-                raise ValueError(
-                    f"panels[{title!r}][{name!r}]: expected one or more values, got {array.shape}"
-                )
-            if log and (array <= 0).any():
-                raise ValueError(
-                    f"panels[{title!r}][{name!r}]: expected values above 0 on a logarithmic axis, "
-                    f"got {array.min()}"
-                )
-            table[title][name] = array
+    table = {title: _checked_curves(title, curves, log) for title, curves in panels.items()}
     width, height, left, gap = 7.6, 3.0, 0.62, 0.8
     panel = (width - left - 0.12 - gap * (len(table) - 1)) / len(table)
     with house_style():
         drawing = new_figure(width, height)
         for i, (title, arrays) in enumerate(table.items()):
-            axes = drawing.add_axes(
-                (
-                    (left + i * (panel + gap)) / width,
-                    0.58 / height,
-                    panel / width,
-                    (height - 0.58 - 0.42) / height,
-                )
-            )
-            longest = max(map(len, arrays.values()))
-            for (name, array), (colour, dashes, marker) in zip(
-                arrays.items(), STYLES, strict=False
-            ):
-                measured = ~np.isnan(array)
-                axes.plot(
-                    np.flatnonzero(measured) + 1, array[measured],
-                    color=colour, linestyle=dashes, lw=2.0,
-                    marker=marker if longest <= 40 else None, markersize=5.5,
-                    markeredgecolor="white", markeredgewidth=0.7, label=name,
-                )  # fmt: skip
-            if log:
-                axes.set_yscale("log")
-            else:
-                axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-            if longest <= 12:
-                axes.set_xticks(range(1, longest + 1))
-            axes.grid(color=RULE, lw=0.8)
-            axes.set_axisbelow(True)
+            place = (left + i * (panel + gap), 0.58, panel, height - 0.58 - 0.42)
+            axes = inch_axes(drawing, place)
+            _curves(axes, arrays, log)
             axes.set_xlabel(x)
             axes.set_title(title, pad=6)
             if len(arrays) > 1:
                 axes.legend(frameon=False, fontsize=10, handlelength=2.4, borderaxespad=0.2)
         return finish(drawing, alt)
+
+
+def _checked_curves(
+    title: str, curves: Mapping[str, Sequence[float]], log: bool
+) -> dict[str, np.ndarray]:
+    """The curves of a panel as arrays."""
+    if not 1 <= len(curves) <= len(STYLES):
+        raise ValueError(f"panels[{title!r}]: expected 1 to 4 curves, got {len(curves)}")
+    arrays = {name: np.asarray(values, dtype=float) for name, values in curves.items()}
+    for name, array in arrays.items():
+        culprit = f"panels[{title!r}][{name!r}]"
+        if array.ndim != 1 or array.size == 0:
+            raise ValueError(f"{culprit}: expected one or more values, got {array.shape}")
+        if log and (array <= 0).any():
+            raise ValueError(
+                f"{culprit}: expected values above 0 on a logarithmic axis, got {array.min()}"
+            )
+    return arrays
+
+
+def _curves(axes: Axes, arrays: Mapping[str, np.ndarray], log: bool) -> None:
+    longest = max(map(len, arrays.values()))
+    for (name, array), (colour, dashes, marker) in zip(arrays.items(), STYLES, strict=False):
+        measured = ~np.isnan(array)
+        axes.plot(
+            np.flatnonzero(measured) + 1, array[measured],
+            color=colour, linestyle=dashes, lw=2.0,
+            marker=marker if longest <= 40 else None, markersize=5.5,
+            markeredgecolor="white", markeredgewidth=0.7, label=name,
+        )  # fmt: skip
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    if longest <= 12:
+        axes.set_xticks(range(1, longest + 1))
+    axes.grid(color=RULE, lw=0.8)
+    axes.set_axisbelow(True)
 
 
 def draw_error_kinds(counts: Mapping[str, Mapping[str, int]], *, alt: str) -> Figure:
@@ -143,9 +145,7 @@ def draw_error_kinds(counts: Mapping[str, Mapping[str, int]], *, alt: str) -> Fi
     most = max(max(numbers.values()) for numbers in counts.values())
     with house_style():
         drawing = new_figure(width, height)
-        axes = drawing.add_axes(
-            (left / width, 0.08 / height, (width - left - 0.6) / width, (height - 0.56) / height)
-        )
+        axes = inch_axes(drawing, (left, 0.08, width - left - 0.6, height - 0.56))
         for i, (name, numbers) in enumerate(counts.items()):
             colour, hatch = BARS[i]
             places = [k + (i - (len(counts) - 1) / 2) * bar for k in range(len(kinds))]
