@@ -103,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of every shell command; each says what it does with ``--help``."""
     from . import __version__
     from .data import download
-    from .show import report
+    from .report import add_commands as add_report
     from .training import recipes
     from .training.cli import add_commands
 
@@ -115,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     download.add_commands(commands)
     recipes.add_commands(commands)
     add_commands(commands, draw_samples)
-    report.add_commands(commands)
+    add_report(commands)
 
     p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
     p.set_defaults(run=run_detect)

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from detlearn.data import data_path
-from detlearn.show.report import write_report
+from detlearn.report import write_report
 from tools.check_decks import Watch
 from tools.vendor import file_of
 

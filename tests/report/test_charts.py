@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from detlearn.show.svg_charts import draw_line_chart, draw_line_key, nice_ticks
+from detlearn.report.charts import draw_line_chart, line_class, nice_ticks
 
 ALT = "A chart that a test has drawn."
 
@@ -95,4 +95,4 @@ def test_words_are_escaped():
 def test_seven_lines_take_six_looks():
     svg = draw_line_chart({str(k): [(0, k), (1, k)] for k in range(7)}, alt=ALT, x="x")
     assert len(paths(svg, "line1")) == 2 and len(paths(svg, "line6")) == 1
-    assert draw_line_key(6) == draw_line_key(0)
+    assert line_class(6) == line_class(0)

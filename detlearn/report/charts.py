@@ -1,16 +1,21 @@
 """Line charts as inline SVG: they follow a page's colours, light or dark, and stay sharp in print.
 
-No ids, no scripts, no colours of their own: a page's style sheet (`report.css`) says what the
-classes ``line1`` to ``line6``, ``grid``, ``axis`` and ``dot`` look like.
+No ids, no scripts, no colours of their own: the style sheet (`templates/page.css`) says what the
+classes ``line1`` to ``line6``, ``grid``, ``axis`` and ``dot`` look like.  Here the places of points
+and ticks are computed; `templates/chart.svg.j2` writes them down.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from typing import Any
 
-__all__ = ["draw_line_chart", "draw_line_key", "nice_ticks"]
+from markupsafe import Markup
+
+from .render import render
+
+__all__ = ["draw_line_chart", "line_class", "nice_ticks"]
 
 Point = tuple[float, float]
 LINES = 6
@@ -36,6 +41,15 @@ def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
+def line_class(number: int) -> str:
+    """The look of the curve with this number, 0 for the first: a class of the style sheet.
+
+    >>> line_class(0), line_class(6)
+    ('line1', 'line1')
+    """
+    return f"line{number % LINES + 1}"
+
+
 def draw_line_chart(
     curves: Mapping[str, Sequence[Point]],
     *,
@@ -46,12 +60,12 @@ def draw_line_chart(
     size: tuple[int, int] = (360, 216),
     whole: bool = False,
     fill: bool = False,
-) -> str:
+) -> Markup:
     """A chart with a line for each curve, as SVG text.
 
     Args:
         curves: name -> points (x, y), x never falling; a point that is not finite leaves a gap.
-            Up to six lines have looks of their own; the key is `draw_line_key`'s.
+            Up to six lines have looks of their own, `line_class` says which.
         alt: what the picture shows (required).
         x: what the horizontal axis counts.
         x_range: of the horizontal axis; that of the points when omitted.
@@ -63,74 +77,40 @@ def draw_line_chart(
     Returns:
         ``<svg>…</svg>``.
 
-    >>> draw_line_chart({"loss": [(1, 3.0), (2, 1.0)]}, alt="Falls from 3 to 1.", x="epoch")[:26]
-    '<svg class="chart" viewBox'
+    >>> print(draw_line_chart({"loss": [(1, 3.0), (2, 1.0)]}, alt="Falls.", x="epoch")[:44])
+    <svg class="chart" viewBox="0 0 360 216" rol
     """
     width, height = size
     finite = [p for points in curves.values() for p in points if all(map(math.isfinite, p))]
-    left_x, right_x = x_range or _span([p[0] for p in finite], 1.0, 2.0)
+    first, last = x_range or _span([p[0] for p in finite], 1.0, 2.0)
     low, high = y_range or _from_zero([p[1] for p in finite])
-    y_ticks = nice_ticks(low, high, 5 if height > 150 else 2)
-    labels = [f"{tick:g}" if abs(tick) >= 1e-3 or not tick else f"{tick:.0e}" for tick in y_ticks]
-    left, right, top, bottom = 12 + 6.4 * max(map(len, labels)), 10.0, 8.0, 36.0
+    levels = nice_ticks(low, high, 5 if height > 150 else 2)
+    labels = [f"{tick:g}" if abs(tick) >= 1e-3 or not tick else f"{tick:.0e}" for tick in levels]
+    left, right = 12 + 6.4 * max(map(len, labels)), width - 10.0
+    top, bottom = 8.0, height - 36.0
 
     def across(value: float) -> float:
-        return left + (value - left_x) / (right_x - left_x) * (width - left - right)
+        return left + (value - first) / (last - first) * (right - left)
 
     def down(value: float) -> float:
-        return height - bottom - (value - low) / (high - low) * (height - bottom - top)
+        return bottom - (value - low) / (high - low) * (bottom - top)
 
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}">'
-    ]
-    for tick, label in zip(y_ticks, labels, strict=True):
-        y = down(tick)
-        parts.append(
-            f'<path class="grid" d="M{left:.1f} {y:.1f}H{width - right:.1f}"/>'
-            f'<text x="{left - 6:.1f}" y="{y + 3.8:.1f}" text-anchor="end">{label}</text>'
-        )
-    for tick in nice_ticks(left_x, right_x, 6 if width > 250 else 2):
-        if not (whole and tick != int(tick)):
-            parts.append(
-                f'<text x="{across(tick):.1f}" y="{height - bottom + 15:.1f}" '
-                f'text-anchor="middle">{tick:g}</text>'
-            )
-    middle = (left + width - right) / 2
-    parts.append(
-        f'<path class="axis" d="M{left:.1f} {down(low):.1f}H{width - right:.1f}"/>'
-        f'<text class="label" x="{middle:.1f}" y="{height - 4}" text-anchor="middle">'
-        f"{escape(x)}</text>"
-    )
+    marks = [t for t in nice_ticks(first, last, 6 if width > 250 else 2) if not whole or t % 1 == 0]
+    strokes: list[dict[str, Any]] = []
     for number, points in enumerate(curves.values()):
-        line = f"line{number % LINES + 1}"
         for run in _runs(points):
-            places = [(across(a), down(min(max(b, low), high))) for a, b in run]
-            path = "L".join(f"{a:.1f} {b:.1f}" for a, b in places)
-            if fill and number == 0:
-                floor = down(low)
-                parts.append(
-                    f'<path class="area" d="M{places[0][0]:.1f} {floor:.1f}L{path}'
-                    f'L{places[-1][0]:.1f} {floor:.1f}Z"/>'
-                )
-            parts.append(f'<path class="{line}" d="M{path}"/>')
-            if len(points) <= 24 and whole or len(run) == 1:
-                parts += [
-                    f'<circle class="dot {line}" cx="{a:.1f}" cy="{b:.1f}" r="2.6"/>'
-                    for a, b in places
-                ]
-    return "".join(parts) + "</svg>"
-
-
-def draw_line_key(number: int) -> str:
-    """A stroke as the curve with this number, 0 for the first, has it: for a key beside its name.
-
-    >>> draw_line_key(0)
-    '<svg class="key" viewBox="0 0 28 8" aria-hidden="true"><path class="line1" d="M1 4H27"/></svg>'
-    """
-    return (
-        '<svg class="key" viewBox="0 0 28 8" aria-hidden="true">'
-        f'<path class="line{number % LINES + 1}" d="M1 4H27"/></svg>'
-    )
+            strokes.append({
+                "look": line_class(number),
+                "places": [(across(a), down(min(max(b, low), high))) for a, b in run],
+                "area": fill and number == 0,
+                "dots": len(points) <= 24 and whole or len(run) == 1,
+            })  # fmt: skip
+    return render(
+        "chart.svg.j2", alt=alt, x=x, width=width, height=height, left=left, right=right,
+        bottom=bottom, strokes=strokes,
+        y_ticks=[(down(tick), label) for tick, label in zip(levels, labels, strict=True)],
+        x_ticks=[(across(tick), f"{tick:g}") for tick in marks],
+    )  # fmt: skip
 
 
 def _span(values: Sequence[float], low: float, high: float) -> tuple[float, float]:

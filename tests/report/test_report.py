@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import jinja2
 import numpy as np
 import pytest
 import torch
 
+import detlearn.report
 from detlearn.__main__ import main
 from detlearn.data import data_path
 from detlearn.metrics import confusion_matrix, detection_errors
-from detlearn.show.report import (
-    Picture,
-    Run,
-    measure,
-    measure_pose,
-    read_run,
-    worst_pictures,
-    write_report,
-)
-from detlearn.show.report_page import report_page
+from detlearn.report import read_run, write_report
+from detlearn.report.measure import Picture, measure, measure_pose, worst_pictures
+from detlearn.report.page import report_page
+from detlearn.report.render import environment, render
+from detlearn.report.run import Run
 from detlearn.training import detect_all, evaluate
 from detlearn.training.cli import open_dataset
 
@@ -362,6 +361,65 @@ def test_names_are_escaped_wherever_they_stand():
     assert "<script>alert('dog')</script>" in text and "Käse & Brot" in text
     assert "<i>Bild</i>" in text and "<i>Bild</i>" not in page and "<script" not in page
     assert "wrong class: Käse & Brot 0.90 is a <script>" in text
+
+
+HOSTILE = "<script>alert('it')</script> & \"you\""  # as a name of anything
+FOLDER = "R&D's" if os.name == "nt" else HOSTILE.replace("/", "")  # Windows forbids the rest
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        pytest.param({"record": {"model": HOSTILE}}, HOSTILE, id="model"),
+        pytest.param({"record": {"data": f"data/{HOSTILE}"}}, f"data/{HOSTILE}", id="data"),
+        pytest.param({"record": {"command": f"train {HOSTILE}"}}, f"train {HOSTILE}", id="command"),
+        pytest.param({"record": {"started": HOSTILE}}, f"started {HOSTILE}", id="time"),
+        pytest.param({"record": {"config": {HOSTILE: 1}}}, f"{HOSTILE} 1", id="setting's name"),
+        pytest.param({"record": {"config": {"a": [HOSTILE]}}}, f"a {HOSTILE}", id="setting's value"),
+        pytest.param({"record": {"versions": {HOSTILE: HOSTILE}}}, f"{HOSTILE} {HOSTILE}", id="version"),
+        pytest.param({"history": [{HOSTILE: 2.0}]}, f"{HOSTILE} 2.00", id="part of the loss"),
+        pytest.param({"folder": FOLDER}, f"from the run {FOLDER}", id="run folder"),
+    ],
+)  # fmt: skip
+def test_whatever_a_run_is_called_it_is_text(tmp_path, place, shown):
+    folder = tmp_path / place.get("folder", "run")
+    record, history = place.get("record", {}), place.get("history", EPOCHS)
+    write_run(folder, history=history, record=record, weights=None)
+    text = write_report(folder).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert " ".join(shown.split()) in check(text).text
+    named = [value for _, attributes in Page(text).tags for value in attributes.values() if value]
+    assert not any("alert" in value and value.count("&quot;") for value in named)  # not twice
+
+
+def test_notes_and_names_of_images_and_classes_are_text():
+    told = Told(
+        [(detection((0, 0, 20, 20, 0.9, 2)), target(CAT, name=HOSTILE))],
+        ("background", "cat", HOSTILE),
+    )
+    page, _ = page_of(told, notes=[f"No {HOSTILE}."])
+    text = check(page).text
+    assert (
+        "<script" not in page and f"1. {HOSTILE} 0 of 1 object" in text and f"No {HOSTILE}." in text
+    )
+    assert (
+        f"wrong class: {HOSTILE} 0.90 is a cat" in text
+        and f"cat taken for {HOSTILE}, 1 time" in text
+    )
+    alts = [image["alt"] for image in Page(page).all("img")]
+    assert alts == [f"{HOSTILE}: 0 of 1 object found, 2 mistakes, listed below."]
+
+
+def test_no_template_switches_the_escaping_off():
+    templates = sorted((Path(detlearn.report.__file__).parent / "templates").glob("*.j2"))
+    assert len(templates) > 5
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe|autoescape|Markup", text), template.name
+        assert not re.search(r"=\s*{{", text), f"{template.name}: a value without quotation marks"
+    assert environment().autoescape is True
+    with pytest.raises(jinja2.UndefinedError):
+        render("notes.html.j2")
 
 
 def test_mistakes_are_named_and_the_gravest_come_first():
