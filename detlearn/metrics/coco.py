@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from detlearn.boxes import xyxy_to_xywh
 
 from .average_precision import precision_recall
 from .border import Scene, names_of_labels, read_scenes
+from .coco_backend import CocoBackend, run_coco_eval
 from .per_class import ap_and_recall, ap_by_name, cases_of_class, hits_of_class
 
 COCO_IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
@@ -35,14 +34,19 @@ def coco_evaluate(
     detections: Sequence[Mapping[str, Any]],
     targets: Sequence[Mapping[str, Any]],
     class_names: Sequence[str],
+    *,
+    backend: CocoBackend | None = None,
 ) -> dict[str, float]:
     """COCO's mean average precision and recall, by pycocotools (Lin et al. 2014).
+
+    Where hotcoco is installed, it does the work: with the same numbers to the last bit, faster.
 
     Args:
         detections: one dict per image: boxes, scores, labels (see `detlearn.metrics`).
         targets: one dict per image: boxes, labels, perhaps iscrowd and area (px²; COCO gives
             that of the outline, default is that of the box), image_id.
         class_names: of labels 0 to K - 1; the first is the background.
+        backend: ``"pycocotools"`` or ``"hotcoco"`` insists on one of the two.
 
     Returns:
         Numbers from 0 to 1: ``"mAP"`` (mean over the IoU thresholds 0.50, 0.55, …, 0.95 and the
@@ -53,6 +57,7 @@ def coco_evaluate(
 
     Raises:
         ValueError: data that cannot be scored, with the image named.
+        ImportError: a ``backend`` that is not installed.
 
     Of each image, the 100 best detections *of each class* count, not 100 in all.  ``difficult``
     means nothing to COCO.
@@ -63,42 +68,22 @@ def coco_evaluate(
     >>> round(result["mAP"], 3), result["mAP_large"]  # right, and there is no large cat
     (1.0, nan)
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     scenes = read_scenes(detections, targets, class_names)
-    images = [{"id": scene.image_id} for scene in scenes]
-    categories = [{"id": label, "name": class_names[label]} for label in range(1, len(class_names))]
-    objects = [row for scene in scenes for row in _coco_objects(scene)]
-    found = [row for scene in scenes for row in _coco_detections(scene)]
-    for index, row in enumerate(objects, start=1):
-        row["id"] = index  # from 1: pycocotools takes 0 for "not matched"
-
-    with redirect_stdout(io.StringIO()):  # it talks; its errors still come through
-        truth, result = COCO(), COCO()
-        truth.dataset = {
-            "info": {},
-            "images": images,
-            "categories": categories,
-            "annotations": objects,
-        }
-        truth.createIndex()
-        if found:
-            result = truth.loadRes(found)
-        else:  # loadRes looks at the first detection
-            result.dataset = {**truth.dataset, "annotations": []}
-            result.createIndex()
-        evaluation = COCOeval(truth, result, iouType="bbox")
-        evaluation.params.maxDets = [100]
-        evaluation.params.areaRng = [list(bounds) for bounds in COCO_AREAS.values()]
-        evaluation.params.areaRngLbl = list(COCO_AREAS)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    # IoU thresholds x 101 recalls x classes x areas x 1
-    precision = torch.from_numpy(evaluation.eval["precision"])[..., 0].mean(dim=1)
-    recall = torch.from_numpy(evaluation.eval["recall"])[:, :, 0, 0]
-    precision, recall = (values.masked_fill(values < 0, math.nan) for values in (precision, recall))
-    return _coco_summary(precision.permute(2, 1, 0), recall.T, class_names)
+    objects = [row for i, scene in enumerate(scenes) for row in _object_rows(i, scene)]
+    found = [_detection_rows(i, scene) for i, scene in enumerate(scenes)]
+    precision, recall = run_coco_eval(
+        range(len(scenes)),  # in the order of the ids, which are exact at any size so
+        class_names,
+        objects,
+        np.concatenate([np.zeros((0, 7)), *found]),
+        iou_type="bbox",
+        backend=backend,
+        maxDets=[100],
+        areaRng=[list(bounds) for bounds in COCO_AREAS.values()],
+        areaRngLbl=list(COCO_AREAS),
+    )
+    ap = precision.mean(dim=1).permute(2, 1, 0)  # (areas, K - 1, T)
+    return _coco_summary(ap, recall[..., 0].T, class_names)
 
 
 def coco_map_by_hand(
@@ -215,24 +200,22 @@ def _coco_summary(ap: Tensor, recall: Tensor, class_names: Sequence[str]) -> dic
     }
 
 
-def _coco_objects(scene: Scene) -> list[dict[str, Any]]:
-    boxes, labels = xyxy_to_xywh(scene.gt_boxes).tolist(), scene.gt_labels.tolist()
-    rows = zip(boxes, labels, scene.gt_area.tolist(), scene.crowd.int().tolist(), strict=True)
-    return [
-        {
-            "image_id": scene.image_id,
-            "bbox": box,
-            "category_id": label,
-            "area": area,
-            "iscrowd": crowd,
-        }
-        for box, label, area, crowd in rows
-    ]
+def _object_rows(image_id: int, scene: Scene) -> list[dict[str, Any]]:
+    keys = ("bbox", "category_id", "area", "iscrowd")
+    columns = (
+        xyxy_to_xywh(scene.gt_boxes).tolist(),
+        scene.gt_labels.tolist(),
+        scene.gt_area.tolist(),
+        scene.crowd.int().tolist(),
+    )
+    rows = zip(*columns, strict=True)
+    return [{"image_id": image_id, **dict(zip(keys, row, strict=True))} for row in rows]
 
 
-def _coco_detections(scene: Scene) -> list[dict[str, Any]]:
-    boxes, labels = xyxy_to_xywh(scene.boxes).tolist(), scene.labels.tolist()
-    return [
-        {"image_id": scene.image_id, "bbox": box, "category_id": label, "score": score}
-        for box, label, score in zip(boxes, labels, scene.scores.tolist(), strict=True)
-    ]
+def _detection_rows(image_id: int, scene: Scene) -> np.ndarray:
+    """Image id, box as x, y, width, height, score and label of each detection: (D, 7)."""
+    columns = np.empty((len(scene.boxes), 7))
+    columns[:, 0] = image_id
+    columns[:, 1:5] = xyxy_to_xywh(scene.boxes).numpy()
+    columns[:, 5], columns[:, 6] = scene.scores.numpy(), scene.labels.numpy()
+    return columns

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from .border import (
     checked_length,
     read_image_ids,
 )
+from .coco_backend import CocoBackend, run_coco_eval
 from .poses import COCO_SIGMAS
 
 
@@ -28,6 +26,8 @@ def coco_keypoint_evaluate(
     detections: Sequence[Mapping[str, Any]],
     targets: Sequence[Mapping[str, Any]],
     sigmas: Sequence[float] = COCO_SIGMAS,
+    *,
+    backend: CocoBackend | None = None,
 ) -> dict[str, float]:
     """COCO's average precision of poses, by pycocotools: OKS takes the place of IoU.
 
@@ -38,6 +38,7 @@ def coco_keypoint_evaluate(
             (G, 4)`` xyxy, perhaps ``area (G,)``, ``iscrowd (G,)`` and an integer ``image_id``.
             A person without labelled joints neither counts nor harms.
         sigmas: see `oks`.
+        backend: see `detlearn.metrics.coco_evaluate`.
 
     Returns:
         Numbers from 0 to 1: ``"AP"`` (mean over the OKS thresholds 0.50, 0.55, …, 0.95),
@@ -55,43 +56,27 @@ def coco_keypoint_evaluate(
     >>> round(result["AP"], 3), result["AP_large"]
     (1.0, nan)
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     check_lists(detections, targets)
     detections, targets = list(detections), list(targets)
     check_same_length(detections, targets)
+    image_ids = read_image_ids(targets)
+    # Of equal scores that of the lower id goes first.
+    order = sorted(range(len(targets)), key=image_ids.__getitem__)
     found: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
-    image_ids = read_image_ids(targets)
-    for index, image_id in enumerate(image_ids):
-        found += _poses(detections[index], image_id, len(sigmas), f"detections[{index}]")
-        people += _people(targets[index], image_id, len(sigmas), f"targets[{index}]")
-    for index, row in enumerate(people, start=1):
-        row["id"] = index  # from 1: pycocotools takes 0 for "not matched"
-
-    with redirect_stdout(io.StringIO()):  # it talks; its errors still come through
-        truth, result = COCO(), COCO()
-        truth.dataset = {
-            "info": {},
-            "images": [{"id": image_id} for image_id in image_ids],
-            "categories": [{"id": 1, "name": "person"}],
-            "annotations": people,
-        }
-        truth.createIndex()
-        if found:
-            result = truth.loadRes(found)
-        else:  # loadRes looks at the first detection
-            result.dataset = {**truth.dataset, "annotations": []}
-            result.createIndex()
-        evaluation = COCOeval(truth, result, iouType="keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    # OKS thresholds x 101 recalls x areas; OKS thresholds x areas
-    precision = torch.from_numpy(evaluation.eval["precision"])[:, :, 0, :, 0]
-    recall = torch.from_numpy(evaluation.eval["recall"])[:, 0, :, 0]
-    precision, recall = (values.masked_fill(values < 0, math.nan) for values in (precision, recall))
+    for place, index in enumerate(order):
+        found += _poses(detections[index], place, len(sigmas), f"detections[{index}]")
+        people += _people(targets[index], place, len(sigmas), f"targets[{index}]")
+    precision, recall = run_coco_eval(
+        range(len(targets)),
+        ("background", "person"),
+        people,
+        found,
+        iou_type="keypoints",
+        backend=backend,
+        kpt_oks_sigmas=np.asarray(sigmas),
+    )
+    precision, recall = precision[:, :, 0], recall[:, 0]  # (T, 101, areas) and (T, areas)
     every, medium, large = precision.mean(dim=1).unbind(dim=-1)
     return {
         "AP": float(every.nanmean()),

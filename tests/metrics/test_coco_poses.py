@@ -74,6 +74,14 @@ def test_other_joints_need_other_sigmas():
         coco_keypoint_evaluate([detection], [target])
 
 
+def test_of_equal_scores_that_of_the_lower_id_goes_first():
+    one = person(100, 100, 40)
+    pair = [found(one, scores=[0.5]), found(one + 500, scores=[0.5])]  # right, wrong
+    for ids, ap in (((2**70, 2**70 + 1), 0.504950495), ((2**70 + 1, 2**70), 0.252475247)):
+        targets = [entry(one, image_id=image_id) for image_id in ids]
+        assert coco_keypoint_evaluate(pair, targets)["AP"] == pytest.approx(ap)
+
+
 @pytest.mark.parametrize(
     ("detection", "target", "message"),
     [
