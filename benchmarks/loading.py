@@ -120,12 +120,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_voc_tree(Path(folder), args.pictures)
         size = create_model("ssd_tiny").config.image_size
         scenes = Shapes(args.scenes, size=size, objects=TRAIN_OBJECTS)
-        voc_size = create_model(args.voc_model).config.image_size
+        config = create_model(args.voc_model).config
+        voc_transform = train_transform(config.image_size, antialias=config.antialias)
         cases = [
             ("Shapes, drawn once", "ssd_tiny", args.steps,
              Cached(scenes, transform=shapes_train_transform(size))),
             (f"VOC tree of {WIDTH} x {HEIGHT} JPEGs", args.voc_model, max(1, args.steps // 10),
-             VocDetectionDataset(folder, "2012", "trainval", train_transform(voc_size))),
+             VocDetectionDataset(folder, "2012", "trainval", voc_transform)),
         ]  # fmt: skip
         for words, model, steps, dataset in cases:
             learned = training_rate(model, dataset, steps)

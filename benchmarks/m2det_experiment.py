@@ -100,7 +100,7 @@ def ablation(model: M2Det) -> dict[str, Any]:
     items = [dataset[index] for index in range(len(dataset))]
     targets = [target for _, target in items]
     batches = [
-        model.features(model._resize(model.normalize(torch.stack([i for i, _ in part]))))
+        model.features(model.prepare([image for image, _ in part]))
         for part in (items[k : k + 50] for k in range(0, len(items), 50))
     ]
     pyramid = [torch.cat(maps) for maps in zip(*batches, strict=True)]  # of the whole split
@@ -159,7 +159,7 @@ def attention(model: M2Det) -> dict[str, list[list[float]]]:
     weights = []
     for k in range(0, len(items), 50):
         images = torch.stack([image for image, _ in items[k : k + 50]])
-        features = model.backbone(model._resize(model.normalize(images)))
+        features = model.backbone(model.prepare(images))
         pyramids = mlfpn.levels(mlfpn.ffm1(*features))
         gathered = [torch.cat(maps, dim=1) for maps in zip(*pyramids, strict=True)]
         by_scale = torch.stack(mlfpn.sfam.attention(gathered), dim=1)  # (B, scales, C)

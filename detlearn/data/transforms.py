@@ -1,7 +1,9 @@
 """SSD's augmentation on images and boxes together (Liu et al. 2016, §2.2, "Data augmentation").
 
 Built from `torchvision.transforms.v2`, which moves boxes along with their image as long as they
-are `tv_tensors`.  Everything random draws from torch's global generator; the training loop seeds
+are `tv_tensors`.  Only the last step, resizing, is the model's own (`detlearn.models.inputs`): a
+network must learn from the pictures that it will be shown, so ``size`` and ``antialias`` are its
+config's ``image_size`` and ``antialias``.  Everything random draws from torch's global generator; the training loop seeds
 it for every image.
 """
 
@@ -16,6 +18,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
 
+from ..boxes import resize_boxes
+from ..models.inputs import resize
 from .targets import Target
 
 __all__ = ["EvalTransform", "ShapesTransform", "TrainTransform", "eval_transform",
@@ -30,7 +34,7 @@ class EvalTransform:
 
     Args:
         size: side S of the result, px.
-        antialias: average when shrinking.
+        antialias: average when shrinking, as `detlearn.models.DetectorConfig` says.
 
     >>> from detlearn.data import make_target
     >>> image = tv_tensors.Image(torch.zeros(3, 50, 100, dtype=torch.uint8))
@@ -43,11 +47,11 @@ class EvalTransform:
     def __init__(self, size: int, antialias: bool = True) -> None:
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"size: expected a positive integer, got {size!r}")
-        self.size = size
-        self.steps = v2.Compose([v2.Resize((size, size), antialias=antialias)])
+        self.size, self.antialias = size, antialias
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        return _apply(self.steps, image, _with_canvas(image, target))
+        target = _without_keypoints(_with_canvas(image, target))
+        return _resize(image, target, self.size, self.antialias)
 
 
 class TrainTransform:
@@ -66,6 +70,7 @@ class TrainTransform:
         flip: mirror half of the images.
         fill: colour of the canvas.
         min_size: boxes with a shorter side than this, px of the result, are dropped.
+        antialias: average when shrinking; see `EvalTransform`.
 
     Images without objects are legal; they are distorted, mirrored and resized.  Boxes around
     whole crowds (COCO's ``iscrowd``) and difficult ones (VOC's) leave first: they are no single
@@ -85,27 +90,28 @@ class TrainTransform:
         flip: bool = True,
         fill: tuple[int, int, int] = MEAN_COLOUR,
         min_size: float = 1.0,
+        antialias: bool = True,
     ) -> None:
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"size: expected a positive integer, got {size!r}")
         if not zoom_out >= 1:
             raise ValueError(f"zoom_out: expected a factor of at least 1, got {zoom_out}")
-        self.size, self.min_size = size, min_size
+        self.size, self.min_size, self.antialias = size, min_size, antialias
         steps: list[Any] = [v2.RandomPhotometricDistort()] if photometric else []
         if zoom_out > 1:
             steps.append(v2.RandomZoomOut(fill=list(fill), side_range=(1.0, zoom_out)))
         self.before = v2.Compose([*steps, v2.Identity()])
         # It tries forty windows for an IoU with boxes that are not there: not without objects.
         self.crop = v2.RandomIoUCrop() if crop else None
-        mirror = [v2.RandomHorizontalFlip()] if flip else []
-        self.after = v2.Compose([*mirror, v2.Resize((size, size), antialias=True)])
+        self.mirror = v2.RandomHorizontalFlip() if flip else v2.Identity()
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         target = _only_lessons(_with_canvas(image, target))
         image, target = _apply(self.before, image, target)
         if self.crop is not None and len(target["boxes"]):
             image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
-        image, target = _apply(self.after, image, target)
+        image, target = _apply(self.mirror, image, target)
+        image, target = _resize(image, target, self.size, self.antialias)
         return _sanitize(image, target, self.min_size)
 
 
@@ -117,17 +123,25 @@ class ShapesTransform:
         closest: the window's side is this fraction of the image or more.
         zoom: how often a window is looked at instead of the whole scene.
         min_size: boxes with a shorter side than this, px of the result, are dropped.
+        antialias: average when shrinking; see `EvalTransform`.
     """
 
     def __init__(
-        self, size: int, closest: float = 0.7, zoom: float = 0.3, min_size: float = 3.0
+        self,
+        size: int,
+        closest: float = 0.7,
+        zoom: float = 0.3,
+        min_size: float = 3.0,
+        antialias: bool = True,
     ) -> None:
         if not 0 < closest <= 1:
             raise ValueError(f"closest: expected a fraction above 0, at most 1, got {closest}")
         self.size, self.closest, self.zoom, self.min_size = size, closest, zoom, min_size
+        self.antialias = antialias
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        boxes = _with_canvas(image, target)["boxes"]
+        target = _without_keypoints(_with_canvas(image, target))
+        boxes = target["boxes"]
         if torch.rand(()) < 0.5:
             image, boxes = TF.horizontal_flip(image), TF.horizontal_flip(boxes)
         if torch.rand(()) < self.zoom:
@@ -138,14 +152,9 @@ class ShapesTransform:
             left = int(torch.randint(0, width - w + 1, ()))
             inside = _centers_inside(boxes, top, left, h, w)
             target, boxes = _keep(target, inside), boxes[inside]
-            size = [self.size, self.size]
             boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))
-            image = TF.resized_crop(image, top, left, h, w, size, antialias=False)
-            boxes = TF.resized_crop(boxes, top, left, h, w, size)
-        elif tuple(image.shape[-2:]) != (self.size, self.size):
-            image = TF.resize(image, [self.size, self.size], antialias=True)
-            boxes = TF.resize(boxes, [self.size, self.size])
-        target = {k: v for k, v in target.items() if k != "keypoints"} | {"boxes": boxes}
+            image, boxes = TF.crop(image, top, left, h, w), TF.crop(boxes, top, left, h, w)
+        image, target = _resize(image, target | {"boxes": boxes}, self.size, self.antialias)
         return _sanitize(image, target, self.min_size)
 
 
@@ -170,14 +179,28 @@ def _with_canvas(image: Tensor, target: Target) -> Target:
     return {**target, "boxes": boxes}
 
 
+def _without_keypoints(target: Target) -> Target:
+    return {key: value for key, value in target.items() if key != "keypoints"}
+
+
+def _resize(image: Tensor, target: Target, size: int, antialias: bool) -> tuple[Tensor, Target]:
+    """The image as the network will see it, (3, S, S), and its boxes."""
+    old, new = (image.shape[-2], image.shape[-1]), (size, size)
+    pixels = resize(image.as_subclass(Tensor)[None], new, antialias)[0]  # (3, S, S)
+    corners = resize_boxes(target["boxes"].as_subclass(Tensor), old, new)  # (G, 4)
+    boxes = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=new)
+    if isinstance(image, tv_tensors.TVTensor):
+        pixels = tv_tensors.wrap(pixels, like=image)
+    return pixels, target | {"boxes": boxes}
+
+
 def _apply(steps: Any, image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """Run v2's transforms on the image and its boxes; every other entry passes by."""
     moved = steps({"image": image, "boxes": target["boxes"], "labels": target["labels"]})
     changed = {"boxes": moved["boxes"], "labels": moved["labels"]}
     if len(moved["boxes"]) != len(target["boxes"]):
         raise RuntimeError("a transform dropped boxes; only sanitising may")
-    rest = {key: value for key, value in target.items() if key != "keypoints"}
-    return moved["image"], rest | changed
+    return moved["image"], _without_keypoints(target) | changed
 
 
 def _only_lessons(target: Target) -> Target:

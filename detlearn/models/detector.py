@@ -1,8 +1,8 @@
 """What every detector with priors has in common: the way in, and the way out.
 
-The way in checks, resizes and normalises pictures; the way out turns raw predictions into
-boxes in the pixels of the original.  Neither is what a paper is about, so both stand here,
-once, and a model's own file holds its network and its loss.
+The way in makes the network's input of pictures (`Detector.prepare`); the way out turns raw
+predictions into boxes in the pixels of the original.  Neither is what a paper is about, so both
+stand here, once, and a model's own file holds its network and its loss.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..boxes import (
     PriorConfig,
-    check_boxes,
     clip_boxes,
     decode,
     make_priors,
@@ -32,6 +30,7 @@ from .checks import (
     check_number,
     check_numbers,
 )
+from .inputs import check_targets, normalize, resize
 from .layers import Predictions
 from .modes import evaluating
 
@@ -137,8 +136,40 @@ class Detector(nn.Module):
 
     # ------------------------------------------------------------------ in
 
+    def prepare(self, images: Sequence[Tensor] | Tensor) -> Tensor:
+        """Pictures to network input: normalise them, and resize them to (S, S).
+
+        This is the one way in.  `detect` takes it, and training pictures, resized by the
+        transforms with the config's ``image_size`` and ``antialias``, are the same but for the
+        rounding to whole grey levels.  Each image is stretched to a square whatever its shape, as
+        SSD is trained.
+
+        Args:
+            images: a list of ``(3, H, W)`` of any sizes, or one ``(B, 3, H, W)``; RGB, uint8, or
+                floating point in [0, 1].
+
+        Returns:
+            ``(B, 3, S, S)`` floating point, on the model's device.
+
+        Raises:
+            ValueError: naming the image that is none, and what is wrong with it.
+
+        >>> import detlearn
+        >>> model = detlearn.create_model("ssd_tiny")
+        >>> model.prepare([torch.zeros(3, 48, 64), torch.zeros(3, 200, 90)]).shape
+        torch.Size([2, 3, 128, 128])
+        """
+        check_images(images)
+        return self._prepare(images)
+
+    def _prepare(self, images: Sequence[Tensor] | Tensor) -> Tensor:
+        S, antialias = self.config.image_size, self.config.antialias
+        if isinstance(images, Tensor):
+            return resize(self._normalize(images), (S, S), antialias)  # (B, 3, S, S)
+        return torch.cat([self._prepare(image[None]) for image in images])  # (B, 3, S, S)
+
     def normalize(self, images: Tensor) -> Tensor:
-        """Pixels to network input: scale to [0, 1], subtract the mean, divide by the spread.
+        """Pixels to numbers that the network knows: scale to [0, 1], minus mean, over spread.
 
         Args:
             images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
@@ -158,20 +189,7 @@ class Detector(nn.Module):
         return self._normalize(images)
 
     def _normalize(self, images: Tensor) -> Tensor:
-        unit = images.as_subclass(Tensor).to(self.image_mean.device, self.image_mean.dtype)
-        if not images.is_floating_point():
-            unit = unit / 255
-        return (unit - self.image_mean) / self.image_std
-
-    def _resize(self, images: Tensor) -> Tensor:
-        S = self.config.image_size
-        if images.shape[-2:] == (S, S):
-            return images
-        # Corners not aligned: a fraction of the old image is the same fraction of the new one.
-        antialias = self.config.antialias
-        return F.interpolate(
-            images, (S, S), mode="bilinear", align_corners=False, antialias=antialias
-        )
+        return normalize(images, self.image_mean, self.image_std)
 
     def check_input(self, images: Tensor) -> None:
         """Refuse what the network cannot take: anything but ``(B, 3, S, S)`` floating point.
@@ -214,26 +232,13 @@ class Detector(nn.Module):
         Raises:
             ValueError: naming the image, the box, and what is wrong with it.
         """
-        if not isinstance(targets, Sequence) or isinstance(targets, str):
-            got = "one dict" if isinstance(targets, Mapping) else type(targets).__name__
-            raise ValueError(f"targets: expected a list with one dict an image, got {got}")
-        if len(targets) != batch_size:
-            raise ValueError(
-                f"targets: expected one for each of the {batch_size} images, got {len(targets)}"
-            )
-        S, device = self.config.image_size, self.priors.device
-        checked = []
-        for index, target in enumerate(targets):
-            name = f"targets[{index}]"
-            if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
-                got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
-                raise ValueError(f"{name}: expected a dict with 'boxes' and 'labels', got {got}")
-            boxes, labels = target["boxes"], target["labels"]
-            _check_bounding_boxes(boxes, S, name)
-            check_boxes(boxes, labels, size=(S, S), num_classes=self.config.num_classes, name=name)
-            fractions = boxes.as_subclass(Tensor).to(device, torch.float32) / S  # (G, 4)
-            checked.append((fractions, labels.as_subclass(Tensor).to(device)))
-        return checked
+        return check_targets(
+            targets,
+            batch_size,
+            self.config.image_size,
+            self.config.num_classes,
+            self.priors.device,
+        )
 
     # ----------------------------------------------------------------- out
 
@@ -354,8 +359,8 @@ class Detector(nn.Module):
     ) -> list[dict[str, Tensor]]:
         """Find the objects in pictures of any size.
 
-        Each image is resized to (S, S) whatever its shape, as SSD is trained.  The model runs
-        in eval mode and is left in the mode it was found in.
+        `prepare` makes the network's input of them.  The model runs in eval mode and is left in
+        the mode it was found in.
 
         Args:
             images: a list of ``(3, H, W)``, or one ``(B, 3, H, W)``; RGB, uint8, or floating
@@ -381,11 +386,11 @@ class Detector(nn.Module):
         check_images(images)
         detections: list[dict[str, Tensor]] = []
         with evaluating(self), torch.inference_mode():
-            for group in _passes(images):
-                inputs = torch.cat([self._resize(self._normalize(part)) for part in group])
+            for start in range(0, len(images), IMAGES_PER_PASS):
+                part = images[start : start + IMAGES_PER_PASS]
                 detections += self.postprocess(
-                    self(inputs),
-                    [(part.shape[-2], part.shape[-1]) for part in group for _ in part],
+                    self(self._prepare(part)),
+                    [(image.shape[-2], image.shape[-1]) for image in part],
                     score_threshold=score_threshold,
                     iou_threshold=iou_threshold,
                     max_detections=max_detections,
@@ -406,25 +411,3 @@ class Detector(nn.Module):
         }
         changes = {name: value for name, value in given.items() if value is not None}
         return dataclasses.replace(self.config, **changes)
-
-
-def _passes(images: Sequence[Tensor] | Tensor) -> list[Sequence[Tensor]]:
-    """Groups of ``(B, 3, H, W)`` tensors, as many images in each as one pass takes."""
-    if isinstance(images, Tensor):
-        return [[part] for part in images.split(IMAGES_PER_PASS)] if len(images) else []
-    batches = [image[None] for image in images]
-    starts = range(0, len(batches), IMAGES_PER_PASS)
-    return [batches[start : start + IMAGES_PER_PASS] for start in starts]
-
-
-def _check_bounding_boxes(boxes: object, side: int, name: str) -> None:
-    """What torchvision's BoundingBoxes say about themselves must be what we expect."""
-    layout = getattr(boxes, "format", None)
-    if layout is not None and layout.value != "XYXY":
-        raise ValueError(f"{name}: expected boxes in the format XYXY, got {layout.value}")
-    canvas = tuple(getattr(boxes, "canvas_size", (side, side)))
-    if canvas != (side, side):
-        raise ValueError(
-            f"{name}: expected boxes of the network's input, {side} x {side} px, "
-            f"got boxes of an image of {canvas[0]} x {canvas[1]}; resize both together"
-        )

@@ -35,6 +35,7 @@ from .checks import (
     check_positive,
     is_integer,
 )
+from .inputs import normalize
 from .layers import init_xavier
 from .modes import evaluating
 from .pose import (
@@ -597,10 +598,7 @@ class PoseHRNet(nn.Module):
             ValueError: if the images are no such tensor.
         """
         check_image(images, "images", dims=None)
-        unit = images.as_subclass(Tensor).to(self.image_mean.device, self.image_mean.dtype)
-        if not images.is_floating_point():
-            unit = unit / 255
-        return (unit - self.image_mean) / self.image_std
+        return normalize(images, self.image_mean, self.image_std)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Heat maps of crops with one person each.

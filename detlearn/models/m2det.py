@@ -979,7 +979,7 @@ class M2Det(Detector):
 
     def _candidates(self, image: Tensor, flip: bool) -> tuple[Tensor, Tensor]:
         """Scores ``(N, K)`` and boxes ``(N, 4)``, fractions, of a picture and its mirror image."""
-        inputs = self._resize(self._normalize(image[None]))  # (1, 3, H, W)
+        inputs = self.prepare(image[None])  # (1, 3, S, S)
         if flip:
             inputs = torch.cat([inputs, inputs.flip(-1)])  # (B, 3, H, W)
         scores, boxes = self.scores_and_boxes(self(inputs))

@@ -228,8 +228,10 @@ def test_a_detector_sees_what_detect_sees():
     image = torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8)
     explorer = FeatureMapExplorer(model, image)
     assert explorer.module.value == "backbone"
-    expected = model._resize(model.normalize(image[None]))
-    assert torch.equal(explorer._inputs, expected)
+    seen = []
+    model.register_forward_pre_hook(lambda module, arguments: seen.extend(arguments))
+    model.detect([image])
+    assert torch.equal(explorer._inputs, seen[0])
     assert explorer._shapes[""][".deltas"][0] == (1, model.config.priors.num_priors, 4)
 
 

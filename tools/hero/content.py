@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from detlearn.boxes import SSD_TINY_PRIORS, PriorBox, PriorConfig, make_priors, match
+from detlearn.models.modes import evaluating
 from detlearn.show.canvas import image_array
 
 __all__ = ["HeroContent", "choose_scene", "ground_truth", "model_answers"]
@@ -138,7 +139,7 @@ def model_answers(
     """The picture's content with a trained detector: its own detections and certainties.
 
     Args:
-        model: a detector with `detect`, `normalize` and `config`.
+        model: a detector with `detect`, `prepare` and `config`.
         image: uint8 (3, H, W).
         class_names: names by label.
         where: which scene and which weights, for the caption.
@@ -149,14 +150,9 @@ def model_answers(
     """
     config = model.config.priors
     tensor = torch.as_tensor(image).as_subclass(Tensor)
-    model.eval()
     found = model.detect([tensor], score_threshold=score_threshold)[0]
-    resized = torch.nn.functional.interpolate(
-        tensor[None] / 255, size=(config.image_size, config.image_size), mode="bilinear",
-        antialias=True,
-    )  # fmt: skip
-    with torch.no_grad():
-        logits = model(model.normalize(resized)).logits
+    with evaluating(model), torch.no_grad():
+        logits = model(model.prepare([tensor])).logits
     certain = 1 - logits.softmax(dim=-1)[0, :, 0]
     return HeroContent(
         image=image_array(tensor),

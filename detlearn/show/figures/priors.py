@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from detlearn.boxes import PriorBox, PriorConfig, cxcywh_to_xyxy
+from detlearn.models.inputs import resize
 from detlearn.show.canvas import (
     BLUE,
     GREEN,
@@ -108,12 +109,9 @@ def _scene_for(image: Any, config: PriorConfig) -> np.ndarray:
     """The image stretched to the network input, as the detector does it; grey if none."""
     if image is None:
         return _blank_image(config.image_size)
-    from PIL import Image
-
-    pixels = Image.fromarray(image_array(image))
+    pixels = torch.tensor(image_array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
     side = config.image_size
-    resized = pixels.resize((side, side), resample=Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return resize(pixels, (side, side), antialias=True)[0].permute(1, 2, 0).numpy()
 
 
 def _badge(axes: Axes, x: float, y: float, text: str, colour: str, size: float = 8.5) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from detlearn.models import Detector
+from detlearn.models.inputs import resize
 from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.pixels import (
@@ -492,13 +492,12 @@ def network_input(model: nn.Module, image: Any) -> Tensor:
     """
     pixels = torch.tensor(image_array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
     if isinstance(model, Detector):
-        return model._resize(model._normalize(pixels))
+        return model.prepare(pixels)
     size = getattr(getattr(model, "config", None), "image_size", None)
     images = pixels.float() / 255
     if size is not None:
         sides = (size, size) if isinstance(size, int) else tuple(size)
-        if tuple(images.shape[-2:]) != sides:
-            images = F.interpolate(images, sides, mode="bilinear", antialias=True)
+        images = resize(images, sides, antialias=True)
     normalize = getattr(model, "normalize", None)
     return normalize(images) if callable(normalize) else images
 

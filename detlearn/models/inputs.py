@@ -1,0 +1,127 @@
+"""What comes in: pictures are normalised and resized, targets are checked.
+
+Every picture that a network sees has been resized by `resize`, when it trains as when it detects:
+with the model's own `antialias`, or a network would be scored on other pictures than it learned
+from.  `Detector.prepare` puts the pieces together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..boxes import check_boxes
+
+__all__ = ["check_targets", "normalize", "resize"]
+
+
+def normalize(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Scale pixels to [0, 1], subtract the mean, divide by the spread.
+
+    Args:
+        images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
+        mean: ``(3, 1, 1)``; its device and dtype are the result's.
+        std: ``(3, 1, 1)``.
+
+    Returns:
+        The same shape, floating point.
+
+    >>> white = torch.full((3, 1, 1), 255, dtype=torch.uint8)
+    >>> half = torch.full((3, 1, 1), 0.5)
+    >>> normalize(white, half, half).flatten()
+    tensor([1., 1., 1.])
+    """
+    unit = images.as_subclass(Tensor).to(mean.device, mean.dtype)
+    if not images.is_floating_point():
+        unit = unit / 255
+    return (unit - mean) / std
+
+
+def resize(images: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
+    """Stretch pictures to a size, bilinearly.
+
+    Corners are not aligned: a fraction of the old picture is the same fraction of the new one.
+
+    Args:
+        images: ``(B, C, H, W)``, uint8 or floating point.
+        size: ``(height, width)`` of the result, px.
+        antialias: average over all pixels that one of the result covers, as Pillow does; without
+            it, shrinking looks at the nearest four and misses what lies between.
+
+    Returns:
+        ``(B, C, *size)`` of the same dtype; the same tensor if it has that size already.
+
+    >>> dot = torch.zeros(1, 1, 16, 16)
+    >>> dot[0, 0, 4, 4] = 1.0
+    >>> [bool(resize(dot, (4, 4), antialias).any()) for antialias in (True, False)]
+    [True, False]
+    """
+    if images.shape[-2:] == size:
+        return images
+    # On the CPU, PyTorch resizes whole numbers four times as fast as floating point.
+    whole = images.dtype == torch.uint8
+    values = images.float() if whole and images.device.type != "cpu" else images
+    values = F.interpolate(
+        values, size, mode="bilinear", align_corners=False, antialias=antialias
+    )  # (B, C, height, width)
+    return values if values.dtype == images.dtype else values.round().clamp(0, 255).to(images.dtype)
+
+
+def check_targets(
+    targets: Sequence[Mapping[str, Tensor]],
+    batch_size: int,
+    image_size: int,
+    num_classes: int,
+    device: torch.device,
+) -> list[tuple[Tensor, Tensor]]:
+    """Refuse targets that cannot be learned from, and hand over the rest.
+
+    Args:
+        targets: for each image ``"boxes" (G, 4)`` xyxy, px of the (S, S) network input, and
+            ``"labels" (G,)`` integers; ``G = 0`` is legal.
+        batch_size: number of images.
+        image_size: S, px.
+        num_classes: K, background included.
+        device: of the result.
+
+    Returns:
+        For each image boxes ``(G, 4)`` xyxy in fractions, and labels ``(G,)``.
+
+    Raises:
+        ValueError: naming the image, the box, and what is wrong with it.
+    """
+    if not isinstance(targets, Sequence) or isinstance(targets, str):
+        got = "one dict" if isinstance(targets, Mapping) else type(targets).__name__
+        raise ValueError(f"targets: expected a list with one dict an image, got {got}")
+    if len(targets) != batch_size:
+        raise ValueError(
+            f"targets: expected one for each of the {batch_size} images, got {len(targets)}"
+        )
+    size, checked = (image_size, image_size), []
+    for index, target in enumerate(targets):
+        name = f"targets[{index}]"
+        if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
+            got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
+            raise ValueError(f"{name}: expected a dict with 'boxes' and 'labels', got {got}")
+        boxes, labels = target["boxes"], target["labels"]
+        _check_bounding_boxes(boxes, image_size, name)
+        check_boxes(boxes, labels, size=size, num_classes=num_classes, name=name)
+        fractions = boxes.as_subclass(Tensor).to(device, torch.float32) / image_size  # (G, 4)
+        checked.append((fractions, labels.as_subclass(Tensor).to(device)))
+    return checked
+
+
+def _check_bounding_boxes(boxes: object, side: int, name: str) -> None:
+    """What torchvision's BoundingBoxes say about themselves must be what we expect."""
+    layout = getattr(boxes, "format", None)
+    if layout is not None and layout.value != "XYXY":
+        raise ValueError(f"{name}: expected boxes in the format XYXY, got {layout.value}")
+    canvas = tuple(getattr(boxes, "canvas_size", (side, side)))
+    if canvas != (side, side):
+        raise ValueError(
+            f"{name}: expected boxes of the network's input, {side} x {side} px, "
+            f"got boxes of an image of {canvas[0]} x {canvas[1]}; resize both together"
+        )
