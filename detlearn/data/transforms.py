@@ -3,8 +3,9 @@
 Built from `torchvision.transforms.v2`, which moves boxes along with their image as long as they
 are `tv_tensors`.  Only the last step, resizing, is the model's own (`detlearn.models.inputs`): a
 network must learn from the pictures that it will be shown, so ``size`` and ``antialias`` are its
-config's ``image_size`` and ``antialias``.  Everything random draws from torch's global generator; the training loop seeds
-it for every image.
+config's ``image_size`` and ``antialias``.
+
+Everything random draws from torch's global generator; the training loop seeds it for every image.
 """
 
 from __future__ import annotations
