@@ -66,17 +66,17 @@ notebooks: env ## build and execute notebooks/*.ipynb from notebooks/src/*.py
 
 .PHONY: slides
 slides: docs-env ## a deck and a PDF of every notebook, in build/slides
-	$(RUN) tools.make_slides $(CHAPTERS)
+	$(RUN) tools.slides $(CHAPTERS)
 
 .PHONY: site
 site: docs-env ## the course as a web site, in build/site
-	$(RUN) tools.make_site
+	$(RUN) tools.site
 
 .PHONY: test-browser
 test-browser: docs-env ## decks, site and explorers in a real browser, without a network
 	@$(RUN) tools.chromium --install
-	$(RUN) tools.make_slides
-	$(RUN) tools.make_site
+	$(RUN) tools.slides
+	$(RUN) tools.site
 	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser
 
 .PHONY: docs-env

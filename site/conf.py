@@ -1,9 +1,9 @@
-"""Sphinx's configuration; tools/make_site.py lays out the folder in which it is read."""
+"""Sphinx's configuration; tools/site.py lays out the folder in which it is read."""
 
 import json
 from pathlib import Path
 
-# Written by tools/make_site.py: what the repository says once, elsewhere.
+# Written by tools/site.py: what the repository says once, elsewhere.
 FACTS = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))
 
 project = "detlearn"

@@ -16,7 +16,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from detlearn.show import NMSExplorer
-from tools import chromium, docs_env, make_site, make_slides, vendor
+from tools import chromium, docs_env, site, vendor
+from tools.course.clone import built_notebooks
+from tools.slides import __main__ as command
+from tools.slides.blocks import always_light, blocks_of, link, markdown, output_block
+from tools.slides.cells import slides_of
+from tools.slides.page import index, slide_html, stacks
+from tools.slides.page import page as deck_page
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -41,7 +47,7 @@ TITLE = cell(
 
 
 def slides(*cells):
-    return make_slides.slides_of(new_notebook(cells=[TITLE, *cells]), ROOT)
+    return slides_of(new_notebook(cells=[TITLE, *cells]), ROOT)
 
 
 # ------------------------------------------------------------------ cells -> slides
@@ -49,7 +55,7 @@ def slides(*cells):
 
 def test_nothing_to_show_is_refused():
     with pytest.raises(ValueError, match="expected a notebook with slides"):
-        make_slides.slides_of(new_notebook(cells=[cell("hidden", "skip")]), ROOT)
+        slides_of(new_notebook(cells=[cell("hidden", "skip")]), ROOT)
 
 
 def test_title_and_goals_are_two_slides_and_the_badge_is_none():
@@ -58,7 +64,7 @@ def test_title_and_goals_are_two_slides_and_the_badge_is_none():
     assert "<strong>One question: why?</strong>" in title.blocks[0].html
     assert (goals.name, goals.starts) == ("title-goals", False)
     assert "you can" in goals.blocks[0].html
-    assert "badge" not in make_slides.stacks([title, goals], "07")
+    assert "badge" not in stacks([title, goals], "07")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_slide_types_make_slides(types, starts):
 def test_a_fragment_appears_later_and_a_skipped_cell_never():
     made = slides(cell("one", "slide"), cell("two", "fragment"), cell("three", "skip"))
     assert [block.fragment for block in made[-1].blocks] == [False, True]
-    assert "three" not in make_slides.stacks(made, "07")
+    assert "three" not in stacks(made, "07")
 
 
 def test_a_slide_without_a_heading_shows_the_last_one_small():
@@ -97,13 +103,13 @@ def test_an_explorers_heading_ends_with_its_slide():
         cell("The rule.", "subslide"),
     )
     assert [one.section for one in made[2:]] == ["One cell", "Predict, then move", "One cell"]
-    assert '<header class="head on"><h2>One cell</h2>' in make_slides.slide_html(made[-1], "07")
+    assert '<header class="head on"><h2>One cell</h2>' in slide_html(made[-1], "07")
 
 
 def test_notes_are_for_the_speaker_only():
     made = slides(cell("Shown.", "slide"), cell("> *For the speaker.* Draw.", "notes"))
     assert made[-1].notes == ["<p>Draw.</p>"]
-    assert '<aside class="notes"><p>Draw.</p></aside>' in make_slides.slide_html(made[-1], "07")
+    assert '<aside class="notes"><p>Draw.</p></aside>' in slide_html(made[-1], "07")
 
 
 def test_tags_become_labels():
@@ -112,7 +118,7 @@ def test_tags_become_labels():
 
 
 def test_columns_are_closed():
-    text = make_slides.stacks(slides(cell("a", "slide"), cell("b", "subslide")), "07")
+    text = stacks(slides(cell("a", "slide"), cell("b", "subslide")), "07")
     assert text.count("<section") == text.count("</section>") == 2 + 4
 
 
@@ -163,20 +169,18 @@ def test_columns_are_closed():
     ],
 )
 def test_outputs_in_their_richest_form(output, kind, holds):
-    block = make_slides.output_block(output)
+    block = output_block(output)
     assert block.kind == kind
     assert holds in block.html
 
 
 def test_code_of_an_explorer_stays_in_the_notebook():
     output = new_output("display_data", {"text/html": "<iframe></iframe>"})
-    assert [b.kind for b in make_slides.blocks_of(cell("x", outputs=[output]), ROOT)] == [
-        "explorer"
-    ]
+    assert [b.kind for b in blocks_of(cell("x", outputs=[output]), ROOT)] == ["explorer"]
 
 
 def test_details_hold_what_they_hide():
-    text = make_slides.markdown("<details><summary>Answers</summary>\n\n1. one\n\n</details>", ROOT)
+    text = markdown("<details><summary>Answers</summary>\n\n1. one\n\n</details>", ROOT)
     assert text.index("<details>") < text.index("<li>one") < text.index("</details>")
 
 
@@ -191,7 +195,7 @@ def test_details_hold_what_they_hide():
     ids=["this deck", "another deck", "the repository", "a folder"],
 )
 def test_links(target, leads_to):
-    assert make_slides.link(target).endswith(leads_to)
+    assert link(target).endswith(leads_to)
 
 
 # ------------------------------------------------------------------ whole decks
@@ -199,15 +203,15 @@ def test_links(target, leads_to):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_decks_ask_for_nothing(path):
-    text = make_slides.page(nbformat.read(path, as_version=4), path.stem, path.parent)
-    assert len(text.encode()) < make_slides.MAX_BYTES
+    text = deck_page(nbformat.read(path, as_version=4), path.stem, path.parent)
+    assert len(text.encode()) < command.MAX_BYTES
     markup = text.replace("&lt;", "<").split("<body", 1)[1]
     for asks in ('src="http', "src='http", '<link rel="stylesheet"', "@import"):
         assert asks not in markup
 
 
 def test_index_lists_decks_and_pdfs():
-    text = make_slides.index([("00_a", "00 · A & B", True), ("01_b", "01 · C", False)])
+    text = index([("00_a", "00 · A & B", True), ("01_b", "01 · C", False)])
     assert 'href="00_a.html"' in text
     assert "A &amp; B" in text
     assert text.count(".pdf") == 1 + text.count("a.pdf {") + text.count(".pdf {")
@@ -215,15 +219,15 @@ def test_index_lists_decks_and_pdfs():
 
 def test_unknown_chapters_are_named():
     with pytest.raises(ValueError, match="no notebook of chapter 77; there are 00"):
-        make_slides.notebooks(["77"])
-    assert [path.name[:2] for path in make_slides.notebooks(["2"])] == ["02"]
+        built_notebooks(["77"])
+    assert [path.name[:2] for path in built_notebooks(["2"])] == ["02"]
 
 
 # ------------------------------------------------------------------ pages of the site
 
 
 def page(*cells):
-    return make_site.for_the_site(new_notebook(cells=[TITLE.copy(), *cells]), "02_prior_box")
+    return site.for_the_site(new_notebook(cells=[TITLE.copy(), *cells]), "02_prior_box")
 
 
 def test_pages_have_doors_and_no_picture_of_another_machine():
@@ -232,7 +236,7 @@ def test_pages_have_doors_and_no_picture_of_another_machine():
     assert "badge" not in first
     assert "One question" in first
     assert "slides/" not in first
-    doors = make_site.doors("02_x", ["02_x.html", "02_x.pdf", "03_y.html"])
+    doors = site.doors("02_x", ["02_x.html", "02_x.pdf", "03_y.html"])
     assert doors.count("<a ") == 3
     assert "../slides/02_x.pdf" in doors
 
@@ -249,11 +253,11 @@ def test_explorers_take_the_colours_of_their_place():
     """Both rewrite what the explorers say; when these change their words, this turns red."""
     text = NMSExplorer().to_html()
     assert "prefers-color-scheme" in text
-    assert "prefers-color-scheme" not in make_slides.always_light(text)
-    followed = make_site.following(text)
+    assert "prefers-color-scheme" not in always_light(text)
+    followed = site.following(text)
     assert ":root.dark {" in followed
     assert followed.index("hear.forEach") < followed.index('script type="module"')
-    assert not set(make_site.PRELUDE) & set("\"'<&")
+    assert not set(site.PRELUDE) & set("\"'<&")
 
 
 def test_chapters_without_a_notebook_are_not_listed():
@@ -261,7 +265,7 @@ def test_chapters_without_a_notebook_are_not_listed():
         {"number": "00", "title": "A & B", "minutes": 45, "builds": "this"},
         {"number": "01", "title": "C"},
     ]
-    text = make_site.chapter_list(rows, ["00_a"], ["00_a.pdf"])
+    text = site.chapter_list(rows, ["00_a"], ["00_a.pdf"])
     assert text.count("<li>") == 1
     assert "A &amp; B" in text
     assert "45 min" in text
@@ -272,7 +276,7 @@ def test_chapters_without_a_notebook_are_not_listed():
 def test_every_room_has_a_page():
     rooms = {p.stem if p.suffix else p.name for p in (ROOT / "detlearn").iterdir()}
     rooms = {room for room in rooms if not room.startswith(("_", ".")) and room != "py"}
-    assert set(make_site.ROOMS) == rooms
+    assert set(site.ROOMS) == rooms
 
 
 # ------------------------------------------------------------------ third-party files
@@ -352,9 +356,9 @@ def test_a_browser_is_named_or_found(tmp_path):
 
 def test_a_page_without_mathematics_carries_no_mathjax():
     notebook = new_notebook(cells=[TITLE.copy()])
-    assert 'id="MathJax-script"' not in make_slides.page(notebook, "07_x", ROOT)
+    assert 'id="MathJax-script"' not in deck_page(notebook, "07_x", ROOT)
     notebook.cells.append(cell("Eq. 4: $s_k$", "slide"))
-    assert 'id="MathJax-script"' in make_slides.page(notebook, "07_x", ROOT)
+    assert 'id="MathJax-script"' in deck_page(notebook, "07_x", ROOT)
 
 
 def test_a_browser_is_installed_where_there_is_none(monkeypatch):

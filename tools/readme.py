@@ -11,12 +11,10 @@ import importlib
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from detlearn._version import __version__
-from tools.course.clone import ROOT, badge, repository_url
+from tools.course.clone import ROOT, badge, chapters, repository_url
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
 
@@ -35,13 +33,6 @@ def notebook_of(number: str) -> Path | None:
     if len(found) > 1:
         raise SystemExit(f"two notebooks of chapter {number}: {[path.name for path in found]}")
     return found[0] if found else None
-
-
-def chapters() -> list[dict[str, Any]]:
-    """The rows of notebooks/chapters.toml."""
-    text = (ROOT / "notebooks" / "chapters.toml").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = tomllib.loads(text)["chapter"]
-    return rows
 
 
 def badges() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.check_decks import Watch, broken_links, check_page
-from tools.make_site import ROOMS
+from tools.site import ROOMS
 from tools.vendor import file_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,6 +14,8 @@ __all__ = [
     "ROOT",
     "BuildError",
     "badge",
+    "built_notebooks",
+    "chapters",
     "colab_link",
     "needed",
     "notebook_folder",
@@ -70,6 +72,28 @@ def sources(numbers: Sequence[str] = (), root: Path = ROOT) -> list[Path]:
             raise BuildError(f"no source of chapter {number}; there are {known}")
         chosen += matching
     return chosen
+
+
+def chapters(root: Path = ROOT) -> list[dict[str, Any]]:
+    """The rows of notebooks/chapters.toml."""
+    text = (notebook_folder(root) / "chapters.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["chapter"]
+    return rows
+
+
+def built_notebooks(numbers: Sequence[str] = (), root: Path = ROOT) -> list[Path]:
+    """The built notebooks, all or those with these numbers.
+
+    Raises:
+        ValueError: a number that no notebook has.
+    """
+    found = sorted(notebook_folder(root).glob("[0-9][0-9]_*.ipynb"))
+    for number in numbers:
+        if number.zfill(2) not in {path.name[:2] for path in found}:
+            known = ", ".join(path.name[:2] for path in found) or "none yet"
+            raise ValueError(f"no notebook of chapter {number}; there are {known}")
+    wanted = {number.zfill(2) for number in numbers}
+    return [path for path in found if not wanted or path.name[:2] in wanted]
 
 
 def product_of(source: Path) -> Path:

@@ -21,9 +21,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Exercise", "Verdict", "WrongAnswer"]
+__all__ = ["Case", "Exercise", "Verdict", "WrongAnswer", "integer", "integers"]
 
-Case = tuple[Any, ...]
+Case = tuple[Any, ...]  # the arguments of one call
+
+
+def integer(generator: torch.Generator, low: int, high: int) -> int:
+    """A random integer for a case, both ends included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
+    """Random integers for a case, both ends included."""
+    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,16 +6,15 @@ Keys: `count_detections`, `moves`, `to_fractions`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer
 
 __all__ = ["count_detections", "moves", "to_fractions"]
 
 
-def _detection_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _detection_cases(generator: torch.Generator) -> Iterator[Case]:
     def detection(scores: list[float], labels: list[int]) -> dict[str, torch.Tensor]:
         return {
             "boxes": torch.tensor([[0.0, 0.0, 8.0, 8.0]]).expand(len(scores), 4).clone(),
@@ -187,7 +186,7 @@ moves = Exercise(
 )
 
 
-def _box_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _box_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.zeros(0, 4), 100, 200
     yield torch.tensor([[50.0, 20.0, 150.0, 60.0]]), 100, 200
     for _ in range(20):

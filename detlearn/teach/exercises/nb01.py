@@ -6,18 +6,12 @@ Keys: `voc_to_corners`, `iou`, `keep_best`, `find_hits`, `area_under`, `moves`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = ["area_under", "find_hits", "iou", "keep_best", "moves", "voc_to_corners"]
-
-
-def _integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A random integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 def _corners(generator: torch.Generator, number: int, side: int) -> torch.Tensor:
@@ -35,12 +29,12 @@ def _distinct_scores(generator: torch.Generator, number: int) -> torch.Tensor:
 # ---------------------------------------------------------------------------- voc_to_corners
 
 
-def _voc_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _voc_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (torch.tensor([[1.0, 1.0, 1.0, 1.0]]),)  # the first pixel of the image
     yield (torch.tensor([[3.0, 2.0, 6.0, 4.0]]),)  # four columns, three rows
     yield (torch.zeros(0, 4),)
     for _ in range(20):
-        lines = _corners(generator, _integer(generator, 1, 6), 60)
+        lines = _corners(generator, integer(generator, 1, 6), 60)
         yield (lines + torch.tensor([1.0, 1.0, 0.0, 0.0]),)
 
 
@@ -113,7 +107,7 @@ voc_to_corners = Exercise(
 # ---------------------------------------------------------------------------- iou
 
 
-def _iou_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _iou_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (0.0, 0.0, 3.0, 2.0), (1.0, 0.0, 4.0, 3.0)  # 4 of 11
     yield (0.0, 0.0, 2.0, 2.0), (0.0, 0.0, 2.0, 2.0)
     yield (0.0, 0.0, 2.0, 2.0), (5.0, 0.0, 8.0, 2.0)  # apart in x
@@ -212,7 +206,7 @@ iou = Exercise(
 # ---------------------------------------------------------------------------- keep_best
 
 
-def _keep_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _keep_cases(generator: torch.Generator) -> Iterator[Case]:
     row = torch.tensor([[0.0, 0, 6, 6], [2, 0, 8, 6], [4, 0, 10, 6]])
     yield row[:1], torch.tensor([0.5]), 0.45
     yield row, torch.tensor([0.9, 0.8, 0.6]), 0.45  # the third is saved: the second is gone
@@ -220,9 +214,9 @@ def _keep_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield row[:2], torch.tensor([0.9, 0.8]), 0.5  # IoU exactly one half
     yield torch.zeros(0, 4), torch.zeros(0), 0.5
     for _ in range(20):
-        number = _integer(generator, 5, 20)
+        number = integer(generator, 5, 20)
         scores = _distinct_scores(generator, number)
-        yield _corners(generator, number, 14), scores, _integer(generator, 1, 6) / 10
+        yield _corners(generator, number, 14), scores, integer(generator, 1, 6) / 10
 
 
 _KEEP = """
@@ -344,7 +338,7 @@ keep_best = Exercise(
 # ---------------------------------------------------------------------------- find_hits
 
 
-def _hit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _hit_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([[0.75]]), torch.tensor([0.5]), 0.5
     yield torch.tensor([[0.75], [0.875]]), torch.tensor([0.9, 0.6]), 0.5  # a second box
     yield torch.tensor([[0.75], [0.875]]), torch.tensor([0.6, 0.9]), 0.5
@@ -352,11 +346,11 @@ def _hit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield torch.tensor([[0.5]]), torch.tensor([0.5]), 0.5  # exactly the threshold
     yield torch.zeros(2, 0), torch.tensor([0.9, 0.6]), 0.5
     for _ in range(20):
-        number, objects = _integer(generator, 3, 9), _integer(generator, 1, 5)
+        number, objects = integer(generator, 3, 9), integer(generator, 1, 5)
         # eighths, so that thresholds are met exactly; all of a row are different
         order = torch.rand(number, 8, generator=generator).argsort(dim=1)[:, :objects]
         scores = _distinct_scores(generator, number)
-        yield (order + 1) / 8, scores, (0.25, 0.5, 0.75)[_integer(generator, 0, 2)]
+        yield (order + 1) / 8, scores, (0.25, 0.5, 0.75)[integer(generator, 0, 2)]
 
 
 _HITS = """
@@ -468,7 +462,7 @@ find_hits = Exercise(
 # ---------------------------------------------------------------------------- area_under
 
 
-def _area_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _area_cases(generator: torch.Generator) -> Iterator[Case]:
     def curve(hits: torch.Tensor, objects: int) -> tuple[torch.Tensor, torch.Tensor]:
         found = hits.double().cumsum(dim=0)
         return found / torch.arange(1, len(hits) + 1), found / objects
@@ -478,9 +472,9 @@ def _area_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield curve(torch.tensor([False, True]), 4)
     yield curve(torch.zeros(0, dtype=torch.bool), 3)
     for _ in range(20):
-        number = _integer(generator, 3, 12)
+        number = integer(generator, 3, 12)
         hits = torch.rand(number, generator=generator) < 0.6
-        yield curve(hits, int(hits.sum()) + _integer(generator, 1, 4))
+        yield curve(hits, int(hits.sum()) + integer(generator, 1, 4))
 
 
 _AREA = """

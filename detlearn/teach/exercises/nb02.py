@@ -6,33 +6,27 @@ Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer, integers
 
 __all__ = [
     "cell_centers", "cell_sizes", "find_prior", "moves", "prior_count", "share_covered",
 ]  # fmt: skip
 
 
-def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
-    """Random integers, both ends included."""
-    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
-
-
 # ---------------------------------------------------------------------------- prior_count
 
 
-def _count_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _count_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (1,), ((),)
     yield (2, 1), ((2,), ())
     yield (38, 19, 10, 5, 3, 1), ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
     for _ in range(20):
-        levels = _integers(generator, 1, 7, 1)[0]
-        ratios = tuple((2, 3, 4)[:n] for n in _integers(generator, 0, 3, levels))
-        yield _integers(generator, 1, 64, levels), ratios
+        levels = integer(generator, 1, 7)
+        ratios = tuple((2, 3, 4)[:n] for n in integers(generator, 0, 3, levels))
+        yield integers(generator, 1, 64, levels), ratios
 
 
 prior_count = Exercise(
@@ -115,14 +109,14 @@ prior_count = Exercise(
 # ---------------------------------------------------------------------------- cell_sizes
 
 
-def _size_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _size_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 30.0, 120.0, (), 300
     yield 30.0, 60.0, (4.0,), 300
     for _ in range(20):
         small = 10 + 100 * float(torch.rand((), generator=generator))
         large = small + 5 + 100 * float(torch.rand((), generator=generator))
-        ratios = (2.0, 3.0, 1.5)[: _integers(generator, 1, 3, 1)[0]]
-        yield small, large, ratios, (300, 320, 512)[_integers(generator, 0, 2, 1)[0]]
+        ratios = (2.0, 3.0, 1.5)[: integer(generator, 1, 3)]
+        yield small, large, ratios, (300, 320, 512)[integer(generator, 0, 2)]
 
 
 _SIZES_HEAD = """
@@ -221,13 +215,13 @@ cell_sizes = Exercise(
 # ---------------------------------------------------------------------------- cell_centers
 
 
-def _center_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _center_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 1, 300, 300
     yield 2, 4, 8
     yield 38, 8, 300
     for _ in range(20):
-        side, step = _integers(generator, 2, 20, 2)
-        yield side, step, side * step - _integers(generator, 1, step, 1)[0] + 1
+        side, step = integers(generator, 2, 20, 2)
+        yield side, step, side * step - integer(generator, 1, step) + 1
 
 
 _CENTERS = """
@@ -310,16 +304,16 @@ cell_centers = Exercise(
 # ---------------------------------------------------------------------------- share_covered
 
 
-def _cover_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _cover_cases(generator: torch.Generator) -> Iterator[Case]:
     half = torch.tensor([[0.25, 0.25, 0.5, 0.5]])  # the upper left quarter of the image
     yield torch.tensor([[0.0, 0.0, 0.5, 0.5]]), half, 0.5
     yield torch.tensor([[0.0, 0.0, 0.5, 0.25]]), half, 0.5  # IoU exactly 1/2
     yield torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]), half, 0.5
     for _ in range(20):
-        objects, priors = _integers(generator, 5, 9, 2)
+        objects, priors = integers(generator, 5, 9, 2)
         corners = torch.rand(objects, 2, 2, generator=generator).sort(dim=1).values.flatten(1)
         priors_cxcywh = torch.rand(4 * priors, 4, generator=generator) * 0.5 + 0.2
-        yield corners, priors_cxcywh, (0.25, 0.375, 0.5)[_integers(generator, 0, 2, 1)[0]]
+        yield corners, priors_cxcywh, (0.25, 0.375, 0.5)[integer(generator, 0, 2)]
 
 
 _COVER = """
@@ -399,14 +393,14 @@ share_covered = Exercise(
 # ---------------------------------------------------------------------------- find_prior
 
 
-def _find_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _find_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0, (1,), (1,)
     yield 5, (2, 1), (4, 6)
     yield 17, (2, 1), (4, 6)
     yield 8731, (38, 19, 10, 5, 3, 1), (4, 6, 6, 6, 4, 4)
     for _ in range(20):
-        levels = _integers(generator, 1, 5, 1)[0]
-        sides, counts = _integers(generator, 2, 9, levels), _integers(generator, 2, 6, levels)
+        levels = integer(generator, 1, 5)
+        sides, counts = integers(generator, 2, 9, levels), integers(generator, 2, 6, levels)
         total = sum(s * s * a for s, a in zip(sides, counts, strict=True))
         yield int(torch.randint(0, total, (), generator=generator)), sides, counts
 

@@ -6,31 +6,25 @@ Keys: `encode_boxes`, `match_priors`, `mine_negatives`, `loss_at_start`, `normal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = [
     "encode_boxes", "loss_at_start", "match_priors", "mine_negatives", "moves", "normalise",
 ]  # fmt: skip
 
 
-def _integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A random integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
-
-
 # ---------------------------------------------------------------------------- encode_boxes
 
 
-def _encode_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _encode_cases(generator: torch.Generator) -> Iterator[Case]:
     prior = torch.tensor([[50.0, 50.0, 20.0, 40.0]])
     yield torch.tensor([[40.0, 30.0, 60.0, 70.0]]), prior
     yield torch.tensor([[32.0, 44.0, 72.0, 64.0]]), prior
     for _ in range(20):
-        number = _integer(generator, 1, 6)
+        number = integer(generator, 1, 6)
         sizes = 0.1 + 0.4 * torch.rand(number, 4, generator=generator)
         corner = torch.rand(number, 2, generator=generator) * 0.5
         centre = torch.rand(number, 2, generator=generator)
@@ -135,13 +129,13 @@ encode_boxes = Exercise(
 # ---------------------------------------------------------------------------- match_priors
 
 
-def _match_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _match_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([[0.8, 0.0, 0.1]]), 0.5
     yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.1, 0.3]]), 0.5
     yield torch.tensor([[0.5, 0.6, 0.2], [0.0, 0.1, 0.3]]), 0.5
     yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.0, 0.9], [0.0, 0.0, 0.04]]), 0.5
     for number in range(20):
-        objects, priors = _integer(generator, 1, 5), _integer(generator, 6, 20)
+        objects, priors = integer(generator, 1, 5), integer(generator, 6, 20)
         table = torch.rand(objects, priors, generator=generator)
         if objects > 1 and number % 2:
             # Two objects want one prior: the first overlaps it more, the last comes later.
@@ -256,17 +250,17 @@ match_priors = Exercise(
 # ---------------------------------------------------------------------------- mine_negatives
 
 
-def _mine_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _mine_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([0.9, 0.1, 0.4, 0.2, 0.3]), torch.tensor([7, 0, 0, 0, 0]), 2
     yield torch.tensor([0.9, 0.1, 0.4]), torch.tensor([0, 0, 0]), 3
     yield torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9]), torch.tensor([1, 1, 1, 1, 0]), 3
     for number in range(20):
-        priors = _integer(generator, 8, 40)
+        priors = integer(generator, 8, 40)
         order = torch.randperm(priors, generator=generator)
         loss = (order + 1).float() / priors  # no ties
         share = (0.1, 0.2, 0.6)[number % 3]
         labels = (torch.rand(priors, generator=generator) < share).long() * 4
-        yield loss, labels, _integer(generator, 1, 3)
+        yield loss, labels, integer(generator, 1, 3)
 
 
 _MINE = """
@@ -364,16 +358,16 @@ mine_negatives = Exercise(
 # ---------------------------------------------------------------------------- loss_at_start
 
 
-def _start_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _start_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [1], 8732, 9
     yield [0], 100, 9
     yield [4], 5, 2
     yield [1, 3, 0], 1000, 21
     for _ in range(20):
-        priors = _integer(generator, 10, 60)
-        images = _integer(generator, 1, 4)
-        positives = [_integer(generator, 0, priors) for _ in range(images)]
-        yield positives, priors, _integer(generator, 2, 81)
+        priors = integer(generator, 10, 60)
+        images = integer(generator, 1, 4)
+        positives = [integer(generator, 0, priors) for _ in range(images)]
+        yield positives, priors, integer(generator, 2, 81)
 
 
 _START = """
@@ -460,13 +454,13 @@ loss_at_start = Exercise(
 # ---------------------------------------------------------------------------- normalise
 
 
-def _normalise_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _normalise_cases(generator: torch.Generator) -> Iterator[Case]:
     for how in ("batch", "image"):
         yield torch.tensor([10.0, 9.0]), torch.tensor([1, 9]), how
         yield torch.tensor([0.0, 0.0]), torch.tensor([0, 0]), how
         yield torch.tensor([4.0, 0.0]), torch.tensor([2, 0]), how
     for number in range(20):
-        images = _integer(generator, 2, 6)
+        images = integer(generator, 2, 6)
         positives = torch.randint(0, 5, (images,), generator=generator)
         sums = torch.rand(images, generator=generator) * 10 * (positives > 0)
         yield sums, positives, ("batch", "image")[number % 2]

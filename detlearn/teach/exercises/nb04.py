@@ -7,37 +7,31 @@ Keys: `output_side`, `flatten_head`, `l2_normalize`, `convolve_fc`, `receptive_f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = [
     "convolve_fc", "flatten_head", "l2_normalize", "moves", "output_side", "receptive_field",
 ]  # fmt: skip
 
 
-def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
-    """Random integers, both ends included."""
-    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
-
-
 # ---------------------------------------------------------------------------- output_side
 
 
-def _side_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _side_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 19, 3, 2, 1, 1  # 10, SSD300's first extra layer
     yield 3, 3, 1, 0, 1  # 1, its last
     yield 19, 3, 1, 6, 6  # 19, fc6
     yield 300, 7, 2, 3, 1  # 150, ResNet's first
     for _ in range(30):
         side, kernel, stride, padding, dilation = (
-            _integers(generator, 20, 80, 1)[0],
-            _integers(generator, 1, 4, 1)[0],
-            _integers(generator, 1, 3, 1)[0],
-            _integers(generator, 0, 3, 1)[0],
-            _integers(generator, 1, 3, 1)[0],
+            integer(generator, 20, 80),
+            integer(generator, 1, 4),
+            integer(generator, 1, 3),
+            integer(generator, 0, 3),
+            integer(generator, 1, 3),
         )
         yield side, kernel, stride, padding, dilation
 
@@ -114,10 +108,10 @@ output_side = Exercise(
 # ---------------------------------------------------------------------------- flatten_head
 
 
-def _flatten_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _flatten_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.arange(12.0).reshape(1, 6, 1, 2), 3
     for _ in range(6):
-        B, A, K, H, W = (_integers(generator, 2, 4, 1)[0] + i for i in range(5))
+        B, A, K, H, W = (integer(generator, 2, 4) + i for i in range(5))
         yield torch.randn(B, A * K, H, W, generator=generator), K
 
 
@@ -198,10 +192,10 @@ flatten_head = Exercise(
 # ---------------------------------------------------------------------------- l2_normalize
 
 
-def _norm_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _norm_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1), torch.tensor([20.0, 20.0])
     for _ in range(6):
-        B, C, H, W = (_integers(generator, 2, 3, 1)[0] + i for i in range(4))
+        B, C, H, W = (integer(generator, 2, 3) + i for i in range(4))
         maps = torch.randn(B, C, H, W, generator=generator) + 0.5
         yield maps, 5 + 20 * torch.rand(C, generator=generator)
 
@@ -282,12 +276,12 @@ l2_normalize = Exercise(
 # ---------------------------------------------------------------------------- convolve_fc
 
 
-def _fc_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _fc_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.arange(9.0).reshape(1, 9), 3, 1, 2
     yield torch.arange(2 * 2 * 25.0).reshape(2, 50), 5, 2, 2
     for _ in range(8):
-        channels, units = _integers(generator, 2, 4, 1)[0], _integers(generator, 2, 3, 1)[0]
-        side, keep_units = 7, _integers(generator, 2, 4, 1)[0]
+        channels, units = integer(generator, 2, 4), integer(generator, 2, 3)
+        side, keep_units = 7, integer(generator, 2, 4)
         weight = torch.randn(units * keep_units, channels * side * side, generator=generator)
         yield weight, side, keep_units, 3
 
@@ -383,18 +377,18 @@ convolve_fc = Exercise(
 # ---------------------------------------------------------------------------- receptive_field
 
 
-def _field_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _field_cases(generator: torch.Generator) -> Iterator[Case]:
     yield ([(3, 1, 1)],)  # 3
     yield ([(3, 1, 1), (3, 1, 1)],)  # 5
     yield ([(3, 1, 1), (2, 2, 1), (3, 1, 6)],)  # 3 + 1 + 12 * 2 = 28
     for _ in range(20):
         layers = [
             (
-                _integers(generator, 1, 4, 1)[0],
-                _integers(generator, 1, 3, 1)[0],
-                _integers(generator, 1, 4, 1)[0],
+                integer(generator, 1, 4),
+                integer(generator, 1, 3),
+                integer(generator, 1, 4),
             )
-            for _ in range(_integers(generator, 2, 6, 1)[0])
+            for _ in range(integer(generator, 2, 6))
         ]
         yield ([(3, 2, 1), *layers, (3, 2, 2)],)
 

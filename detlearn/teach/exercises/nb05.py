@@ -6,19 +6,13 @@ Keys: `rotate_boxes`, `place_on_canvas`, `rate_at`, `resume_at`, `kind_of`, `mov
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = ["kind_of", "moves", "place_on_canvas", "rate_at", "resume_at", "rotate_boxes"]
-
-
-def _integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A random integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 def _boxes(generator: torch.Generator, number: int, width: float, height: float) -> Tensor:
@@ -33,11 +27,11 @@ def _boxes(generator: torch.Generator, number: int, width: float, height: float)
 # ---------------------------------------------------------------------------- rotate_boxes
 
 
-def _rotate_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _rotate_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([[1.0, 1.0, 4.0, 2.0]]), 8, 4
     for _ in range(20):
-        width, height = _integer(generator, 20, 40), _integer(generator, 50, 90)
-        yield _boxes(generator, _integer(generator, 1, 5), width, height), width, height
+        width, height = integer(generator, 20, 40), integer(generator, 50, 90)
+        yield _boxes(generator, integer(generator, 1, 5), width, height), width, height
 
 
 _ROTATE = """
@@ -104,14 +98,14 @@ rotate_boxes = Exercise(
 # ---------------------------------------------------------------------------- place_on_canvas
 
 
-def _canvas_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _canvas_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (100, 50), (200, 200), (0, 0)
     yield torch.tensor([[0.0, 0.0, 0.5, 1.0]]), (100, 50), (200, 200), (40, 100)
     for _ in range(20):
-        size = (_integer(generator, 60, 100), _integer(generator, 20, 50))
-        canvas = (_integer(generator, 200, 250), _integer(generator, 130, 160))
-        place = (_integer(generator, 10, 90), _integer(generator, 1, 70))
-        yield _boxes(generator, _integer(generator, 1, 5), 1, 1), size, canvas, place
+        size = (integer(generator, 60, 100), integer(generator, 20, 50))
+        canvas = (integer(generator, 200, 250), integer(generator, 130, 160))
+        place = (integer(generator, 10, 90), integer(generator, 1, 70))
+        yield _boxes(generator, integer(generator, 1, 5), 1, 1), size, canvas, place
 
 
 _CANVAS = """
@@ -193,15 +187,15 @@ place_on_canvas = Exercise(
 # ---------------------------------------------------------------------------- rate_at
 
 
-def _rate_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _rate_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0, 1000, 0.01, 100
     yield 100, 1000, 0.01, 100
     yield 550, 1000, 0.01, 100
     yield 1000, 1000, 0.01, 100
     for _ in range(20):
-        warmup, highest = _integer(generator, 10, 200), _integer(generator, 1, 9) / 100
-        total = warmup + _integer(generator, 100, 2000)
-        yield _integer(generator, 0, total), total, highest, warmup
+        warmup, highest = integer(generator, 10, 200), integer(generator, 1, 9) / 100
+        total = warmup + integer(generator, 100, 2000)
+        yield integer(generator, 0, total), total, highest, warmup
 
 
 _RATE = """
@@ -279,15 +273,15 @@ rate_at = Exercise(
 # ---------------------------------------------------------------------------- resume_at
 
 
-def _resume_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _resume_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0, 96, 8
     yield 12, 96, 8
     yield 17, 96, 8
     yield 17, 100, 8
     yield 3, 5, 8
     for _ in range(20):
-        images, size = _integer(generator, 20, 200), _integer(generator, 2, 16)
-        yield _integer(generator, 0, 100), images, size
+        images, size = integer(generator, 20, 200), integer(generator, 2, 16)
+        yield integer(generator, 0, 100), images, size
 
 
 _RESUME = """
@@ -362,7 +356,7 @@ resume_at = Exercise(
 # ---------------------------------------------------------------------------- kind_of
 
 
-def _kind_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _kind_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [], [], []
     yield [0.8], [True], [False]
     yield [0.8], [True], [True]
@@ -373,7 +367,7 @@ def _kind_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield [0.8, 0.6], [False, True], [False, True]
     yield [0.9, 0.3], [False, True], [False, False]
     for _ in range(60):
-        number = _integer(generator, 1, 4)
+        number = integer(generator, 1, 4)
         ious = (torch.rand(number, generator=generator) * 20).round() / 20
         same = torch.rand(number, generator=generator) < 0.6
         taken = torch.rand(number, generator=generator) < 0.4

@@ -7,30 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = ["compose_steps", "filter_labels", "head_parameters", "upsample_map"]
-
-
-def _integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A random integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 # ---------------------------------------------------------------------------- compose_steps
 
 
-def _compose_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _compose_cases(generator: torch.Generator) -> Iterator[Case]:
     doubled = 5 * math.log(2)  # dw of a box that becomes twice as wide
     yield torch.tensor([[0.0, 0.0, doubled, 0.0]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
     yield torch.tensor([[3.75, 0.0, 0.0, 0.0]]), torch.tensor([[1.25, 0.0, 0.0, 0.0]])
     yield torch.tensor([[0.0, 0.0, 1.0, -1.0]]), torch.tensor([[2.0, 2.0, 0.5, 0.5]])
     for _ in range(10):
-        number = _integer(generator, 1, 6)
+        number = integer(generator, 1, 6)
         first, second = torch.randn(2, number, 4, generator=generator)
         yield first, second
 
@@ -113,13 +107,13 @@ compose_steps = Exercise(
 # ---------------------------------------------------------------------------- filter_labels
 
 
-def _filter_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _filter_cases(generator: torch.Generator) -> Iterator[Case]:
     gaps = torch.tensor([-2.0, 0.0, 4.5, 4.7, 9.0])
     logits = torch.stack([gaps, torch.zeros(5)], dim=-1)
     yield torch.tensor([3, 0, 1, 0, 2]), logits, 0.01
     yield torch.tensor([1, 0]), torch.zeros(2, 2), 0.5  # exactly the threshold
     for _ in range(8):
-        number = _integer(generator, 4, 20)
+        number = integer(generator, 4, 20)
         labels = torch.randint(0, 4, (number,), generator=generator)
         yield labels, 4 * torch.randn(number, 2, generator=generator), 0.01
 
@@ -194,14 +188,14 @@ filter_labels = Exercise(
 # ---------------------------------------------------------------------------- upsample_map
 
 
-def _upsample_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _upsample_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (
         torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]),
         torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]]),
     )
     for _ in range(6):
-        inputs, outputs = _integer(generator, 2, 3), _integer(generator, 4, 5)
-        H, W = _integer(generator, 2, 3), _integer(generator, 4, 5)
+        inputs, outputs = integer(generator, 2, 3), integer(generator, 4, 5)
+        H, W = integer(generator, 2, 3), integer(generator, 4, 5)
         yield (
             torch.randn(inputs, H, W, generator=generator),
             torch.randn(inputs, outputs, 2, 2, generator=generator),
@@ -288,15 +282,15 @@ upsample_map = Exercise(
 # ---------------------------------------------------------------------------- head_parameters
 
 
-def _head_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _head_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (1,), (1,), 2  # two 3 x 3 filters and 4 more, a bias each: 6 · 10
     yield (512, 512, 1024, 512), (3, 3, 3, 3), 2  # 414,792
     yield (256,) * 4, (3,) * 4, 21
     for _ in range(10):
-        levels = _integer(generator, 2, 4)
-        channels = tuple(_integer(generator, 3, 40) for _ in range(levels))
-        each = tuple(_integer(generator, 2, 6) for _ in range(levels))
-        yield channels, each, _integer(generator, 3, 30)
+        levels = integer(generator, 2, 4)
+        channels = tuple(integer(generator, 3, 40) for _ in range(levels))
+        each = tuple(integer(generator, 2, 6) for _ in range(levels))
+        yield channels, each, integer(generator, 3, 30)
 
 
 _HEADS = """

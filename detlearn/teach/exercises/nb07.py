@@ -6,24 +6,18 @@ Keys: `odm_learns`, `final_boxes`, `keep_best`, `tcb_macs`, `worth`, `moves`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer
 
 __all__ = ["final_boxes", "keep_best", "moves", "odm_learns", "tcb_macs", "worth"]
-
-
-def _integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A random integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 # ---------------------------------------------------------------------------- odm_learns
 
 
-def _learns_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _learns_cases(generator: torch.Generator) -> Iterator[Case]:
     # two objects, the second denied by the ARM: 0, and the three hardest that are not easy
     yield (
         torch.tensor([0.5, 9.0, 1.0, 2.0, 3.0, 8.0, 4.0]),
@@ -34,7 +28,7 @@ def _learns_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     # fewer negatives than three for each positive
     yield torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1, 1, 0]), torch.zeros(3).bool()
     for _ in range(10):
-        number = _integer(generator, 12, 30)
+        number = integer(generator, 12, 30)
         labels = torch.randint(-8, 4, (number,), generator=generator).clamp(min=0)
         easy = torch.rand(number, generator=generator) < 0.4
         yield torch.randperm(number, generator=generator) / 8 + 0.1, labels, easy
@@ -128,7 +122,7 @@ odm_learns = Exercise(
 # ---------------------------------------------------------------------------- final_boxes
 
 
-def _final_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _final_cases(generator: torch.Generator) -> Iterator[Case]:
     prior = torch.tensor([[0.4, 0.5, 0.4, 0.4]])  # 06's example, in fractions of 100 px
     yield (
         torch.tensor([[3.75, 0.0, 0.0, 0.0]]),
@@ -137,7 +131,7 @@ def _final_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     )
     yield torch.tensor([[0.0, 0.0, 5.0, 0.0]]), torch.tensor([[1.0, 1.0, 0.0, 0.0]]), prior
     for _ in range(10):
-        number = _integer(generator, 1, 6)
+        number = integer(generator, 1, 6)
         first, second = torch.randn(2, number, 4, generator=generator)
         yield first, second, 0.1 + 0.8 * torch.rand(number, 4, generator=generator)
 
@@ -227,13 +221,13 @@ final_boxes = Exercise(
 # ---------------------------------------------------------------------------- keep_best
 
 
-def _keep_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _keep_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([0.2, 0.9, 0.5, 0.7]), 2
     yield torch.tensor([0.3, 0.1]), 5  # more places than boxes
     for _ in range(8):
-        number = _integer(generator, 5, 12)
+        number = integer(generator, 5, 12)
         scores = torch.randperm(number, generator=generator) / number
-        yield scores, _integer(generator, 1, number - 2)
+        yield scores, integer(generator, 1, number - 2)
 
 
 keep_best = Exercise(
@@ -300,14 +294,14 @@ keep_best = Exercise(
 # ---------------------------------------------------------------------------- tcb_macs
 
 
-def _macs_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _macs_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 1, 1, 2, False  # 4 cells: 9 + 9 + 1 + 9 each
     yield 512, 256, 5, True
     yield 1024, 256, 10, False
     for _ in range(10):
         yield (
-            _integer(generator, 3, 40), _integer(generator, 3, 40), 2 * _integer(generator, 2, 9),
-            bool(_integer(generator, 0, 1)),
+            integer(generator, 3, 40), integer(generator, 3, 40), 2 * integer(generator, 2, 9),
+            bool(integer(generator, 0, 1)),
         )  # fmt: skip
 
 
@@ -398,13 +392,13 @@ tcb_macs = Exercise(
 # ---------------------------------------------------------------------------- worth
 
 
-def _worth_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _worth_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [0.62, 0.66, 0.64], [0.60, 0.62, 0.61]
     yield [0.60, 0.62], [0.64, 0.63]  # worse, and all agree
     yield [0.60, 0.70, 0.66], [0.62, 0.60, 0.60]  # one seed says otherwise
     yield [0.50, 0.70], [0.49, 0.69]  # pairs agree, whatever the spread
     for _ in range(8):
-        number = _integer(generator, 2, 5)
+        number = integer(generator, 2, 5)
         scores = 0.5 + 0.2 * torch.rand(2, number, generator=generator)
         yield scores[0].tolist(), scores[1].tolist()
 

@@ -6,24 +6,18 @@ Keys: `smallest_side`, `enlarge`, `gather`, `excite`, `tum_parameters`, `moves`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer, integers
 
 __all__ = ["enlarge", "excite", "gather", "moves", "smallest_side", "tum_parameters"]
-
-
-def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
-    """Random integers, both ends included."""
-    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
 
 
 # --------------------------------------------------------------------------- smallest_side
 
 
-def _scale_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _scale_cases(generator: torch.Generator) -> Iterator[Case]:
     for num_scales in (3, 4, 6, 5, 7, 8):
         yield (num_scales,)
 
@@ -88,13 +82,13 @@ smallest_side = Exercise(
 # --------------------------------------------------------------------------- enlarge
 
 
-def _enlarge_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _enlarge_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([7.0, 8.0, 9.0]).reshape(1, 1, 1, 3), 1, 5
     yield torch.tensor([5.0]).reshape(1, 1, 1, 1), 2, 2
     yield torch.rand(1, 2, 3, 5, generator=generator), 5, 10
     for _ in range(6):
-        B, C, H, W = (_integers(generator, 2, 4, 1)[0] + i for i in range(4))
-        taller, wider = _integers(generator, 1, 6, 2)
+        B, C, H, W = (integer(generator, 2, 4) + i for i in range(4))
+        taller, wider = integers(generator, 1, 6, 2)
         yield torch.rand(B, C, H, W, generator=generator), H + taller, W + wider + 1
 
 
@@ -182,10 +176,10 @@ enlarge = Exercise(
 # --------------------------------------------------------------------------- gather
 
 
-def _gather_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _gather_cases(generator: torch.Generator) -> Iterator[Case]:
     yield ([[torch.full((1, 1, 1, 1), 10.0 * level + s) for s in (0, 1)] for level in (0, 1, 2)],)
     for _ in range(4):
-        num_levels, num_scales, B, C = _integers(generator, 2, 3, 4)
+        num_levels, num_scales, B, C = integers(generator, 2, 3, 4)
         yield (
             [
                 [
@@ -259,14 +253,14 @@ gather = Exercise(
 # --------------------------------------------------------------------------- excite
 
 
-def _excite_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _excite_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (
         torch.tensor([[[1.0, 3.0], [5.0, 7.0]], [[0.0, 0.0], [2.0, 2.0]]])[None],
         torch.tensor([[1.0, -1.0]]),
         torch.tensor([[1.0], [-1.0]]),
     )
     for _ in range(6):
-        B, M, C, H = (_integers(generator, 2, 3, 1)[0] + i for i in range(4))
+        B, M, C, H = (integer(generator, 2, 3) + i for i in range(4))
         maps = 2 * torch.rand(B, C, H, H + 1, generator=generator)
         yield (
             maps,
@@ -357,14 +351,14 @@ excite = Exercise(
 # --------------------------------------------------------------------------- tum_parameters
 
 
-def _tum_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _tum_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 128, 256, 6
     yield 384, 256, 6
     for _ in range(8):
         in_channels, planes, num_scales = (
-            _integers(generator, 5, 40, 1)[0],
-            _integers(generator, 41, 60, 1)[0],
-            _integers(generator, 3, 8, 1)[0],
+            integer(generator, 5, 40),
+            integer(generator, 41, 60),
+            integer(generator, 3, 8),
         )
         yield in_channels, planes, num_scales
 

@@ -6,30 +6,24 @@ Keys: `fuse`, `head_parameters`, `warm_up`, `decay`, `silence`, `moves`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer, integers
 
 __all__ = ["decay", "fuse", "head_parameters", "moves", "silence", "warm_up"]
-
-
-def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
-    """Random integers, both ends included."""
-    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
 
 
 # --------------------------------------------------------------------------- fuse
 
 
-def _fuse_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _fuse_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (
         torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None],
         torch.full((1, 1, 1, 1), 9.0),
     )
     for side in (4, 5, 7):
-        B, C, D = _integers(generator, 2, 4, 3)
+        B, C, D = integers(generator, 2, 4, 3)
         half = (side + 1) // 2
         yield (
             torch.rand(B, C, side, side + 1, generator=generator),
@@ -119,11 +113,11 @@ fuse = Exercise(
 # --------------------------------------------------------------------------- head_parameters
 
 
-def _head_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _head_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 2048, 6, 6, 81
     for _ in range(8):
-        channels = _integers(generator, 8, 40, 1)[0]
-        scales, priors, classes = _integers(generator, 2, 7, 3)
+        channels = integer(generator, 8, 40)
+        scales, priors, classes = integers(generator, 2, 7, 3)
         yield channels, scales, priors, classes + 2
 
 
@@ -199,14 +193,14 @@ head_parameters = Exercise(
 # --------------------------------------------------------------------------- warm_up
 
 
-def _rate_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _rate_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0, 100
     yield 250, 100
     yield 1250, 500
     yield 5000, 1000
     for _ in range(6):
-        per_epoch = _integers(generator, 20, 900, 1)[0]
-        yield _integers(generator, 1, 7 * per_epoch, 1)[0], per_epoch
+        per_epoch = integer(generator, 20, 900)
+        yield integer(generator, 1, 7 * per_epoch), per_epoch
 
 
 _RATE = """
@@ -283,7 +277,7 @@ warm_up = Exercise(
 # --------------------------------------------------------------------------- decay
 
 
-def _decay_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _decay_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0.8, 0.4, 0.3
     yield 0.8, 0.4, 0.45
     yield 0.9, 0.45, 0.45
@@ -354,15 +348,15 @@ decay = Exercise(
 # --------------------------------------------------------------------------- silence
 
 
-def _silence_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _silence_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [torch.ones(1, 4, 2, 2), torch.ones(1, 4, 1, 1)], 1, 2
     for _ in range(5):
-        B, planes, levels, scales = _integers(generator, 2, 4, 4)
+        B, planes, levels, scales = integers(generator, 2, 4, 4)
         pyramid = [
             0.1 + torch.rand(B, levels * planes, 6 - s, 6 - s, generator=generator)
             for s in range(scales)
         ]
-        yield pyramid, _integers(generator, 1, levels - 1, 1)[0], planes
+        yield pyramid, integer(generator, 1, levels - 1), planes
 
 
 _SILENCE = """

@@ -6,22 +6,16 @@ Keys: `path_channels`, `fuse_parameters`, `exchange_two`, `units_left`, `missing
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer, integer, integers
 
 __all__ = [
     "exchange_two", "fuse_parameters", "missing_pixels", "moves", "path_channels", "units_left",
 ]  # fmt: skip
 
 W32 = (32, 64, 128, 256)
-
-
-def _integers(generator: torch.Generator, low: int, high: int, number: int) -> tuple[int, ...]:
-    """Random integers, both ends included."""
-    return tuple(torch.randint(low, high + 1, (number,), generator=generator).tolist())
 
 
 def _cells(generator: torch.Generator) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -31,7 +25,7 @@ def _cells(generator: torch.Generator) -> Iterator[tuple[int, int, tuple[int, ..
         yield receiver, giver, W32
     for receiver in range(4):
         for giver in range(4):
-            yield receiver, giver, _integers(generator, 3, 90, 4)
+            yield receiver, giver, integers(generator, 3, 90, 4)
 
 
 # --------------------------------------------------------------------------- path_channels
@@ -227,12 +221,12 @@ fuse_parameters = Exercise(
 # --------------------------------------------------------------------------- exchange_two
 
 
-def _pair_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _pair_cases(generator: torch.Generator) -> Iterator[Case]:
     fine = torch.tensor([[1.0, 0, 0, 3], [0, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
     coarse = torch.tensor([[1.0, 0], [2, 1]])
     yield fine[None, None], coarse[None, None], -torch.ones(1, 1), torch.ones(1, 1, 3, 3)
     for _ in range(5):
-        B, C0, C1, half = _integers(generator, 2, 4, 4)
+        B, C0, C1, half = integers(generator, 2, 4, 4)
         yield (
             torch.rand(B, C0, 2 * half, 2 * half + 2, generator=generator),
             torch.rand(B, C1, half, half + 1, generator=generator),
@@ -342,7 +336,7 @@ exchange_two = Exercise(
 # --------------------------------------------------------------------------- units_left
 
 
-def _unit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _unit_cases(generator: torch.Generator) -> Iterator[Case]:
     switches = [
         (within, across, final)
         for within in (True, False)
@@ -353,7 +347,7 @@ def _unit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for chosen in switches:
         yield ((1, 4, 3), *chosen)
     for chosen in switches:
-        yield (_integers(generator, 1, 6, 4), *chosen)
+        yield (integers(generator, 1, 6, 4), *chosen)
 
 
 _UNITS = """
@@ -437,8 +431,8 @@ def _size_cases(generator: torch.Generator) -> Iterator[tuple[int, int, int]]:
     yield 1, 33, 4
     yield 250, 190, 2
     for _ in range(12):
-        height, width = _integers(generator, 1, 600, 2)
-        yield height, width, _integers(generator, 1, 5, 1)[0]
+        height, width = integers(generator, 1, 600, 2)
+        yield height, width, integer(generator, 1, 5)
 
 
 _MISSING = """

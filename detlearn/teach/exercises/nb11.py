@@ -6,11 +6,10 @@ Keys: `window`, `masked_loss`, `parabola_top`, `turn_back`, `oks_one`, `moves`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from .framework import Exercise, WrongAnswer
+from .framework import Case, Exercise, WrongAnswer
 
 __all__ = ["masked_loss", "moves", "oks_one", "parabola_top", "turn_back", "window"]
 
@@ -18,7 +17,7 @@ __all__ = ["masked_loss", "moves", "oks_one", "parabola_top", "turn_back", "wind
 # --------------------------------------------------------------------------- window
 
 
-def _boxes(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _boxes(generator: torch.Generator) -> Iterator[Case]:
     yield (10.0, 20.0, 60.0, 140.0), (256, 192)
     yield (0.0, 0.0, 120.0, 30.0), (256, 192)
     for _ in range(12):
@@ -109,7 +108,7 @@ window = Exercise(
 # --------------------------------------------------------------------------- masked_loss
 
 
-def _loss_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _loss_cases(generator: torch.Generator) -> Iterator[Case]:
     target = torch.tensor([[[[1.0, 0.0]], [[1.0, 1.0]]]])
     yield torch.zeros(1, 2, 1, 2), target, torch.tensor([[1.0, 0.0]])
     yield torch.zeros(1, 2, 1, 2), target, torch.tensor([[1.5, 0.5]])
@@ -287,7 +286,7 @@ parabola_top = Exercise(
 # --------------------------------------------------------------------------- turn_back
 
 
-def _flip_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _flip_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.arange(6.0).reshape(2, 1, 3), (1, 0)
     yield torch.arange(12.0).reshape(3, 2, 2), (0, 2, 1)
     for _ in range(6):
@@ -368,7 +367,7 @@ turn_back = Exercise(
 # --------------------------------------------------------------------------- oks_one
 
 
-def _oks_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _oks_cases(generator: torch.Generator) -> Iterator[Case]:
     yield (
         torch.tensor([[0.0, 0.0], [10.0, 10.0]]), torch.tensor([[0.0, 0.0], [10.0, 0.0]]),
         2500.0, torch.tensor([2.0, 2.0]), torch.tensor([0.1, 0.1]),

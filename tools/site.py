@@ -1,6 +1,6 @@
 """The course as a web site: `make site`, or
 
-    python -m tools.make_site [--out build/site]
+    python -m tools.site [--out build/site]
 
 Lays out a source folder (site/, the built notebooks, a page of reference for each room, what the
 pages need of slides/vendor) and lets Sphinx make pages of it. Nothing is executed: what a page
@@ -22,14 +22,24 @@ from pathlib import Path
 from typing import Any
 
 from detlearn._version import __version__
-from tools.course.clone import REF, ROOT, colab_link, repository_url
-from tools.make_slides import figure_alt, fonts, notebooks, slide_type, tags
-from tools.readme import chapters
+from tools.course.clone import (
+    REF,
+    ROOT,
+    built_notebooks,
+    chapters,
+    colab_link,
+    repository_url,
+    tags_of,
+)
+from tools.slides.blocks import figure_alt
+from tools.slides.cells import slide_type
+from tools.slides.page import fonts
 from tools.vendor import file_of
 
 OUT = ROOT / "build" / "site"
 SOURCE = ROOT / "build" / "site-source"
 ROOMS = {
+    "files": "Atomic writing and checksums.",
     "boxes": "Formats, IoU, priors, coding, matching, suppression.",
     "losses": "The MultiBox loss and hard negatives.",
     "metrics": "Average precision by hand; VOC and COCO scores.",
@@ -56,8 +66,8 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
     """
     cells = [cell for cell in notebook.cells if slide_type(cell) != "notes"]
     for cell in cells:
-        if "setup" in tags(cell):
-            cell.metadata["tags"] = [*tags(cell), "hide-cell"]
+        if "setup" in tags_of(cell):
+            cell.metadata["tags"] = [*tags_of(cell), "hide-cell"]
             cell.metadata["mystnb"] = {"code_prompt_show": "Set-up for Colab and Kaggle"}
         for output in cell.get("outputs", []):
             shown = output.get("data", {})
@@ -199,7 +209,7 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
     import nbformat
 
     held = [path.name for path in decks]
-    paths = notebooks()
+    paths = built_notebooks()
     wanted: dict[str, bytes] = {}
     for path in sorted((ROOT / "site").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
