@@ -46,6 +46,7 @@ ROOMS = {
     "models": "Backbones, necks, heads and whole detectors.",
     "data": "Shapes, COCO and VOC folders, photographs, augmentation.",
     "training": "The loop, checkpoints, evaluation, the command line.",
+    "report": "One page on a run: curves, mistakes, pictures.",
     "show": "Figures and explorers.",
     "teach": "Proofs and exercises.",
 }
