@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.course.clone import ROOT
 
 
 def missing(lines: list[str]) -> list[str]:

@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.course.clone import ROOT
+
 TABLE = ROOT / "tests" / "mutants.toml"
 NEEDED = ("detlearn", "tests", "tools", "data", "notebooks", "docs", "benchmarks")
 # Notebooks are lax: a proof must notice, not the comparison with what was saved.

@@ -18,7 +18,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.course.clone import ROOT
+
 VENDOR = ROOT / "slides" / "vendor"
 REGISTRY = "https://registry.npmjs.org"
 
