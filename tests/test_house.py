@@ -46,12 +46,9 @@ LONG_FILES = {
     "detlearn/teach/exercises/nb10.py": EXERCISES,
     "detlearn/teach/exercises/nb11.py": EXERCISES,
     "detlearn/training/loop.py": TO_SPLIT,
-    "tools/make_slides.py": TO_SPLIT,
 }
 LONG_FUNCTIONS = {"detlearn/training/loop.py:train": TO_SPLIT}
 BORROWED = {
-    "detlearn/boxes/matching.py:_check_corners": TO_SPLIT,
-    "detlearn/boxes/nms.py:_check_corners": TO_SPLIT,
     "detlearn/show/explorers/model/attention.py:_check_model": TO_SPLIT,
     "detlearn/show/explorers/model/attention.py:_evaluating": TO_SPLIT,
     "notebooks/src/07_refinedet.py:_float32": TO_SPLIT,

@@ -24,7 +24,16 @@ from pathlib import Path
 from tools.course.clone import ROOT
 
 TABLE = ROOT / "tests" / "mutants.toml"
-NEEDED = ("detlearn", "tests", "tools", "data", "notebooks", "docs", "benchmarks")
+NEEDED = (
+    "detlearn",
+    "tests",
+    "tools",
+    "data",
+    "notebooks",
+    "docs",
+    "benchmarks",
+    "experiments",
+)
 # Notebooks are lax: a proof must notice, not the comparison with what was saved.
 PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--nbval-lax")
 

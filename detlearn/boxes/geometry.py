@@ -15,6 +15,7 @@ __all__ = [
     "box_area",
     "box_iou",
     "check_boxes",
+    "check_corners",
     "clip_boxes",
     "cxcywh_to_xyxy",
     "resize_boxes",
@@ -133,8 +134,8 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> box_iou(a, b)  # 2 of 6 squares are common; nothing is
     tensor([[0.3333, 0.0000]])
     """
-    _check_corners(boxes1, "boxes1")
-    _check_corners(boxes2, "boxes2")
+    check_corners(boxes1, "boxes1")
+    check_corners(boxes2, "boxes2")
     left, top, right, bottom = boxes1[:, None].unbind(-1)
     other_left, other_top, other_right, other_bottom = boxes2[None].unbind(-1)
     width = torch.minimum(right, other_right) - torch.maximum(left, other_left)  # (N, M)
@@ -251,7 +252,18 @@ def _check_four(boxes: Tensor) -> None:
         raise ValueError(f"boxes: expected shape (..., 4), got {tuple(boxes.shape)}")
 
 
-def _check_corners(boxes: Tensor, name: str) -> None:
+def check_corners(boxes: Tensor, name: str) -> None:
+    """Refuse what is no list of boxes by its shape or dtype; the numbers are not looked at.
+
+    Args:
+        boxes: what should be ``(N, 4)``, float32 or float64.
+        name: what the message calls it.
+
+    Raises:
+        ValueError: with the shape or the dtype that came.
+
+    >>> check_corners(torch.zeros(0, 4), "boxes")
+    """
     if boxes.ndim != 2 or boxes.shape[-1] != 4:
         raise ValueError(f"{name}: expected shape (N, 4), got {tuple(boxes.shape)}")
     if boxes.dtype not in (torch.float32, torch.float64):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .coding import encode
-from .geometry import _check_corners, box_iou, cxcywh_to_xyxy
+from .geometry import box_iou, check_corners, cxcywh_to_xyxy
 
 __all__ = ["Match", "Targets", "coverage", "make_targets", "match"]
 
@@ -137,8 +137,8 @@ def make_targets(
 
 
 def _check_match(boxes: Tensor, priors: Tensor, threshold: float) -> None:
-    _check_corners(boxes, "boxes")
-    _check_corners(priors, "priors")
+    check_corners(boxes, "boxes")
+    check_corners(priors, "priors")
     if len(priors) == 0:
         raise ValueError("priors: expected at least one, got none")
     if not 0 <= threshold <= 1:

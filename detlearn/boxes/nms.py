@@ -13,7 +13,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from .geometry import _check_corners, box_area, box_iou
+from .geometry import box_area, box_iou, check_corners
 
 __all__ = ["nms", "select_detections", "soft_nms", "weighted_nms"]
 
@@ -256,7 +256,7 @@ def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
             "expected boxes (N, 4) and scores (N,), "
             f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
         )
-    _check_corners(boxes, "boxes")
+    check_corners(boxes, "boxes")
     if not scores.is_floating_point():
         raise ValueError(f"scores: expected a floating dtype, got {scores.dtype}")
     if not 0 <= iou_threshold <= 1:
