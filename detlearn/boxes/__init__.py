@@ -4,7 +4,14 @@ The vocabulary of the whole course: ``boxes`` are xyxy, ``priors`` are ``(P, 4)`
 fractions of the image, ``deltas`` are what the network says, label 0 is the background.
 """
 
-from .coding import MAX_LOG_SCALE, decode, decode_linear, encode, encode_linear
+from .coding import (
+    MAX_LOG_SCALE,
+    decode,
+    decode_linear,
+    encode,
+    encode_linear,
+    linear_from_log,
+)
 from .geometry import (
     box_area,
     box_iou,
@@ -17,7 +24,14 @@ from .geometry import (
     xyxy_to_xywh,
 )
 from .matching import Match, Targets, coverage, make_targets, match
-from .nms import nms, select_detections, soft_nms, weighted_nms
+from .nms import (
+    all_finite,
+    nms,
+    select_detections,
+    select_weighted,
+    soft_nms,
+    weighted_nms,
+)
 from .priors import (
     M2DET320_PRIORS,
     M2DET512_PRIORS,
@@ -59,6 +73,7 @@ __all__ = [
     "PriorConfig",
     "PriorIndex",
     "Targets",
+    "all_finite",
     "box_area",
     "box_iou",
     "check_boxes",
@@ -69,12 +84,14 @@ __all__ = [
     "decode_linear",
     "encode",
     "encode_linear",
+    "linear_from_log",
     "make_priors",
     "make_targets",
     "match",
     "nms",
     "resize_boxes",
     "select_detections",
+    "select_weighted",
     "soft_nms",
     "ssd_sizes",
     "weighted_nms",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .geometry import xyxy_to_cxcywh
 
-__all__ = ["MAX_LOG_SCALE", "decode", "decode_linear", "encode", "encode_linear"]
+__all__ = ["MAX_LOG_SCALE", "decode", "decode_linear", "encode", "encode_linear", "linear_from_log"]
 
 MAX_LOG_SCALE = math.log(1000 / 16)
 """No prior grows by more than a factor 62.5: an untrained network must not produce inf."""
@@ -115,8 +115,8 @@ def encode_linear(
     """
     _check_rows(boxes, priors, "boxes")
     g = xyxy_to_cxcywh(boxes)
-    center = (g[..., :2] - priors[..., :2]) / priors[..., 2:] / scales[0]
-    size = g[..., 2:] / priors[..., 2:] / scales[1]
+    center = (g[..., :2] - priors[..., :2]) / (priors[..., 2:] * scales[0])
+    size = g[..., 2:] / (priors[..., 2:] * scales[1])
     return torch.cat([center, size], dim=-1)
 
 
@@ -143,9 +143,27 @@ def decode_linear(
     tensor([[0.5000, 0.5000, 0.6250, 0.7500]])
     """
     _check_rows(deltas, priors, "deltas")
-    center = priors[..., :2] + deltas[..., :2] * scales[0] * priors[..., 2:]
+    center = priors[..., :2] + priors[..., 2:] * deltas[..., :2] * scales[0]
     size = priors[..., 2:] * (deltas[..., 2:] * scales[1]).clamp(min=0)
     return torch.cat([center - size / 2, center + size / 2], dim=-1)
+
+
+def linear_from_log(deltas: Tensor, scales: tuple[float, float] = (0.1, 0.2)) -> Tensor:
+    """What `encode` made, as `encode_linear` would have made it.
+
+    Args:
+        deltas: ``(..., 4)`` with log sizes.
+        scales: as given to `encode`, and as `decode_linear` will be given.
+
+    Returns:
+        ``(..., 4)`` with plain size ratios.
+
+    **Invariant:** ``linear_from_log(encode(b, p, s), s) == encode_linear(b, p, s)``.
+
+    >>> linear_from_log(torch.tensor([1.0, 2.0, 0.0, 0.0]), scales=(0.1, 0.2))
+    tensor([1., 2., 5., 5.])
+    """
+    return torch.cat([deltas[..., :2], (deltas[..., 2:] * scales[1]).exp() / scales[1]], dim=-1)
 
 
 def _check_rows(rows: Tensor, priors: Tensor, name: str) -> None:

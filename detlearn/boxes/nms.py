@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .geometry import box_area, box_iou, check_corners
 
-__all__ = ["nms", "select_detections", "soft_nms", "weighted_nms"]
+__all__ = ["all_finite", "nms", "select_detections", "select_weighted", "soft_nms", "weighted_nms"]
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -139,7 +139,7 @@ def weighted_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> tuple[T
     _check_pairs(boxes, scores, iou_threshold)
     if (scores <= 0).any():
         raise ValueError(f"scores: expected numbers above 0, got {float(scores.min())}")
-    order = scores.argsort(descending=True, stable=True)
+    order = scores.sort(descending=True, stable=True).indices
     keep, weights = [], []
     while len(order) > 0:
         best = order[0]
@@ -222,17 +222,72 @@ def _rank_in_class(labels: Tensor, num_objects: int) -> Tensor:
     return seen.gather(1, labels[:, None])[:, 0]  # (N)
 
 
-def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
-    """NMS that never lets two classes meet: each class is moved to a place of its own.
+def select_weighted(
+    boxes: Tensor,
+    scores: Tensor,
+    keypoints: Tensor | None = None,
+    *,
+    score_threshold: float,
+    iou_threshold: float,
+    max_candidates: int | None = None,
+    max_detections: int = 200,
+) -> dict[str, Tensor]:
+    """As `select_detections`, with `weighted_nms`: boxes and key points are means of clusters.
 
-    In float64 the shift costs no digit of the boxes; torchvision's ``batched_nms`` shifts in
-    float32 or loops over the classes, depending on their number.
+    Args:
+        boxes: ``(P, 4)`` xyxy, one for each prior.
+        scores: ``(P, K)`` after softmax; column 0, the background, is passed over.
+        keypoints: ``(P, J, 2)`` that belong to the boxes; None for none.
+        score_threshold: a candidate's score is greater than this.
+        iou_threshold: see `weighted_nms`.
+        max_candidates: best candidates of each class that enter NMS; None for all.
+        max_detections: length of the answer at most.
+
+    Returns:
+        As `select_detections`, and ``keypoints (D, J, 2)`` if they were given.  The score is that
+        of a cluster's best box, and so is the prior.
+
+    Raises:
+        ValueError: as `select_detections`.
+
+    >>> boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.0]])
+    >>> scores = torch.tensor([[0.4, 0.6], [0.8, 0.2]])
+    >>> select_weighted(boxes, scores, score_threshold=0.1, iou_threshold=0.5)["boxes"]
+    tensor([[0.0000, 0.0000, 4.0000, 3.7500]])
     """
-    if len(boxes) == 0:
-        return labels
-    wide = boxes.double()
-    shift = labels * (wide.max() - wide.min() + 1)
-    return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
+    _check_candidates(boxes, scores, score_threshold, iou_threshold)
+    parts: list[tuple[Tensor, ...]] = []
+    for label in range(1, scores.shape[1]):
+        own = scores[:, label]
+        candidates = (own > score_threshold).nonzero()[:, 0]
+        best = own[candidates].argsort(descending=True, stable=True)[:max_candidates]
+        candidates = candidates[best]
+        keep, weights = weighted_nms(boxes[candidates], own[candidates], iou_threshold)
+        prior = candidates[keep]
+        parts.append((
+            weights @ boxes[candidates], own[prior], torch.full_like(prior, label), prior,
+            *([] if keypoints is None else
+              [torch.einsum("dn,njc->djc", weights, keypoints[candidates])]),
+        ))  # fmt: skip
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    order = columns[1].argsort(descending=True, stable=True)[:max_detections]
+    names = ("boxes", "scores", "labels", "priors", "keypoints")
+    return {name: column[order] for name, column in zip(names, columns, strict=False)}
+
+
+def all_finite(numbers: Tensor) -> bool:
+    """Whether no number is NaN or infinite, looked at in one pass.
+
+    A sum of finite numbers is finite unless it overflows; only then, or if it is not finite, is
+    each number looked at.
+
+    Args:
+        numbers: any shape, floating point.
+
+    >>> all_finite(torch.tensor([1.0, float("inf")])), all_finite(torch.full((2,), 3e38))
+    (False, True)
+    """
+    return bool(numbers.sum().isfinite()) or bool(numbers.isfinite().all())
 
 
 def _check_candidates(
@@ -246,8 +301,22 @@ def _check_candidates(
     for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
-    if boxes.isnan().any() or scores.isnan().any():
+    finite = all_finite(boxes) and all_finite(scores)
+    if not finite and (boxes.isnan().any() or scores.isnan().any()):
         raise ValueError("boxes, scores: expected numbers, got NaN")
+
+
+def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
+    """NMS that never lets two classes meet: each class is moved to a place of its own.
+
+    In float64 the shift costs no digit of the boxes; torchvision's ``batched_nms`` shifts in
+    float32 or loops over the classes, depending on their number.
+    """
+    if len(boxes) == 0:
+        return labels
+    wide = boxes.double()
+    shift = labels * (wide.max() - wide.min() + 1)
+    return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
 
 
 def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:

@@ -2,10 +2,9 @@
 
 Built from `torchvision.transforms.v2`, which moves boxes along with their image as long as they
 are `tv_tensors`.  Only the last step, resizing, is the model's own (`detlearn.models.inputs`): a
-network must learn from the pictures that it will be shown, so ``size`` and ``antialias`` are its
-config's ``image_size`` and ``antialias``.
-
-Everything random draws from torch's global generator; the training loop seeds it for every image.
+network must learn from the pictures that it will be shown, so ``size``, ``antialias`` and
+``letterbox`` are its config's.  Everything random draws from torch's global generator; the
+training loop seeds it for every image.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
 
-from ..boxes import resize_boxes
-from ..models.inputs import resize
+from ..models.inputs import fit, place
 from .targets import Target
 
 __all__ = ["EvalTransform", "ShapesTransform", "TrainTransform", "eval_transform",
@@ -36,6 +34,7 @@ class EvalTransform:
     Args:
         size: side S of the result, px.
         antialias: average when shrinking, as `detlearn.models.DetectorConfig` says.
+        letterbox: keep the proportions, with black beside the picture, likewise.
 
     >>> from detlearn.data import make_target
     >>> image = tv_tensors.Image(torch.zeros(3, 50, 100, dtype=torch.uint8))
@@ -45,14 +44,14 @@ class EvalTransform:
     ((3, 200, 200), [[20.0, 40.0, 40.0, 80.0]])
     """
 
-    def __init__(self, size: int, antialias: bool = True) -> None:
+    def __init__(self, size: int, antialias: bool = True, letterbox: bool = False) -> None:
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"size: expected a positive integer, got {size!r}")
-        self.size, self.antialias = size, antialias
+        self.size, self.antialias, self.letterbox = size, antialias, letterbox
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         target = _without_keypoints(_with_canvas(image, target))
-        return _resize(image, target, self.size, self.antialias)
+        return _resize(image, target, self.size, self.antialias, self.letterbox)
 
 
 class TrainTransform:
@@ -72,6 +71,7 @@ class TrainTransform:
         fill: colour of the canvas.
         min_size: boxes with a shorter side than this, px of the result, are dropped.
         antialias: average when shrinking; see `EvalTransform`.
+        letterbox: keep the proportions; see `EvalTransform`.
 
     Images without objects are legal; they are distorted, mirrored and resized.  Boxes around
     whole crowds (COCO's ``iscrowd``) and difficult ones (VOC's) leave first: they are no single
@@ -92,12 +92,14 @@ class TrainTransform:
         fill: tuple[int, int, int] = MEAN_COLOUR,
         min_size: float = 1.0,
         antialias: bool = True,
+        letterbox: bool = False,
     ) -> None:
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"size: expected a positive integer, got {size!r}")
         if not zoom_out >= 1:
             raise ValueError(f"zoom_out: expected a factor of at least 1, got {zoom_out}")
-        self.size, self.min_size, self.antialias = size, min_size, antialias
+        self.size, self.min_size = size, min_size
+        self.antialias, self.letterbox = antialias, letterbox
         steps: list[Any] = [v2.RandomPhotometricDistort()] if photometric else []
         if zoom_out > 1:
             steps.append(v2.RandomZoomOut(fill=list(fill), side_range=(1.0, zoom_out)))
@@ -112,7 +114,7 @@ class TrainTransform:
         if self.crop is not None and len(target["boxes"]):
             image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
         image, target = _apply(self.mirror, image, target)
-        image, target = _resize(image, target, self.size, self.antialias)
+        image, target = _resize(image, target, self.size, self.antialias, self.letterbox)
         return _sanitize(image, target, self.min_size)
 
 
@@ -125,6 +127,7 @@ class ShapesTransform:
         zoom: how often a window is looked at instead of the whole scene.
         min_size: boxes with a shorter side than this, px of the result, are dropped.
         antialias: average when shrinking; see `EvalTransform`.
+        letterbox: keep the proportions; see `EvalTransform`.
     """
 
     def __init__(
@@ -134,11 +137,12 @@ class ShapesTransform:
         zoom: float = 0.3,
         min_size: float = 3.0,
         antialias: bool = True,
+        letterbox: bool = False,
     ) -> None:
         if not 0 < closest <= 1:
             raise ValueError(f"closest: expected a fraction above 0, at most 1, got {closest}")
         self.size, self.closest, self.zoom, self.min_size = size, closest, zoom, min_size
-        self.antialias = antialias
+        self.antialias, self.letterbox = antialias, letterbox
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         target = _without_keypoints(_with_canvas(image, target))
@@ -155,7 +159,9 @@ class ShapesTransform:
             target, boxes = _keep(target, inside), boxes[inside]
             boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))
             image, boxes = TF.crop(image, top, left, h, w), TF.crop(boxes, top, left, h, w)
-        image, target = _resize(image, target | {"boxes": boxes}, self.size, self.antialias)
+        image, target = _resize(
+            image, target | {"boxes": boxes}, self.size, self.antialias, self.letterbox
+        )
         return _sanitize(image, target, self.min_size)
 
 
@@ -184,12 +190,16 @@ def _without_keypoints(target: Target) -> Target:
     return {key: value for key, value in target.items() if key != "keypoints"}
 
 
-def _resize(image: Tensor, target: Target, size: int, antialias: bool) -> tuple[Tensor, Target]:
+def _resize(
+    image: Tensor, target: Target, size: int, antialias: bool, letterbox: bool
+) -> tuple[Tensor, Target]:
     """The image as the network will see it, (3, S, S), and its boxes."""
-    old, new = (image.shape[-2], image.shape[-1]), (size, size)
-    pixels = resize(image.as_subclass(Tensor)[None], new, antialias)[0]  # (3, S, S)
-    corners = resize_boxes(target["boxes"].as_subclass(Tensor), old, new)  # (G, 4)
-    boxes = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=new)
+    old = (image.shape[-2], image.shape[-1])
+    black = torch.zeros(3, 1, 1, dtype=image.dtype)
+    pixels = fit(image.as_subclass(Tensor)[None], size, antialias, letterbox, black)[0]  # (3, S, S)
+    plain = target["boxes"].as_subclass(Tensor)
+    corners = place(old, size, letterbox).to_input(plain, old)  # (G, 4)
+    boxes = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=(size, size))
     if isinstance(image, tv_tensors.TVTensor):
         pixels = tv_tensors.wrap(pixels, like=image)
     return pixels, target | {"boxes": boxes}
@@ -234,13 +244,13 @@ def _keep(target: Target, mask: Tensor) -> Target:
     return target | {key: target[key][mask] for key in PER_BOX if key in target}
 
 
-def eval_transform(size: int, antialias: bool = True) -> EvalTransform:
+def eval_transform(size: int, antialias: bool = True, letterbox: bool = False) -> EvalTransform:
     """Resize image and boxes to the network's input; see `EvalTransform`.
 
     >>> eval_transform(300).size
     300
     """
-    return EvalTransform(size, antialias)
+    return EvalTransform(size, antialias, letterbox)
 
 
 def train_transform(size: int, **settings: Any) -> TrainTransform:

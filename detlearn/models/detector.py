@@ -14,13 +14,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..boxes import (
     PriorConfig,
+    all_finite,
     clip_boxes,
     decode,
+    decode_linear,
     make_priors,
     select_detections,
+    select_weighted,
 )
 from .checks import (
     check_flag,
@@ -30,7 +34,7 @@ from .checks import (
     check_number,
     check_numbers,
 )
-from .inputs import check_targets, normalize, resize
+from .inputs import check_targets, fit, normalize, place
 from .layers import Predictions
 from .modes import evaluating
 
@@ -51,12 +55,18 @@ class DetectorConfig:
         priors: the layout; its maps must be the network's.
         image_mean: subtracted from images in [0, 1], RGB.
         image_std: divides them after that.
-        antialias: whether `Detector.detect` smooths before it shrinks an image (as Pillow does).
+        antialias: whether `Detector.prepare` smooths before it shrinks an image (as Pillow does).
+        letterbox: whether `Detector.prepare` keeps an image's proportions, with black beside it;
+            without it, the image is stretched to the square, as SSD is trained.
         box_scales: divisors of centre offsets and log sizes ("variances").
+        linear_sizes: whether the sizes in the deltas are plain ratios (`decode_linear`) and not
+            their logarithms (`decode`).
         score_threshold: detections score higher than this.
         iou_threshold: of two boxes of a class that overlap more, the better one stays.
         max_candidates: best candidates of each class that enter NMS; None for all.
         max_detections: of one image, at most.
+        weighted_nms: whether a box is the mean of those that NMS would drop for it, weighted by
+            score (`detlearn.boxes.weighted_nms`), and not the best of them alone.
 
     Raises:
         ValueError: naming the field, what was expected, and what came.
@@ -69,11 +79,14 @@ class DetectorConfig:
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     antialias: bool = True
+    letterbox: bool = False
     box_scales: tuple[float, float] = (0.1, 0.2)
+    linear_sizes: bool = False
     score_threshold: float = 0.01
     iou_threshold: float = 0.45
     max_candidates: int | None = 400
     max_detections: int = 200
+    weighted_nms: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.priors, PriorConfig):
@@ -87,7 +100,8 @@ class DetectorConfig:
         check_integer("max_detections", self.max_detections)
         if self.max_candidates is not None:
             check_integer("max_candidates", self.max_candidates)
-        check_flag("antialias", self.antialias)
+        for name in ("antialias", "letterbox", "linear_sizes", "weighted_nms"):
+            check_flag(name, getattr(self, name))
         for name in ("score_threshold", "iou_threshold"):
             check_number(name, getattr(self, name), 0, 1)
         for name, length in (("image_mean", 3), ("image_std", 3), ("box_scales", 2)):
@@ -112,9 +126,14 @@ class Detector(nn.Module):
     priors: Tensor
     image_mean: Tensor
     image_std: Tensor
+    not_for_me: tuple[str, ...] = ()
+    """Switches of the config that a model's own way of reading or selecting would pass over."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
+        for name in self.not_for_me:
+            if getattr(config, name):
+                raise ValueError(f"{name}: expected False, {type(self).__name__} has no such way")
         self.config = config
         self.class_names: tuple[str, ...] | None = None
         self.register_buffer("priors", make_priors(config.priors), persistent=False)
@@ -140,9 +159,8 @@ class Detector(nn.Module):
         """Pictures to network input: normalise them, and resize them to (S, S).
 
         This is the one way in.  `detect` takes it, and training pictures, resized by the
-        transforms with the config's ``image_size`` and ``antialias``, are the same but for the
-        rounding to whole grey levels.  Each image is stretched to a square whatever its shape, as
-        SSD is trained.
+        transforms with the config's ``image_size``, ``antialias`` and ``letterbox``, are the same
+        but for the rounding to whole grey levels.
 
         Args:
             images: a list of ``(3, H, W)`` of any sizes, or one ``(B, 3, H, W)``; RGB, uint8, or
@@ -163,9 +181,16 @@ class Detector(nn.Module):
         return self._prepare(images)
 
     def _prepare(self, images: Sequence[Tensor] | Tensor) -> Tensor:
-        S, antialias = self.config.image_size, self.config.antialias
+        config = self.config
         if isinstance(images, Tensor):
-            return resize(self._normalize(images), (S, S), antialias)  # (B, 3, S, S)
+            black = -self.image_mean / self.image_std  # (3, 1, 1)
+            return fit(
+                self._normalize(images),
+                config.image_size,
+                config.antialias,
+                config.letterbox,
+                black,
+            )  # (B, 3, S, S)
         return torch.cat([self._prepare(image[None]) for image in images])  # (B, 3, S, S)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -258,10 +283,21 @@ class Detector(nn.Module):
         # Coordinates of a thousand pixels need more digits than autocast's halves have.
         wide = torch.promote_types(predictions.logits.dtype, torch.float32)
         scores = predictions.logits.to(wide).softmax(dim=-1)  # (B, P, K)
-        boxes = decode(
-            predictions.deltas.to(wide), self.priors, self.config.box_scales
-        )  # (B, P, 4)
+        read = decode_linear if self.config.linear_sizes else decode
+        boxes = read(predictions.deltas.to(wide), self.priors, self.config.box_scales)  # (B, P, 4)
         return scores, boxes
+
+    def keypoints(self, predictions: Any) -> Tensor | None:
+        """Key points that belong to the boxes, for detectors that find some.
+
+        Args:
+            predictions: what `forward` returned.
+
+        Returns:
+            ``(B, P, J, 2)`` x, y, fractions of the network's input; None, as here, for a detector
+            that finds boxes only.
+        """
+        return None
 
     def check_predictions(self, predictions: Predictions) -> None:
         """Refuse predictions that do not belong to this model's priors and classes.
@@ -277,7 +313,7 @@ class Detector(nn.Module):
             raise ValueError(f"predictions: expected Predictions(logits, deltas), got {got}")
         P, K = self.config.priors.num_priors, self.config.num_classes
         logits, deltas = predictions
-        B = len(logits)
+        B = logits.shape[0]  # not len, which torch.export would take for a constant
         if logits.shape != (B, P, K) or deltas.shape != (B, P, 4):
             raise ValueError(
                 f"predictions: expected logits (B, {P}, {K}) and deltas (B, {P}, 4), "
@@ -308,6 +344,7 @@ class Detector(nn.Module):
         Returns:
             For each image ``"boxes" (D, 4)`` xyxy px of the original image, ``"scores" (D,)``
             descending, ``"labels" (D,)``, and ``"priors" (D,)`` int64, the prior behind each.
+            A detector that finds key points adds ``"keypoints" (D, J, 3)``: x, y, px, and 1.
 
         Raises:
             ValueError: if a threshold is out of range, or the predictions are not finite.
@@ -330,25 +367,67 @@ class Detector(nn.Module):
                 f"image_sizes: expected one for each of the {len(scores)} images, "
                 f"got {len(image_sizes)}"
             )
+        points = self.keypoints(predictions)
         detections = []
-        for index, (height, width) in enumerate(image_sizes):
-            if not (scores[index].isfinite().all() and boxes[index].isfinite().all()):
+        for index, size in enumerate(image_sizes):
+            if not (all_finite(scores[index]) and all_finite(boxes[index])):
                 raise ValueError(
                     f"predictions: those of image {index} are not finite: "
                     "the training diverged, or the weights are damaged"
                 )
-            # An IoU is the same in pixels and in fractions of the image.
-            found = select_detections(
-                clip_boxes(boxes[index], 1.0, 1.0) if clip else boxes[index],
-                scores[index],
-                score_threshold=config.score_threshold,
-                iou_threshold=config.iou_threshold,
-                max_candidates=config.max_candidates,
-                max_detections=config.max_detections,
+            own = None if points is None else self.in_picture(points[index], size)  # (P, J, 2)
+            found = self._select(
+                self.in_picture(boxes[index], size), scores[index], own, config, clip
             )
-            found["boxes"] = found["boxes"] * boxes.new_tensor([width, height, width, height])
+            whole = boxes.new_tensor([size[1], size[0]])  # (2,)
+            found["boxes"] = found["boxes"] * whole.repeat(2)  # (D, 4)
+            if "keypoints" in found:
+                # The third column says that a point is there, as torchvision's key points do.
+                found["keypoints"] = F.pad(
+                    found["keypoints"] * whole, (0, 1), value=1.0
+                )  # (D, J, 3)
             detections.append(found)
         return detections
+
+    def in_picture(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+        """From fractions of the network's input to fractions of the picture that lies in it.
+
+        Args:
+            points: ``(..., 2n)`` x, y, x, y, ...: boxes xyxy, or points.
+            size: ``(height, width)`` of the picture, px.
+
+        Returns:
+            The same shape; without letterbox the same numbers, for input and picture then are one.
+        """
+        if not self.config.letterbox:
+            return points
+        S = self.config.image_size
+        pixels = place(size, S, letterbox=True).to_picture(points * S, size)
+        return pixels / points.new_tensor([size[1], size[0]] * (points.shape[-1] // 2))
+
+    def _select(
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        points: Tensor | None,
+        config: DetectorConfig,
+        clip: bool,
+    ) -> dict[str, Tensor]:
+        """Threshold and NMS for one picture; boxes and points are fractions of it."""
+        limits: dict[str, Any] = {
+            "score_threshold": config.score_threshold,
+            "iou_threshold": config.iou_threshold,
+            "max_candidates": config.max_candidates,
+            "max_detections": config.max_detections,
+        }
+        # An IoU is the same in pixels and in fractions of the image.
+        boxes = clip_boxes(boxes, 1.0, 1.0) if clip else boxes
+        if config.weighted_nms:
+            return select_weighted(boxes, scores, points, **limits)
+        found = select_detections(boxes, scores, **limits)
+        if points is not None:
+            found["keypoints"] = points[found["priors"]]  # (D, J, 2)
+        return found
 
     def detect(
         self,

@@ -8,6 +8,7 @@ from.  `Detector.prepare` puts the pieces together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from ..boxes import check_boxes
 
-__all__ = ["check_targets", "normalize", "resize"]
+__all__ = ["Placement", "check_targets", "fit", "normalize", "place", "resize"]
 
 
 def normalize(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -68,6 +69,91 @@ def resize(images: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
         values, size, mode="bilinear", align_corners=False, antialias=antialias
     )  # (B, C, height, width)
     return values if values.dtype == images.dtype else values.round().clamp(0, 255).to(images.dtype)
+
+
+class Placement(NamedTuple):
+    """Where a picture of any shape lies in the square that the network sees, px of the square.
+
+    Attributes:
+        top: rows above it.
+        left: columns left of it.
+        height: its rows.
+        width: its columns.
+
+    >>> place((100, 200), 128, letterbox=True)  # 64 rows of picture, 32 of black on each side
+    Placement(top=32, left=0, height=64, width=128)
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def to_input(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+        """From px of the picture to px of the square.
+
+        Args:
+            points: ``(..., 2n)`` x, y, x, y, ...: boxes xyxy, or points.
+            size: ``(height, width)`` of the picture, px.
+        """
+        repeats = points.shape[-1] // 2
+        scale = points.new_tensor([self.width / size[1], self.height / size[0]] * repeats)
+        return points * scale + points.new_tensor([self.left, self.top] * repeats)
+
+    def to_picture(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+        """From px of the square to px of the picture; the inverse of `to_input`.
+
+        Args:
+            points: as for `to_input`.
+            size: ``(height, width)`` of the picture, px.
+        """
+        repeats = points.shape[-1] // 2
+        scale = points.new_tensor([size[1] / self.width, size[0] / self.height] * repeats)
+        return (points - points.new_tensor([self.left, self.top] * repeats)) * scale
+
+
+def place(size: tuple[int, int], side: int, letterbox: bool) -> Placement:
+    """How a picture is put into the square input.
+
+    Args:
+        size: ``(height, width)`` of the picture, px.
+        side: S of the input, px.
+        letterbox: keep its proportions, centred; without it, stretch it over the square.
+
+    >>> place((100, 200), 128, letterbox=False)
+    Placement(top=0, left=0, height=128, width=128)
+    """
+    if not letterbox:
+        return Placement(0, 0, side, side)
+    scale = side / max(size)
+    height, width = (min(side, max(1, round(length * scale))) for length in size)
+    return Placement((side - height) // 2, (side - width) // 2, height, width)
+
+
+def fit(images: Tensor, side: int, antialias: bool, letterbox: bool, black: Tensor) -> Tensor:
+    """Pictures of one size as the network's square input.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        side: S, px.
+        antialias: see `resize`.
+        letterbox: see `place`.
+        black: ``(C, 1, 1)`` what stands beside a picture that keeps its proportions.
+
+    Returns:
+        ``(B, C, S, S)``, the same dtype.
+
+    >>> wide = fit(torch.ones(1, 1, 2, 4), 4, True, letterbox=True, black=torch.zeros(1, 1, 1))
+    >>> wide[0, 0].tolist()
+    [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    top, left, height, width = place((images.shape[-2], images.shape[-1]), side, letterbox)
+    inner = resize(images, (height, width), antialias)  # (B, C, height, width)
+    if (height, width) == (side, side):
+        return inner
+    square = black.to(inner.dtype).expand(*inner.shape[:2], side, side).clone()  # (B, C, S, S)
+    square[..., top : top + height, left : left + width] = inner
+    return square
 
 
 def check_targets(

@@ -690,6 +690,7 @@ class M2Det(Detector):
     """
 
     config: M2DetConfig
+    not_for_me = ("letterbox", "linear_sizes", "weighted_nms")
 
     def __init__(self, config: M2DetConfig) -> None:
         super().__init__(config)

@@ -324,6 +324,7 @@ class RefineDet(Detector):
     """
 
     config: RefineDetConfig
+    not_for_me = ("linear_sizes",)
 
     def __init__(self, config: RefineDetConfig) -> None:
         super().__init__(config)

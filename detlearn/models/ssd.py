@@ -22,6 +22,7 @@ from ..boxes import (
     SSD_TINY_PRIORS,
     SSDLITE300_UVIPEN_PRIORS,
     PriorConfig,
+    linear_from_log,
     make_targets,
 )
 from ..losses import multibox_loss
@@ -252,6 +253,8 @@ class SSD(Detector):
         ]
         target_labels = torch.stack([one.labels for one in matched])  # (B, P)
         target_deltas = torch.stack([one.deltas for one in matched])  # (B, P, 4)
+        if self.config.linear_sizes:
+            target_deltas = linear_from_log(target_deltas, self.config.box_scales)  # (B, P, 4)
         return multibox_loss(
             predictions.logits,
             predictions.deltas,

@@ -14,6 +14,7 @@ import torch
 
 from ..boxes import PriorConfig
 from ..files import write_atomically
+from .blazeface import BLAZEFACE, BlazeFace
 from .detector import Detector
 from .hrnet import (
     HRNETV2P_W18,
@@ -88,6 +89,7 @@ ZOO: dict[str, ZooEntry] = {
         (HRNETV2P_W40, HRNetV2p),
         (SSD_HRNETV2P_W18, SSD),
         (SSD_HRNET_TINY, SSD),
+        (BLAZEFACE, BlazeFace),
     )
 }
 """Every model of the course.  A new one is one line here."""

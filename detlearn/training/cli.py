@@ -164,17 +164,18 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
     torch.manual_seed(seed)
     model = create_model(args.model, num_classes=len(names))
     model.class_names = names
-    size, antialias = model.config.image_size, model.config.antialias
+    size = model.config.image_size
+    fitting = {"antialias": model.config.antialias, "letterbox": model.config.letterbox}
     if args.data == "shapes":
         # Scenes are drawn once; flips and crops make every epoch new.
         dataset = Cached(
             Shapes(length=args.scenes, size=size, objects=TRAIN_OBJECTS),
-            transform=shapes_train_transform(size, antialias=antialias),
+            transform=shapes_train_transform(size, **fitting),
         )
     else:
         dataset = plain
         for part in getattr(plain, "datasets", [plain]):
-            part.transform = train_transform(size, antialias=antialias)
+            part.transform = train_transform(size, **fitting)
     validation = None if args.no_eval else open_dataset(args.data, "val")
     scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
     return model, dataset, validation, scorer

@@ -78,6 +78,11 @@ def test_linear_sizes_are_the_exponentials_of_log_sizes():
     linear, log = B.encode_linear(boxes, priors), B.encode(boxes, priors, scales=(1.0, 1.0))
     torch.testing.assert_close(linear[:, :2], log[:, :2])
     torch.testing.assert_close(linear[:, 2:], log[:, 2:].exp())
+    for scales in ((0.1, 0.2), (1.0, 1.0)):
+        torch.testing.assert_close(
+            B.linear_from_log(B.encode(boxes, priors, scales), scales),
+            B.encode_linear(boxes, priors, scales),
+        )
 
 
 def test_a_size_below_zero_is_a_box_without_area():
