@@ -62,13 +62,14 @@ def photo():
 
 
 def plain_transforms(config):
-    size, antialias = config.image_size, config.antialias
+    size = config.image_size
+    fitting = {"antialias": config.antialias, "letterbox": config.letterbox}
     return {
-        "eval": eval_transform(size, antialias),
+        "eval": eval_transform(size, **fitting),
         "train": train_transform(
-            size, photometric=False, zoom_out=1, crop=False, flip=False, antialias=antialias
+            size, photometric=False, zoom_out=1, crop=False, flip=False, **fitting
         ),
-        "shapes": shapes_train_transform(size, zoom=0, antialias=antialias),
+        "shapes": shapes_train_transform(size, zoom=0, **fitting),
     }
 
 
@@ -98,7 +99,20 @@ def test_the_other_resizing_would_be_noticed(photo):
     assert grey_levels(model, model.normalize(image[None]), expected) > 50
 
 
-@pytest.mark.parametrize("name", ["ssd300_vgg16", "ssd300_resnet50", "m2det320_vgg16"])
+def test_boxes_move_with_a_letterboxed_picture(photo):
+    """Back in the picture, by the model's own way, the boxes are where they were."""
+    model = meta_model("blazeface")
+    image, target = photo
+    height, width = image.shape[-2:]
+    assert height != width
+    _, moved = eval_transform(128, letterbox=True)(image, target)
+    assert float(moved["boxes"][:, 1].min()) >= 128 * (1 - height / width) / 2 - 1, "black above"
+    fractions = model.in_picture(moved["boxes"].as_subclass(torch.Tensor) / 128, (height, width))
+    back = fractions * torch.tensor([width, height] * 2)
+    torch.testing.assert_close(back, target["boxes"].as_subclass(torch.Tensor), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["ssd300_vgg16", "ssd300_resnet50", "m2det320_vgg16", "blazeface"])
 def test_the_command_train_asks_the_model(name, photo, tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     image, target = photo
@@ -110,10 +124,12 @@ def test_the_command_train_asks_the_model(name, photo, tmp_path, monkeypatch):
     arguments = argparse.Namespace(model=name, data=str(tmp_path), scenes=1, no_eval=True)
     model, dataset, *_ = cli.prepare_detector(arguments, 0)
     assert dataset.transform.antialias == model.config.antialias
+    assert dataset.transform.letterbox == model.config.letterbox
     assert dataset.transform.size == model.config.image_size
     arguments.data = "shapes"
     model, dataset, *_ = cli.prepare_detector(arguments, 0)
     assert dataset.transform.antialias == model.config.antialias
+    assert dataset.transform.letterbox == model.config.letterbox
 
 
 @pytest.mark.parametrize("antialias", [True, False])

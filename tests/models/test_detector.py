@@ -339,3 +339,71 @@ def test_max_candidates_of_the_config_are_used():
         predictions = one_sure_prior(model, indices, 1)
         (found,) = model.postprocess(predictions, [(128, 128)], score_threshold=0.5)
         assert len(found["scores"]) == answers
+
+
+# ---------------------------------------------------------------- switches that BlazeFace brought
+
+
+def test_linear_sizes_teach_what_they_read():
+    """Deltas that are the targets have no loss, and are read as the objects themselves."""
+    from detlearn.boxes import encode_linear, match
+
+    model = create_model("ssd_tiny", linear_sizes=True)
+    objects = torch.tensor([[20.0, 30.0, 60.0, 90.0]])
+    owner = match(objects / 128, model.priors, model.config.match_threshold).gt_index
+    deltas = encode_linear(objects / 128, model.priors, model.config.box_scales)[None]
+    logits = torch.zeros(1, len(model.priors), 9)
+    logits[0, owner >= 0, 5] = 20.0
+    predictions = Predictions(logits, deltas)
+    losses = model.loss(predictions, [{"boxes": objects, "labels": torch.tensor([5])}])
+    assert losses["bbox_regression"].item() == pytest.approx(0, abs=1e-5)
+    found = model.postprocess(predictions, [(128, 128)], score_threshold=0.5)[0]
+    torch.testing.assert_close(found["boxes"], objects, atol=1e-3, rtol=0)
+
+
+def test_weighted_nms_of_an_ssd_averages_what_nms_drops():
+    logits, deltas = torch.zeros(1, 3392, 9), torch.zeros(1, 3392, 4)
+    model = create_model("ssd_tiny", weighted_nms=True)
+    first = int((model.priors[:, 2:] > 0.3).all(dim=1).nonzero()[0])
+    logits[0, first, 2], logits[0, first + 1, 2] = 6.0, 4.0
+    deltas[0, first + 1] = torch.cat(
+        [
+            (model.priors[first, :2] - model.priors[first + 1, :2])
+            / model.priors[first + 1, 2:]
+            / 0.1,
+            (model.priors[first, 2:] * 0.9 / model.priors[first + 1, 2:]).log() / 0.2,
+        ]
+    )  # the same centre, nine tenths of the size
+    found = model.postprocess(
+        Predictions(logits, deltas), [(128, 128)], score_threshold=0.5, clip=False
+    )[0]
+    scores = logits[0, first : first + 2].softmax(dim=-1)[:, 2]
+    shrunk = (scores[0] + 0.9 * scores[1]) / scores.sum()
+    wide = (found["boxes"][0, 2:] - found["boxes"][0, :2]) / 128
+    torch.testing.assert_close(wide, model.priors[first, 2:] * shrunk, atol=1e-4, rtol=0)
+    assert found["scores"].tolist() == [pytest.approx(float(scores[0]))]
+
+
+def test_letterboxed_boxes_come_back_to_the_picture():
+    """A wide picture: the square's upper quarter is black, its lower quarter too."""
+    model = create_model("ssd_tiny", letterbox=True)
+    seen = model.prepare([torch.ones(3, 50, 100)])
+    black = (-model.image_mean / model.image_std)[:, 0, 0]
+    assert seen[0, :, 10, 60].tolist() == pytest.approx(black.tolist())
+    assert seen[0, :, 64, 60].tolist() == pytest.approx([1.0, 1.0, 1.0], abs=1e-5)
+    boxes = model.in_picture(torch.tensor([[0.25, 0.25, 0.75, 0.5]]), (50, 100))
+    torch.testing.assert_close(boxes, torch.tensor([[0.25, 0.0, 0.75, 0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("name", "switch"),
+    [
+        ("m2det_tiny", "letterbox"),
+        ("m2det_tiny", "linear_sizes"),
+        ("m2det_tiny", "weighted_nms"),
+        ("refinedet_tiny", "linear_sizes"),
+    ],
+)
+def test_a_switch_that_a_model_would_pass_over_is_refused(name, switch):
+    with pytest.raises(ValueError, match=f"{switch}: expected False"):
+        create_model(name, **{switch: True})
