@@ -38,8 +38,8 @@ from detlearn.data import (
     train_transform,
 )
 from detlearn.training import TrainConfig, build_optimizer, train_step
+from detlearn.training.batches import load_batches
 from detlearn.training.cli import versions
-from detlearn.training.loop import load_batches
 
 CPU = torch.device("cpu")
 WORKERS = (0, 2)

@@ -42,7 +42,7 @@ from detlearn.files import write_atomically
 from detlearn.models.pose import decode_heatmaps
 from detlearn.training import TrainConfig, build_optimizer, pick_device, train_step
 from detlearn.training.cli import versions
-from detlearn.training.loop import mixed_precision
+from detlearn.training.precision import mixed_precision
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "throughput.json"
 MODELS = (

@@ -755,8 +755,8 @@ for caption, call, says in (
 # ------------------------------------------------------------------------------------ the tests
 @pytest.mark.parametrize("row", TABLE, ids=[row.caption for row in TABLE])
 def test_the_right_result_or_one_clear_sentence(tmp_path, row):
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=sys.__stderr__)
-    start = time.perf_counter()
+    faulthandler.dump_traceback_later(HANG, exit=True, file=sys.__stderr__)
+    start = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -772,7 +772,7 @@ def test_the_right_result_or_one_clear_sentence(tmp_path, row):
         assert result == row.gives
     finally:
         faulthandler.cancel_dump_traceback_later()
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_the_table_is_long_and_says_what_each_row_is():

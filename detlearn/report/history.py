@@ -12,11 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..training.history import loss_names
 from .charts import draw_line_chart, line_class
 
 __all__ = ["Chart", "chart_with_key", "loss_chart", "points_of", "score_chart", "training_section"]
 
-NOT_LOSS = ("epoch", "learning_rate", "seconds")
 SCORES = ("mAP", "AP", "AR")  # how their names begin
 HEADLINES = ("mAP", "mAP50", "mAP75", "AP", "AP50", "AP75")
 
@@ -56,7 +56,7 @@ def points_of(history: Sequence[Row], name: str) -> Points:
 
 def loss_chart(history: Sequence[Row], title: str) -> Chart | None:
     """The parts of the loss and their sum; None without any."""
-    names = _loss_names(history)
+    names = loss_names(history)
     curves = {name.replace("_", " "): points_of(history, name) for name in names}
     curves = {name: points for name, points in curves.items() if points}
     if len(curves) > 1:
@@ -92,17 +92,12 @@ def training_section(history: Sequence[Row]) -> dict[str, Any]:
         curves = {name.replace("_", " "): points} if points else {}
         charts.append(_epoch_chart(curves, title, digits=".4g"))
     noted = [name for name in HEADLINES if any(name in row for row in history)]
-    names = [*_loss_names(history), "learning_rate", *noted, "seconds"]
+    names = [*loss_names(history), "learning_rate", *noted, "seconds"]
     return {
         "charts": [chart for chart in charts if chart],
         "columns": [("epoch", False), *((name.replace("_", " "), True) for name in names)],
         "rows": [[f"{row['epoch']:g}", *(_cell(row, name) for name in names)] for row in history],
     }
-
-
-def _loss_names(history: Sequence[Row]) -> list[str]:
-    names = dict.fromkeys(name for row in history for name in row)
-    return [n for n in names if n not in NOT_LOSS and not n.startswith(SCORES)]
 
 
 def _epoch_chart(

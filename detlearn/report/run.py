@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..training.history import loss_names
+
 __all__ = ["Run", "read_run"]
 
 
@@ -128,7 +130,7 @@ def _words(command: str) -> list[str]:
 
 def _lost(row: dict[str, float]) -> bool:
     """Whether a loss is NaN; a score may be, of objects that are not there."""
-    return any(math.isnan(v) for k, v in row.items() if not k.startswith(("mAP", "AP", "AR")))
+    return any(math.isnan(row[name]) for name in loss_names([row]))
 
 
 def _read_json(path: Path, kind: type, consequence: str, notes: list[str]) -> Any:

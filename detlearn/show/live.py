@@ -8,7 +8,7 @@ from typing import Any
 
 from detlearn.show.figure import Figure
 from detlearn.show.figures.training import draw_curves
-from detlearn.training.loop import SCORES
+from detlearn.training.history import SCORES, loss_names
 
 __all__ = ["LiveCurve"]
 
@@ -57,8 +57,7 @@ class LiveCurve:
         self._show(self.figure)
 
     def _parts(self) -> list[str]:
-        names = list(self.history[-1])
-        return [name for name in names[: names.index("learning_rate")] if name != "epoch"][:MOST]
+        return loss_names(self.history[-1:])[:MOST]
 
     def _scores(self) -> list[str]:
         """Each overall score that came, and at an IoU of a half."""

@@ -1,12 +1,15 @@
 """Training: the loop, checkpoints, evaluation, and the shell commands around them."""
 
+from .batches import batch_indices, load_batches
 from .check_up import CheckUp, check_up
-from .checkpoint import load_checkpoint, save_checkpoint
-from .config import TrainConfig, build_optimizer, learning_rate_factor
-from .distributed import join, pick_device
+from .checkpoint import get_rng_state, load_checkpoint, save_checkpoint
+from .config import TrainConfig, build_optimizer, build_schedule, learning_rate_factor
+from .distributed import pick_device, process_group
 from .evaluate import detect_all, evaluate, evaluate_pose
-from .loop import History, train, train_step
-from .nonfinite import replay
+from .history import History, loss_names
+from .loop import train, train_step
+from .nonfinite import check_finite, replay
+from .precision import compute_losses
 from .recipes import RECIPES
 
 __all__ = [
@@ -14,15 +17,22 @@ __all__ = [
     "CheckUp",
     "History",
     "TrainConfig",
+    "batch_indices",
     "build_optimizer",
+    "build_schedule",
+    "check_finite",
     "check_up",
+    "compute_losses",
     "detect_all",
     "evaluate",
     "evaluate_pose",
-    "join",
+    "get_rng_state",
     "learning_rate_factor",
+    "load_batches",
     "load_checkpoint",
+    "loss_names",
     "pick_device",
+    "process_group",
     "replay",
     "save_checkpoint",
     "train",

@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..files import checksum, replace_file, write_atomically
 
-__all__ = ["RunFolder", "get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state"]
+__all__ = [
+    "RunFolder", "get_rng_state", "load_checkpoint", "save_checkpoint", "set_rng_state", "storable",
+]  # fmt: skip
 
 FORMAT = "detlearn checkpoint 2"
 SUM = b"sha256 "  # begins the archive's comment
@@ -123,6 +126,28 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if comment != SUM + digest:
         raise ValueError(f"{path}: not a whole, safe checkpoint file (its checksum differs)")
     return state
+
+
+def storable(value: Any) -> Any:
+    """A value as a checkpoint may hold it, and as it comes back.
+
+    Args:
+        value: of a target or a config.
+
+    Returns:
+        tensors as plain ones on the CPU, NumPy's numbers as Python's, tuples as lists; what
+        ``torch.load(weights_only=True)`` would refuse as a text.
+
+    >>> storable((1, np.float64(0.5), Path("scene.png")))
+    [1, 0.5, 'scene.png']
+    """
+    if isinstance(value, Tensor):
+        return value.detach().cpu().as_subclass(Tensor)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [storable(entry) for entry in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
 
 
 def write(path: Path, content: bytes) -> None:

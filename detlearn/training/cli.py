@@ -38,10 +38,11 @@ from ..files import write_atomically
 from ..models import PoseHRNet
 from .checkpoint import RunFolder
 from .config import TrainConfig
-from .distributed import join, num_processes, pick_device, process_rank, tell
+from .distributed import broadcast, num_processes, pick_device, process_group, process_rank
 from .evaluate import evaluate, evaluate_pose
+from .history import History, loss_names
 from .logs import LOGS, json_bytes
-from .loop import History, train
+from .loop import train
 from .nonfinite import describe, replay
 from .recipes import RECIPES
 
@@ -197,7 +198,7 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
 
 def begin_with_backbone(args: argparse.Namespace, model: Any) -> None:
     """Give a new run the backbone of ``--backbone``; one that goes on has better weights."""
-    goes_on = args.resume and tell(RunFolder(args.out).in_use)
+    goes_on = args.resume and broadcast(RunFolder(args.out).in_use)
     text = f"the run goes on from its checkpoint, {args.backbone} is not read"
     if not goes_on:
         text = f"{args.backbone}: {load_backbone(model, args.backbone)}"
@@ -218,7 +219,7 @@ def run_train(args: argparse.Namespace) -> None:
     if len(changes.get("drop", ())) == 1:  # one for all milestones
         changes["drop"] = changes["drop"][0]
     config = dataclasses.replace(config, **changes)
-    with join(args.device) as device:  # before the work of minutes, not after it
+    with process_group(args.device) as device:  # before the work of minutes, not after it
         prepare = prepare_pose if args.model.startswith("pose_") else prepare_detector
         model, dataset, validation, score = prepare(args, config.seed)
         if args.backbone is not None:
@@ -289,9 +290,8 @@ def _train(
 
 def _line(row: dict[str, float]) -> str:
     """An epoch in a line: parts of the loss, scores, seconds."""
-    passed = ("epoch", "learning_rate", "seconds")
-    told = [k for k in row if k in SUMMARY or not k.startswith(("mAP", "AP", "AR", *passed))]
-    values = [f"{k} {row[k]:.3f}" for k in told]
+    told = [*loss_names([row]), *(name for name in SUMMARY if name in row)]
+    values = [f"{name} {row[name]:.3f}" for name in told]
     return ", ".join([*values, f"{row['seconds']:.0f} s"])
 
 

@@ -9,7 +9,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-__all__ = ["TrainConfig", "build_optimizer", "learning_rate_factor"]
+__all__ = [
+    "TrainConfig", "at_least_one", "build_optimizer", "build_schedule", "learning_rate_factor",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,18 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def at_least_one(**counts: int) -> None:
+    """Refuse a count of steps or epochs that is not positive.
+
+    >>> at_least_one(evaluate_every=0)
+    Traceback (most recent call last):
+    ValueError: evaluate_every: expected at least 1, got 0
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: expected at least 1, got {count}")
+
+
 def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -> float:
     """Learning rate of a step as a fraction of the highest one.
 
@@ -139,6 +153,21 @@ def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -
     if config.schedule == "flat":
         return max(0.0, min(1.0, (1 - progress) / 0.4))
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, steps_per_epoch: int, config: TrainConfig
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """The scheduler that gives each step `learning_rate_factor` times the highest learning rate.
+
+    Args:
+        optimizer: with the highest learning rate.
+        steps_per_epoch: batches in an epoch.
+        config: schedule, warm-up and epochs.
+    """
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_factor(step, steps_per_epoch, config)
+    )
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -21,8 +21,8 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 __all__ = [
-    "SyncedBatchNorm", "gather", "join", "mean", "num_processes", "pick_device", "process_rank",
-    "replicate", "tell",
+    "SyncedBatchNorm", "all_gather", "all_reduce_mean", "broadcast", "num_processes",
+    "pick_device", "process_group", "process_rank", "replicate", "synchronise_batch_norm",
 ]  # fmt: skip
 
 
@@ -54,8 +54,10 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 
 
 @contextmanager
-def join(device: str | torch.device | None = None) -> Iterator[torch.device]:
-    """Connect with the other processes that ``torchrun`` started, and leave them at the end.
+def process_group(device: str | torch.device | None = None) -> Iterator[torch.device]:
+    """Join the processes that ``torchrun`` started (`torch.distributed.init_process_group`).
+
+    At the end of the block this process leaves the group.
 
     Args:
         device: see `pick_device`; ``"cuda"`` becomes this process's own GPU.
@@ -66,7 +68,7 @@ def join(device: str | torch.device | None = None) -> Iterator[torch.device]:
     Raises:
         ValueError: there are more processes on this machine than GPUs.
 
-    >>> with join("cpu") as device:
+    >>> with process_group("cpu") as device:
     ...     device, num_processes(), process_rank()
     (device(type='cpu'), 1, 0)
     """
@@ -88,7 +90,8 @@ def join(device: str | torch.device | None = None) -> Iterator[torch.device]:
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(minutes=30))
-    # After a failure the others are gone or stuck: to say goodbye would be to wait for them.
+    # No `finally`: after a failure the other processes are gone or stuck, and destroying the group
+    # would wait for them.
     yield device
     distributed.destroy_process_group()
 
@@ -104,10 +107,10 @@ def process_rank() -> int:
     return distributed.get_rank() if num_processes() > 1 else 0
 
 
-def mean(values: Sequence[float], device: torch.device) -> list[float]:
+def all_reduce_mean(values: Sequence[float], device: torch.device) -> list[float]:
     """The mean of each value over the processes; every process gets it.
 
-    >>> mean([1.0, 2.0], torch.device("cpu"))
+    >>> all_reduce_mean([1.0, 2.0], torch.device("cpu"))
     [1.0, 2.0]
     """
     if num_processes() == 1:
@@ -117,27 +120,28 @@ def mean(values: Sequence[float], device: torch.device) -> list[float]:
     return (total / num_processes()).tolist()
 
 
-def gather(rows: list[Any]) -> list[Any]:
-    """The lists of all processes, dealt together again: one row of each in turn.
+def all_gather(rows: list[Any]) -> list[Any]:
+    """The rows of all processes, in the order of the data set; every process gets all of them.
 
-    Process 0 of 2 has worked on rows 0, 2, 4, ... and process 1 on 1, 3, ...; all get all.
+    With two processes, process 0 has worked on rows 0, 2, 4, ... and process 1 on 1, 3, ...: one
+    row of each is taken in turn.
 
-    >>> gather([7, 8])
+    >>> all_gather([7, 8])
     [7, 8]
     """
     if num_processes() == 1:
         return rows
-    hands: list[list[Any]] = [[] for _ in range(num_processes())]
-    distributed.all_gather_object(hands, rows)
-    longest = max(map(len, hands))
-    return [hand[turn] for turn in range(longest) for hand in hands if turn < len(hand)]
+    shares: list[list[Any]] = [[] for _ in range(num_processes())]
+    distributed.all_gather_object(shares, rows)
+    longest = max(map(len, shares))
+    return [share[i] for i in range(longest) for share in shares if i < len(share)]
 
 
-def tell(value: Any) -> Any:
-    """What process 0 has, for every process.
+def broadcast(value: Any) -> Any:
+    """Process 0's value, in every process.
 
-    >>> tell("so")
-    'so'
+    >>> broadcast("newest checkpoint")
+    'newest checkpoint'
     """
     if num_processes() == 1:
         return value
@@ -191,7 +195,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         return centered * scale[:, None, None]
 
 
-def _synchronise_batch_norm(module: nn.Module) -> None:
+def synchronise_batch_norm(module: nn.Module) -> None:
     """Replace the BatchNorms inside a module; parameters, buffers and their names stay."""
     for name, child in module.named_children():
         if type(child) is nn.BatchNorm2d:
@@ -199,7 +203,7 @@ def _synchronise_batch_norm(module: nn.Module) -> None:
             synced.__dict__.update(child.__dict__)
             setattr(module, name, synced)
         else:
-            _synchronise_batch_norm(child)
+            synchronise_batch_norm(child)
 
 
 def replicate(model: nn.Module, device: torch.device) -> nn.Module:
@@ -218,6 +222,6 @@ def replicate(model: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
     else:
-        _synchronise_batch_norm(model)
+        synchronise_batch_norm(model)
     ids = [device] if device.type == "cuda" else None
     return DistributedDataParallel(model, device_ids=ids)

@@ -61,7 +61,7 @@ def detect_all(
         if translate is not None:
             detections = [one | {"labels": translate[one["labels"]]} for one in detections]
         rows += zip(detections, [target for _, target in items], strict=True)
-    rows = distributed.gather(rows)
+    rows = distributed.all_gather(rows)
     return [detection for detection, _ in rows], [target for _, target in rows]
 
 
@@ -176,5 +176,5 @@ def evaluate_pose(
         found = model.estimate(images, boxes, flip=flip)
         estimates = [{k: v.cpu() for k, v in one.items()} for one in found]
         rows += zip(estimates, targets, strict=True)
-    rows = distributed.gather(rows)
+    rows = distributed.all_gather(rows)
     return coco_keypoint_evaluate([row[0] for row in rows], [row[1] for row in rows])

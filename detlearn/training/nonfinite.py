@@ -1,21 +1,68 @@
-"""A loss that is NaN or infinite: keep what made it, and make it again."""
+"""A loss that is NaN or infinite: stop at once, keep what made it, and make it again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..models import Detector
 from ..models.zoo import load_model, save_model
-from .checkpoint import load_checkpoint, save_checkpoint
+from .batches import to_device
+from .checkpoint import load_checkpoint, save_checkpoint, storable
 from .distributed import pick_device
+from .precision import compute_losses, mixed_precision, resolve_amp
 
-__all__ = ["replay", "save_batch"]
+__all__ = ["check_finite", "describe", "keep_nonfinite_batch", "replay", "save_batch"]
+
+
+def check_finite(
+    value: Tensor, losses: dict[str, Tensor], targets: list[dict[str, Any]], what: str = "loss"
+) -> None:
+    """Stop at the first NaN, and say which images were in the batch."""
+    if not torch.isfinite(value):
+        parts = ", ".join(f"{name} {float(value.detach())}" for name, value in losses.items())
+        images = [image_name(target) for target in targets]
+        raise FloatingPointError(
+            f"the {what} is not a number ({parts}). "
+            f"Images of the batch: {images}. Usual causes: boxes without area, a learning rate "
+            "that is too high, half precision without a scaler."
+        )
+
+
+@contextmanager
+def keep_nonfinite_batch(
+    out: str | Path | None, model: Detector, images: Tensor, targets: list[dict[str, Any]],
+    amp: str, where: str,
+) -> Iterator[None]:  # fmt: skip
+    """Around a training step: when it stops at a NaN, its batch is kept in the run's folder.
+
+    Args:
+        out: the run's folder; None keeps nothing.
+        model: what is trained.
+        images: of the batch.
+        targets: of the batch.
+        amp: as in `TrainConfig`.
+        where: epoch and batch, for the message.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        message = f"{where}: {error}"
+        if out is not None:
+            folder = Path(out) / "nonfinite"
+            try:
+                amp = resolve_amp(images.device, amp)
+                save_batch(folder, model, images, targets, amp, message)
+                message += f" The batch is kept: python -m detlearn replay {folder}"
+            except (OSError, ValueError) as failed:
+                message += f" The batch could not be kept ({failed})."
+        raise FloatingPointError(message) from None
 
 
 def save_batch(
@@ -38,12 +85,12 @@ def save_batch(
         message: what the loop said.
     """
     save_model(model, folder / "model.safetensors", {"stopped": message})
-    plain = [{name: _plain(value) for name, value in target.items()} for target in targets]
-    state = {"images": images.cpu().as_subclass(Tensor), "targets": plain, "amp": amp,
-             "message": message}  # fmt: skip
+    kept = [{name: storable(value) for name, value in target.items()} for target in targets]
+    state = {"images": storable(images), "targets": kept, "amp": amp, "message": message}
     save_checkpoint(folder / "batch.pt", state)
 
 
+@torch.no_grad()
 def replay(folder: str | Path, device: str | torch.device | None = None) -> dict[str, Any]:
     """Compute again the loss at which training stopped, whole and image by image.
 
@@ -61,48 +108,26 @@ def replay(folder: str | Path, device: str | torch.device | None = None) -> dict
         FileNotFoundError: there is nothing to replay.
         ValueError: a damaged file.
     """
-    from .loop import mixed_precision  # the loop imports this file
-
     folder, device = Path(folder), pick_device(device)
     state = load_checkpoint(folder / "batch.pt")
     model = load_model(folder / "model.safetensors").to(device).train()
     model.to(memory_format=torch.channels_last)
     autocast, _ = mixed_precision(device, state["amp"])
-    images, targets = state["images"].to(device), state["targets"]
-    targets = [
-        {k: v.to(device) if isinstance(v, Tensor) else v for k, v in target.items()}
-        for target in targets
-    ]
+    images, targets = to_device(state["images"], state["targets"], device)
 
-    @torch.no_grad()
     def losses(images: Tensor, targets: list[dict[str, Any]]) -> dict[str, float]:
-        images = model.normalize(images).contiguous(memory_format=torch.channels_last)
-        with autocast():
-            predictions = model(images)
-        if isinstance(predictions, Tensor):
-            predictions = predictions.float()
-        else:
-            predictions = type(predictions)(*(part.float() for part in predictions))
-        return {name: float(part) for name, part in model.loss(predictions, targets).items()}
+        parts = compute_losses(model, images, targets, autocast)
+        return {name: float(part) for name, part in parts.items()}
 
     alone = [  # twice: BatchNorm wants more than one value, and two equal images say the same
-        {"image": name_of(target), "boxes": len(target.get("boxes", ())),
+        {"image": image_name(target), "boxes": len(target.get("boxes", ())),
          **losses(images[[i, i]], [target, target])}
         for i, target in enumerate(targets)
     ]  # fmt: skip
     return {"message": state["message"], "batch": losses(images, targets), "images": alone}
 
 
-def _plain(value: Any) -> Any:
-    """A target's entry as a checkpoint may hold it."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu().as_subclass(Tensor)
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, int | float | str | bool | None) else str(value)
-
-
-def name_of(target: dict[str, Any]) -> Any:
+def image_name(target: dict[str, Any]) -> Any:
     """What to call an image in a message: its file's name where that is known, or its id."""
     return target.get("name", target.get("image_id", "?"))
 

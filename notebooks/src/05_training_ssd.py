@@ -44,7 +44,7 @@ from detlearn.data import (
     make_target, shapes_train_transform, train_transform)
 from detlearn.teach.exercises import nb05
 from detlearn.teach.prove import prove
-from detlearn.training import RECIPES, TrainConfig, loop
+from detlearn.training import RECIPES, TrainConfig
 
 
 # %% [markdown] id="data-that-changes" slide="slide"
@@ -232,15 +232,13 @@ show.draw_scenes(
 # %% [markdown] id="the-loop" slide="slide"
 # ## 2 · The loop, line by line
 #
-# Training is one small thing, done thousands of times: **predict, compare, find the slope, move.** Here it is, whole.
+# Training is one small thing, done thousands of times: **predict, compare, find the slope, move.** Here it is, whole. The first function predicts and compares; the second calls it, finds the slope and moves.
 
 # %% [markdown] id="notes-loop" slide="notes"
 # > *For the speaker.* Before the table: hide it, and ask for each line what would happen without it. The last is hard to guess: with a log of tensors, memory grows with every step until the machine dies.
 
-# %% id="train-step" slide="-" tags=["teaches:detlearn.training.loop:train_step"]
-def train_step(model, images, targets, optimizer, clip_norm=math.inf,
-               autocast=nullcontext, scaler=None):
-    scaler = scaler or torch.amp.GradScaler(enabled=False)
+# %% id="compute-losses" slide="-" tags=["teaches:detlearn.training.precision:compute_losses"]
+def compute_losses(model, images, targets, autocast=nullcontext):
     images = model.normalize(images)  # (B, 3, H, W)
     images = images.contiguous(memory_format=torch.channels_last)
     with autocast():
@@ -250,7 +248,13 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
     else:
         predictions = type(predictions)(
             *(part.float() for part in predictions))
-    losses = model.loss(predictions, targets)
+    return model.loss(predictions, targets)
+
+# %% id="train-step" slide="subslide" tags=["teaches:detlearn.training.loop:train_step"]
+def train_step(model, images, targets, optimizer, clip_norm=math.inf,
+               autocast=nullcontext, scaler=None):
+    scaler = scaler or torch.amp.GradScaler(enabled=False)
+    losses = compute_losses(model, images, targets, autocast)
     loss = torch.stack(list(losses.values())).sum()
     check_finite(loss, losses, targets)
     optimizer.zero_grad(set_to_none=True)
@@ -264,7 +268,7 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
     return {name: float(part.detach()) for name, part in losses.items()}
 
 # %% id="eight-scenes" slide="-"
-check_finite = loop.check_finite  # chapter 03's guard against NaN
+check_finite = training.check_finite  # chapter 03's guard against NaN
 images, targets = collate([Shapes(length=8)[i] for i in range(8)])
 print(tuple(images.shape), images.dtype, "and", len(targets), "targets")
 
@@ -429,7 +433,7 @@ print("the same prior is number", theirs, "of theirs,", ours, "of ours")
 coco = range(118_287)  # the images of COCO's train2017
 for drop in (False, True):
     print("batches of 32:", len(DataLoader(coco, 32, drop_last=drop)))
-print("our loop:     ", len(loop.batch_indices(coco, large, epoch=0)))
+print("our loop:     ", len(training.batch_indices(coco, large, epoch=0)))
 
 # %% [markdown] id="whole-loop" slide="subslide"
 # ### The whole loop
@@ -441,13 +445,13 @@ def train_here(model, dataset, config):
     """The losses and the learning rate of every step."""
     model.to(memory_format=torch.channels_last)
     optimizer = training.build_optimizer(model, config)
-    each = len(loop.batch_indices(dataset, config, epoch=0))
+    each = len(training.batch_indices(dataset, config, epoch=0))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, each, config))
     log = []
     for epoch in range(config.epochs):
         model.train()
-        for images, targets in loop.load_batches(
+        for images, targets in training.load_batches(
                 dataset, config, epoch, start=0, num_workers=0,
                 device=torch.device("cpu")):
             rate = schedule.get_last_lr()[0]
@@ -554,7 +558,7 @@ SCENES, EPOCHS = 3800, 2
 config = replace(tiny, epochs=EPOCHS)
 torch.manual_seed(0)
 model = create_model("ssd_tiny")
-steps = EPOCHS * len(loop.batch_indices(range(SCENES), config, epoch=0))
+steps = EPOCHS * len(training.batch_indices(range(SCENES), config, epoch=0))
 fixed, moving = bytes_to_train(shadow, config.batch_size, moments=2)
 print(f"{SCENES} scenes x {EPOCHS} epochs in batches of "
       f"{config.batch_size}: {steps} steps")
@@ -803,7 +807,7 @@ prove("killed and resumed = never killed",
 
 # %% id="take-one-out" slide="-"
 start = {"epoch": 1, "batch": 0, "seconds": 0.0}
-fresh = loop.get_rng_state()
+fresh = training.get_rng_state()
 damaged = {  # entry -> what a careless checkpoint has in its place
     "model": state["model"] | {key: torch.zeros_like(value) for key, value
         in state["model"].items() if key.endswith("running_mean")},

@@ -9,7 +9,6 @@ import shutil
 import stat
 import tarfile
 import threading
-import time
 import zipfile
 
 import pytest
@@ -109,7 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = b"?" * len(body)
         self.wfile.write(body[: len(body) // 2] if mood in ("cut", "asleep") else body)
         if mood == "asleep":
-            time.sleep(1.5)
+            self.connection.recv(1)  # until the client has lost its patience and hangs up
         if mood == "endless":
             self.wfile.write(body)
 
@@ -332,7 +331,7 @@ def test_parts_that_lie_there(voc, tmp_path, length):
 )  # fmt: skip
 def test_failing_hosts(voc, tmp_path, monkeypatch, mood, message, kept):
     voc.mood = mood
-    monkeypatch.setattr(download, "TIMEOUT", 0.5 if "asleep" in mood else download.TIMEOUT)
+    monkeypatch.setattr(download, "TIMEOUT", 1.5 if "asleep" in mood else download.TIMEOUT)
     with pytest.raises(OSError, match=message) as caught:
         download_dataset("voc2007", tmp_path)
     said = str(caught.value)

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,39 +18,65 @@ from detlearn.data import Shapes
 from detlearn.training import cli
 from detlearn.training.checkpoint import save_checkpoint
 from detlearn.training.cli import open_dataset
+from tests.patience import HANG, wait_for_file
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ["train", "ssd_tiny", "--data", "shapes", "--scenes", "24", "--epochs", "2",
          "--batch-size", "4", "--checkpoint-every", "2", "--no-eval", "--quiet", "--device", "cpu"]  # fmt: skip
 
 
-def shell(*arguments: str) -> subprocess.Popen:
+# Trains, and stands still in its fifth step until it is killed.
+STOPS = """
+import pathlib, sys, time
+from detlearn.__main__ import main
+from detlearn.training import loop
+
+steps, step = [], loop.train_step
+
+def stopping(*arguments):
+    steps.append(1)
+    if len(steps) == 5:
+        pathlib.Path(sys.argv[1]).touch()
+        while True:
+            time.sleep(1)
+    return step(*arguments)
+
+loop.train_step = stopping
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def start(arguments: list[str]) -> subprocess.Popen:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-m", "detlearn", *arguments], env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    return subprocess.Popen([sys.executable, *arguments], env=environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+
+def shell(*arguments: str) -> subprocess.Popen:
+    return start(["-m", "detlearn", *arguments])
 
 
 @pytest.mark.slow
 def test_kill_9_and_resume_ends_with_the_same_weights(tmp_path):
     unbroken = shell(*TRAIN, "--out", str(tmp_path / "unbroken"))
-    killed = shell(*TRAIN, "--out", str(tmp_path / "killed"))
-    deadline = time.time() + 240
-    while not (tmp_path / "killed" / "last.pt").exists() and time.time() < deadline:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-    killed.communicate()
-    assert not (tmp_path / "killed" / "model.safetensors").exists(), (
-        "killed too late to prove anything"
-    )
-    output, _ = unbroken.communicate(timeout=240)
+    script = tmp_path / "stops.py"
+    script.write_text(STOPS)
+    command = [str(script), str(tmp_path / "stands"), *TRAIN, "--out", str(tmp_path / "killed")]
+    killed = start(command)
+    wait_for_file(tmp_path / "stands", killed)
+    killed.kill()
+    killed.communicate(timeout=HANG)
+    assert (tmp_path / "killed" / "last.pt").exists()
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    output, _ = unbroken.communicate(timeout=HANG)
     assert unbroken.returncode == 0, output
 
     refused = shell(*TRAIN, "--out", str(tmp_path / "killed"))
-    output, _ = refused.communicate(timeout=240)
+    output, _ = refused.communicate(timeout=HANG)
     assert refused.returncode == 2 and "holds a run already; resume it (--resume)" in output
 
     resumed = shell(*TRAIN, "--out", str(tmp_path / "killed"), "--resume")
-    output, _ = resumed.communicate(timeout=240)
+    output, _ = resumed.communicate(timeout=HANG)
     assert resumed.returncode == 0, output
     assert "trained in" in output
     ours = load_file(tmp_path / "killed" / "model.safetensors")

@@ -14,8 +14,9 @@ from torch import nn
 from detlearn import create_model, load_model, save_model
 from detlearn.data import data_path
 from detlearn.training import TrainConfig, distributed, evaluate, evaluate_pose
+from detlearn.training.batches import batch_indices
 from detlearn.training.cli import open_dataset
-from detlearn.training.loop import batch_indices
+from tests.patience import HANG
 
 ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name == "nt", reason="gloo is not part of PyTorch's Windows builds")
@@ -33,7 +34,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess:
         "--nproc-per-node",
         "2",
     ]
-    return subprocess.run([*command, *arguments], env=environment, text=True, timeout=300,
+    return subprocess.run([*command, *arguments], env=environment, text=True, timeout=HANG,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
 
 
@@ -104,7 +105,7 @@ from detlearn.training import distributed, evaluate, evaluate_pose
 from detlearn.training.cli import open_dataset
 from torch.utils.data import Subset
 
-with distributed.join("cpu"):
+with distributed.process_group("cpu"):
     rank = distributed.process_rank()
     validation = Subset(open_dataset("shapes", "val"), range(31))
     names = validation.dataset.class_names
@@ -127,9 +128,9 @@ with distributed.join("cpu"):
     answer = {
         "scores": evaluate(model, validation, class_names=names, batch_size=4),
         "pose": evaluate_pose(pose, people, batch_size=4),
-        "gathered": distributed.gather([rank, rank + 2][: 2 - rank]),
-        "told": distributed.tell(f"by {rank}"),
-        "mean": distributed.mean([float(rank), 5.0], torch.device("cpu")),
+        "gathered": distributed.all_gather([rank, rank + 2][: 2 - rank]),
+        "broadcast": distributed.broadcast(f"by {rank}"),
+        "mean": distributed.all_reduce_mean([float(rank), 5.0], torch.device("cpu")),
         "state": state, "slopes": slopes, "curve": loss_curve(),
     }
     open(f"{sys.argv[1]}/{rank}.json", "w").write(json.dumps(answer))
@@ -149,7 +150,9 @@ def test_two_processes_learn_and_score_as_one(tmp_path):
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first == second, "every process gets everything"
     assert (
-        first["gathered"] == [0, 1, 2] and first["told"] == "by 0" and first["mean"] == [0.5, 5.0]
+        first["gathered"] == [0, 1, 2]
+        and first["broadcast"] == "by 0"
+        and first["mean"] == [0.5, 5.0]
     )
 
     validation = open_dataset("shapes", "val")
@@ -180,7 +183,7 @@ def test_two_processes_learn_and_score_as_one(tmp_path):
 
 
 def test_alone_everything_means_the_obvious():
-    with distributed.join("cpu") as device:
+    with distributed.process_group("cpu") as device:
         assert device.type == "cpu"
         assert (distributed.num_processes(), distributed.process_rank()) == (1, 0)
         model = nn.Linear(2, 2)
@@ -212,14 +215,14 @@ def test_more_processes_than_gpus(monkeypatch):
     with pytest.raises(
         ValueError, match="at most as many processes as GPUs, 1, got a process number 2"
     ):
-        distributed.join(None).__enter__()
+        distributed.process_group(None).__enter__()
 
 
 def test_a_device_without_a_way_between_processes(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(distributed, "pick_device", lambda name: torch.device("mps"))
     with pytest.raises(ValueError, match="expected cpu or cuda for several processes, got mps"):
-        distributed.join("mps").__enter__()
+        distributed.process_group("mps").__enter__()
 
 
 @pytest.mark.parametrize("name", ["ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny"])
@@ -236,7 +239,7 @@ def test_every_weight_learns(name):
 def test_a_saved_model_knows_nothing_of_it(tmp_path):
     model = create_model("ssd_tiny")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    distributed._synchronise_batch_norm(model)
+    distributed.synchronise_batch_norm(model)
     assert any(isinstance(module, distributed.SyncedBatchNorm) for module in model.modules())
     save_model(model, tmp_path / "model.safetensors")
     after = load_model(tmp_path / "model.safetensors").state_dict()

@@ -20,7 +20,8 @@ from detlearn.training import (
     pick_device,
     train,
 )
-from detlearn.training.loop import batch_indices, mix, mixed_precision, resolve_amp
+from detlearn.training.batches import batch_indices, mix
+from detlearn.training.precision import mixed_precision, resolve_amp
 
 CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=0.05, warmup_steps=2, seed=5)
 
@@ -74,7 +75,7 @@ class Model(nn.Module):
 @pytest.fixture(autouse=True)
 def _no_weights_file(monkeypatch):
     # The stand-in model has no preset to be saved under.
-    monkeypatch.setattr("detlearn.training.loop.save_model", lambda model, path, metadata: None)
+    monkeypatch.setattr("detlearn.training.run.save_model", lambda model, path, metadata: None)
 
 
 def weights(model: nn.Module) -> torch.Tensor:
@@ -367,7 +368,7 @@ def test_resume_where_auto_means_float16(tmp_path, monkeypatch):
 
     with pytest.raises(ConnectionError):
         run(tmp_path, after_epoch=die)
-    monkeypatch.setattr("detlearn.training.loop.resolve_amp", lambda device, amp: "fp16")
+    monkeypatch.setattr("detlearn.training.precision.resolve_amp", lambda device, amp: "fp16")
     _, history = run(tmp_path, resume=True)
     assert len(history) == 3
 
@@ -460,8 +461,8 @@ def test_logs_are_closed_after_an_interrupt(tmp_path, monkeypatch):
         def close(self):
             closed.append(True)
 
-    monkeypatch.setattr("detlearn.training.loop.open_logs", lambda *_: [Log()])
-    monkeypatch.setattr("detlearn.training.loop.LOG_EVERY", 2)
+    monkeypatch.setattr("detlearn.training.run.open_logs", lambda *_: [Log()])
+    monkeypatch.setattr("detlearn.training.run.LOG_EVERY", 2)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     assert closed == [True]

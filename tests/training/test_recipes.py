@@ -9,7 +9,7 @@ import torchvision
 from detlearn import list_models
 from detlearn.__main__ import main
 from detlearn.models.m2det import released_learning_rate
-from detlearn.training.loop import TrainConfig, learning_rate_factor
+from detlearn.training import TrainConfig, learning_rate_factor
 from detlearn.training.recipes import (
     BACKBONE_FILES,
     COCO_IMAGES,

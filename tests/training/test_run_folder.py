@@ -172,11 +172,12 @@ def test_two_runs_in_one_folder(tmp_path):
 @pytest.mark.slow
 def test_two_processes_in_one_folder(tmp_path):
     code = (
-        "import sys, time\nfrom detlearn.training.checkpoint import RunFolder\n"
-        "with RunFolder(sys.argv[1]):\n    print('in', flush=True)\n    time.sleep(60)\n"
+        "import sys\nfrom detlearn.training.checkpoint import RunFolder\n"
+        "with RunFolder(sys.argv[1]):\n    print('in', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", code, str(tmp_path)], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert other.stdout.readline() == "in\n"
@@ -248,7 +249,9 @@ def test_a_slow_drive_is_written_to_less_often(tmp_path, monkeypatch):
         assert not run.too_early()
 
 
-def test_a_fast_drive_is_not(tmp_path):
+def test_a_fast_drive_is_not(tmp_path, monkeypatch):
+    clock = iter([0.0, 0.0, 0.9, 0.9])
+    monkeypatch.setattr("detlearn.training.checkpoint.time.monotonic", lambda: next(clock))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with RunFolder(tmp_path) as run:

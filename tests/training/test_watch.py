@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from functools import partial
 from pathlib import Path
@@ -23,10 +22,12 @@ from detlearn import create_model, load_model
 from detlearn.__main__ import main
 from detlearn.data import TRAIN_OBJECTS, Cached, Shapes, shapes_train_transform
 from detlearn.training import TrainConfig, load_checkpoint, replay, train
+from detlearn.training.history import is_best
 from detlearn.training.logs import open_logs
-from detlearn.training.loop import Network, is_best
 from detlearn.training.nonfinite import save_batch
 from detlearn.training.signals import Interruptible
+from detlearn.training.wrappers import ModelWrapper
+from tests.patience import HANG, wait_for_file
 
 ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=3e-3, warmup_steps=0)
@@ -130,7 +131,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 def test_csv_logs_have_no_row_twice_after_an_accident(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("detlearn.training.loop.LOG_EVERY", 1)
+    monkeypatch.setattr("detlearn.training.run.LOG_EVERY", 1)
     _, history = run(scenes, tmp_path / "whole", loggers=("csv",))
 
     class Dying(Cached):
@@ -182,7 +183,7 @@ def test_tensorboard_gets_every_curve(scenes, tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr("detlearn.training.loop.LOG_EVERY", 1)
+    monkeypatch.setattr("detlearn.training.run.LOG_EVERY", 1)
     _, history = run(scenes, tmp_path, loggers=("tensorboard",), evaluate=lambda m: {"mAP": 0.25})
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
@@ -281,7 +282,7 @@ def test_a_batch_that_cannot_be_kept_still_stops_with_its_names(scenes, tmp_path
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("detlearn.training.loop.save_batch", full)
+    monkeypatch.setattr("detlearn.training.nonfinite.save_batch", full)
     model = tiny()
     with torch.no_grad():
         next(model.parameters())[0] = math.inf
@@ -324,7 +325,7 @@ def test_without_a_compiler_it_goes_on(scenes, monkeypatch):
 
 def test_compiled_forward_is_used(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model: lambda images: model(images) + 1)
-    network = Network(nn.Identity(), torch.device("cpu"), compile=True)
+    network = ModelWrapper(nn.Identity(), torch.device("cpu"), compile=True)
     assert network(torch.zeros(1)) == 1 and network.training
 
 
@@ -393,11 +394,9 @@ def test_ctrl_c_in_a_shell(tmp_path):
     command = [sys.executable, "-m", "detlearn", "train", "ssd_tiny", "--scenes", "2000", "--quiet",
                "--device", "cpu", "--no-eval", "--checkpoint-every", "5", "--out", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
-    deadline = time.time() + 120
-    while not (tmp_path / "last.pt").exists() and time.time() < deadline:
-        time.sleep(0.05)
+    wait_for_file(tmp_path / "last.pt", process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=HANG)
     assert process.returncode == 130, output
     assert re.search(
         r"detlearn: stopped by SIGINT in epoch 1, after batch \d+ of 250; a run continues with --resume",
@@ -407,17 +406,24 @@ def test_ctrl_c_in_a_shell(tmp_path):
     assert load_checkpoint(tmp_path / "last.pt")["position"]["batch"] >= 5
 
 
-SLOW = """
-import sys, time, warnings
+# A worker says that it is at the twentieth image, and waits there until it may go on.
+WAITING = """
+import pathlib, sys, time, warnings
 import torch
-from torch import nn
 from detlearn import create_model
 from detlearn.data import Cached, Shapes
 from detlearn.training import TrainConfig, train
 
-class Slow(Cached):
+class Waiting(Cached):
+    asked = 0
+
     def __getitem__(self, index):
-        time.sleep(0.3)
+        self.asked += 1
+        if self.asked == 20:
+            folder = pathlib.Path(sys.argv[1])
+            (folder / "waiting").touch()
+            while not (folder / "go on").exists():
+                time.sleep(0.02)
         return super().__getitem__(index % 4)
 
     def __len__(self):
@@ -427,7 +433,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.multiprocessing.set_start_method(sys.argv[2])
     try:
-        train(create_model("ssd_tiny"), Slow(Shapes(length=4)), TrainConfig(epochs=1, batch_size=2),
+        train(create_model("ssd_tiny"), Waiting(Shapes(length=4)), TrainConfig(epochs=1, batch_size=2),
               out=sys.argv[1], num_workers=1, progress=False, device="cpu", checkpoint_every=1)
     except KeyboardInterrupt:
         print("stopped in good order")
@@ -438,21 +444,19 @@ if __name__ == "__main__":
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one group")
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_ctrl_c_in_a_terminal_reaches_the_workers_too(tmp_path, how):
-    script = tmp_path / "slow.py"
-    script.write_text(SLOW)
+    script, run_folder = tmp_path / "waiting.py", tmp_path / "run"
+    script.write_text(WAITING)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "run"), how], env=environment, text=True,
+        [sys.executable, str(script), str(run_folder), how], env=environment, text=True,
         start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    deadline = time.time() + 120
-    while not (tmp_path / "run" / "last.pt").exists() and time.time() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.3)  # the loop waits for its next batch
+    wait_for_file(run_folder / "waiting", process)  # a worker is at its next batch
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    (run_folder / "go on").touch()
+    output, _ = process.communicate(timeout=HANG)
     assert output == "stopped in good order\n"
-    assert load_checkpoint(tmp_path / "run" / "last.pt")["position"]["batch"] >= 1
+    assert 1 <= load_checkpoint(run_folder / "last.pt")["position"]["batch"] <= 10
 
 
 def test_progress_names_the_parts(scenes, capsys, monkeypatch):

@@ -1,0 +1,303 @@
+"""What stands around the training loop: the run's folder, where it stands, its logs, its signals.
+
+The loop (`detlearn.training.train`) calls `TrainingRun.after_step` and `TrainingRun.after_epoch`;
+everything that makes a run survive an accident happens there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models import Detector
+from ..models.zoo import save_model
+from . import distributed
+from .checkpoint import RunFolder, get_rng_state, set_rng_state, storable
+from .config import TrainConfig
+from .history import History, is_best
+from .logs import LogKind, json_bytes, open_logs
+from .nonfinite import keep_nonfinite_batch
+from .signals import Interruptible
+
+__all__ = ["TrainingRun", "open_run"]
+
+LOG_EVERY = 50  # steps
+
+
+@dataclasses.dataclass
+class TrainingRun:
+    """Where a run stands, and what it writes down; see `open_run`.
+
+    Attributes:
+        parts: what a checkpoint holds the ``state_dict`` of, by name.
+        fixed: what the run has in common with the one that it continues, see `fixed_facts`.
+        config: how it trains.
+        device: of this process.
+        out: the run's folder, None for none.
+        steps_per_epoch: batches in an epoch.
+        checkpoint_every: steps between two checkpoints.
+        show: whether progress is shown here.
+        folder: what is written into; of several processes, only process 0 has one.
+        interruptible: notes SIGINT and SIGTERM.
+        logs: further files, see `detlearn.training.logs`.
+        epoch: finished epochs.
+        batch: finished batches of the epoch that runs.
+        seconds: what that epoch has taken so far, without scoring.
+        sums: the parts of the loss, added up over its batches.
+        history: the finished epochs.
+        started: when ``seconds`` was last brought up to date.
+        bar: the epoch's progress bar.
+    """
+
+    parts: dict[str, Any]
+    fixed: dict[str, Any]
+    config: TrainConfig
+    device: torch.device
+    out: str | Path | None
+    steps_per_epoch: int
+    checkpoint_every: int
+    show: bool
+    folder: RunFolder
+    interruptible: Interruptible
+    logs: list[Any] = dataclasses.field(default_factory=list)
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    history: History = dataclasses.field(default_factory=list)
+    started: float = 0.0
+    bar: Any = None
+
+    # ------------------------------------------------------------ checkpoints
+    def load(self, state: dict[str, Any], path: Path) -> None:
+        """Continue from a checkpoint's state; refuses that of another run.
+
+        Args:
+            state: what `save` wrote.
+            path: its file, for messages.
+        """
+        check_same_run(state, self.fixed, self.config, path)
+        for name, part in self.parts.items():
+            if state[name]:  # a scaler that was not needed then has no state
+                part.load_state_dict(state[name])
+        position = state["position"]
+        self.epoch, self.batch = position["epoch"], position["batch"]
+        self.seconds = position["seconds"]
+        self.sums, self.history = state["sums"], state["history"]
+        set_rng_state(state["rng"])
+        if self.show and self.epoch < self.config.epochs:
+            print(f"{path.parent} goes on in epoch {self.epoch + 1}, after batch "
+                  f"{self.batch} of {self.steps_per_epoch}")  # fmt: skip
+
+    def save(self) -> None:
+        """Write a checkpoint, if there is a folder."""
+        if self.folder.path is None:
+            return
+        position = {"epoch": self.epoch, "batch": self.batch, "seconds": self.seconds}
+        self.folder.save({name: part.state_dict() for name, part in self.parts.items()} | {
+            "position": position, "sums": self.sums, "history": self.history,
+            "rng": get_rng_state(), "config": dataclasses.asdict(self.config), **self.fixed,
+        })  # fmt: skip
+
+    # ------------------------------------------------------------ steps
+    def keep_if_nonfinite(
+        self, images: Tensor, targets: list[dict[str, Any]]
+    ) -> AbstractContextManager[None]:
+        """Around a training step, see `detlearn.training.nonfinite.keep_nonfinite_batch`."""
+        where = f"epoch {self.epoch + 1}, batch {self.batch}"
+        return keep_nonfinite_batch(
+            self.out, self.parts["model"], images, targets, self.config.amp, where
+        )
+
+    def progress_bar(self, batches: Iterable[Any]) -> Any:
+        """The batches of an epoch, which begins now, behind a progress bar."""
+        from tqdm.auto import tqdm
+
+        self.started = time.perf_counter()
+        self.bar = tqdm(
+            batches, f"epoch {self.epoch + 1}/{self.config.epochs}", self.steps_per_epoch,
+            leave=False, initial=self.batch, dynamic_ncols=True, disable=not self.show,
+        )  # fmt: skip
+        return self.bar
+
+    def after_step(self, losses: dict[str, float]) -> None:
+        """Note a step; write a checkpoint when one is due or a signal has come.
+
+        Args:
+            losses: the parts of this process's loss.
+
+        Raises:
+            KeyboardInterrupt: one of the processes got a signal; all have a checkpoint.
+        """
+        signal = float(bool(self.interruptible.requested))
+        *values, signal = distributed.all_reduce_mean([*losses.values(), signal], self.device)
+        losses = dict(zip(losses, values, strict=True))
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.batch += 1
+        self._tell(losses)
+        due = self.batch % self.checkpoint_every == 0 and not self.folder.too_early()
+        if signal or (due and self.batch < self.steps_per_epoch):
+            self._count_time()
+            self.save()
+        if signal:
+            raise KeyboardInterrupt(
+                f"{self.interruptible.requested} in epoch {self.epoch + 1}, after batch "
+                f"{self.batch} of {self.steps_per_epoch}"
+            )
+
+    def _tell(self, losses: dict[str, float]) -> None:
+        """Progress bar and logs."""
+        rate = self.bar.format_dict["rate"] or 0.0
+        shown = {name: f"{value:.3f}" for name, value in losses.items()}
+        shown["images/s"] = f"{rate * self.config.batch_size:.0f}"
+        self.bar.set_postfix(shown, refresh=False)  # the bar draws itself when it is time
+        schedule = self.parts["schedule"]
+        if schedule.last_epoch % LOG_EVERY == 0:  # PyTorch's name; it counts our steps
+            row = losses | {"learning_rate": schedule.get_last_lr()[0]}
+            for log in self.logs:
+                log.step(schedule.last_epoch, row)
+
+    def _count_time(self) -> None:
+        now = time.perf_counter()
+        self.seconds, self.started = self.seconds + now - self.started, now
+
+    # ------------------------------------------------------------ epochs
+    def close_epoch(self) -> dict[str, float]:
+        """The history's row of the epoch whose last step is done, without scores."""
+        self._count_time()
+        means = {name: total / self.steps_per_epoch for name, total in self.sums.items()}
+        rate = float(self.parts["schedule"].get_last_lr()[0])
+        row = {"epoch": self.epoch + 1.0} | means
+        return row | {"learning_rate": rate, "seconds": self.seconds}
+
+    @contextmanager
+    def scoring(self) -> Iterator[None]:
+        """Around scoring, which takes minutes: an accident in it costs no training."""
+        self.save()
+        with self.interruptible.at_once():
+            yield
+
+    def after_epoch(self, row: dict[str, float], model: Detector) -> None:
+        """Write an epoch down; its checkpoint is written last.
+
+        What an accident before the checkpoint leaves behind is made again.
+
+        Args:
+            row: of the history.
+            model: what was scored.
+        """
+        self.history.append(row)
+        self.folder.write("history.json", json_bytes(self.history))
+        if self.folder.path is not None and is_best(self.history):
+            save_model(model, self.folder.path / "best.safetensors", metadata(self.config, row))
+        for log in self.logs:
+            log.epoch(self.history)
+        self.epoch, self.batch, self.seconds, self.sums = self.epoch + 1, 0, 0.0, {}
+        self.save()
+
+    def finish(self, model: Detector) -> None:
+        """Write the weights of a run that is done.
+
+        Raises:
+            KeyboardInterrupt: a signal came after the last step, while something was drawn.
+        """
+        if self.folder.path is not None:
+            save_model(model, self.folder.path / "model.safetensors", metadata(self.config))
+        if self.interruptible.requested:
+            raise KeyboardInterrupt(self.interruptible.requested)
+
+
+@contextmanager
+def open_run(
+    parts: dict[str, Any], fixed: dict[str, Any], config: TrainConfig, device: torch.device, *,
+    out: str | Path | None, resume: bool, steps_per_epoch: int, checkpoint_every: int,
+    loggers: Sequence[LogKind], progress: bool,
+) -> Iterator[TrainingRun]:  # fmt: skip
+    """Begin a run, or continue the one in its folder.
+
+    Args:
+        parts: see `TrainingRun`; of a run that goes on, they are loaded.
+        fixed: see `fixed_facts`.
+        config: how to train.
+        device: of this process.
+        out: the run's folder, None for none.
+        resume: continue from the newest whole checkpoint if there is one.
+        steps_per_epoch: batches in an epoch.
+        checkpoint_every: steps between two checkpoints.
+        loggers: see `detlearn.training.logs`.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: a checkpoint of another run; a folder that holds a run although ``resume`` is
+            off, or in which another process trains.
+    """
+    writer = distributed.process_rank() == 0
+    with (
+        RunFolder(out if writer else None) as folder,
+        Interruptible() as interruptible,
+        ExitStack() as closing,
+    ):
+        if folder.in_use and not resume:
+            raise ValueError(
+                f"{folder.path}: holds a run already; resume it (--resume), or choose another "
+                "folder"
+            )
+        run = TrainingRun(
+            parts, fixed, config, device, out, steps_per_epoch, checkpoint_every,
+            progress and writer, folder, interruptible,
+        )  # fmt: skip
+        state = distributed.broadcast(folder.newest())
+        if state is not None:
+            run.load(state, Path(out or "") / "last.pt")
+        if writer:
+            run.logs = open_logs(loggers, folder.path, parts["schedule"].last_epoch)
+        for log in run.logs:
+            closing.callback(log.close)
+        yield run
+
+
+def metadata(config: TrainConfig, row: dict[str, float] | None = None) -> dict[str, str]:
+    """What a file of weights says of its training."""
+    texts = {"train": json.dumps(dataclasses.asdict(config))}
+    return texts if row is None else texts | {"scores": json.dumps(row)}
+
+
+def fixed_facts(model: Detector, dataset: Any) -> dict[str, Any]:
+    """What a run that goes on must have in common with the one that wrote the checkpoint."""
+    names = getattr(dataset, "class_names", None) or model.class_names
+    return {
+        "name": model.config.name, "images": len(dataset),
+        "num_classes": getattr(model.config, "num_classes", None),
+        "class_names": None if names is None else list(names),
+    }  # fmt: skip
+
+
+def check_same_run(
+    state: dict[str, Any], fixed: dict[str, Any], config: TrainConfig, path: Path
+) -> None:
+    """Refuse to continue a run as something else."""
+    if not {"config", "position", *fixed} <= state.keys():
+        raise ValueError(f"{path}: expected the checkpoint of a training, got something else")
+    now = dataclasses.asdict(config) | fixed
+    then = state["config"] | {key: state[key] for key in fixed}
+    if None in (now["class_names"], then["class_names"]):  # a data set that does not say
+        now["class_names"] = then["class_names"]
+    changed = [
+        f"{key}: {then.get(key)} then, {value} now"
+        for key, value in now.items()
+        if storable(then.get(key)) != storable(value)  # a tuple may have become a list
+    ]
+    if changed:
+        raise ValueError(
+            f"{path}: the run was started differently ({'; '.join(changed)}); give it what it had, "
+            "or begin another one in another folder"
+        )
