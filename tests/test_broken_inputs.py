@@ -44,9 +44,10 @@ from detlearn.data import (
 from detlearn.models import POSE_HRNET_TINY, Predictions
 from detlearn.models.zoo import ZOO
 from detlearn.training import TrainConfig, evaluate, load_checkpoint, pick_device, save_checkpoint
+from tests.patience import HANG
 
 NAN, INF = float("nan"), float("inf")
-SECONDS = 10
+SECONDS = 10  # of CPU
 
 
 class Row(NamedTuple):
