@@ -7,6 +7,7 @@ Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchv
 from .coco import CocoDetectionDataset
 from .csv_boxes import CsvDetectionDataset
 from .files import check_files, data_path
+from .folders import open_dataset
 from .images import read_image
 from .keypoints import (
     COCO_AUGMENTATION,
@@ -42,6 +43,7 @@ __all__ = [
     "eval_transform",
     "load_photo",
     "make_target",
+    "open_dataset",
     "photo_names",
     "read_image",
     "shapes_train_transform",

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import platform
 import sys
 import warnings
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
-from .. import __version__, create_model, list_models, load_backbone, load_model
+from .. import create_model, list_models, load_backbone, load_model
 from ..data import (
     COCO_AUGMENTATION,
     SHAPES_AUGMENTATION,
     TRAIN_OBJECTS,
     Cached,
-    CocoDetectionDataset,
-    CsvDetectionDataset,
-    Joined,
     KeypointCrops,
     Shapes,
-    VocDetectionDataset,
-    data_path,
+    open_dataset,
     shapes_train_transform,
     train_transform,
-    voc_image_sets,
 )
+from ..data.folders import SHAPES_SCENES
 from ..files import write_atomically
 from ..models import PoseHRNet
 from .checkpoint import RunFolder
@@ -45,110 +37,13 @@ from .logs import LOGS, json_bytes
 from .loop import train
 from .nonfinite import describe, replay
 from .recipes import RECIPES
+from .record import RunRecord, versions
 
 __all__ = ["add_commands", "open_dataset", "versions"]
 
-SHAPES_SCENES = 12_000
 SUMMARY = ("mAP", "mAP50", "AP", "AP50")  # what a finished training says of itself
-COCO_LAYOUTS = [
-    ("annotations.json", "images", "both"),
-    ("annotations/instances_train2017.json", "train2017", "train"),
-    ("annotations/instances_val2017.json", "val2017", "val"),
-]
-KEYPOINT_LAYOUTS = [
-    ("annotations.json", "images", "both"),
-    ("annotations/person_keypoints_train2017.json", "train2017", "train"),
-    ("annotations/person_keypoints_val2017.json", "val2017", "val"),
-]
-
-
-def open_dataset(
-    source: str,
-    split: str,
-    transform: Callable | None = None,
-    length: int = 0,
-    keypoints: bool = False,
-) -> Any:
-    """A data set by the name or folder that a shell command got.
-
-    Args:
-        source: ``"shapes"``, or a folder in one of the layouts ``annotations.json`` + ``images/``,
-            COCO 2017, VOC (``VOCdevkit/VOC2012``, ``VOCdevkit/VOC2007``), or a table of boxes:
-            ``images/`` + ``train.csv`` and ``val.csv``, or one ``labels.csv`` for both.
-        split: ``"train"`` or ``"val"``.
-        transform: called with image and target.
-        length: scenes of Shapes to train on.
-        keypoints: targets have ``keypoints`` too (Shapes and COCO).
-
-    Returns:
-        a data set with ``class_names``.
-
-    Raises:
-        ValueError: the folder has none of the layouts; the message lists what was looked for.
-
-    >>> open_dataset("shapes", "train", length=10).class_names[1]
-    'disc'
-    """
-    if source == "shapes":
-        if split == "train":
-            return Shapes(
-                length=length or SHAPES_SCENES,
-                transform=transform,
-                keypoints=keypoints,
-                objects=TRAIN_OBJECTS,
-            )
-        folder = data_path("shapes_val")
-        return CocoDetectionDataset(
-            folder / "images", folder / "annotations.json", transform, keypoints=keypoints
-        )
-    root = Path(source)
-    if not root.is_dir():
-        raise ValueError(f"--data: expected 'shapes' or a folder, got {source!r}")
-    for file, images, which in KEYPOINT_LAYOUTS if keypoints else COCO_LAYOUTS:
-        if which in (split, "both") and (root / file).is_file():
-            return CocoDetectionDataset(
-                root / images, root / file, transform, keypoints=keypoints, on_bad="skip"
-            )
-    if keypoints:
-        raise ValueError(
-            f"--data: {root} has none of the layouts with key points known for '{split}': "
-            "annotations.json + images/, annotations/person_keypoints_{train,val}2017.json"
-        )
-    parts = [
-        VocDetectionDataset(root, year, image_set, transform, on_bad="skip")
-        for year, image_set in voc_image_sets(root, split)
-    ]
-    if parts:
-        return parts[0] if len(parts) == 1 else Joined(parts)
-    tables = [root / file for file in (f"{split}.csv", "labels.csv") if (root / file).is_file()]
-    if tables:
-        names, first = None, root / "train.csv"
-        if split == "val" and first.is_file():  # labels mean what they meant in training
-            names = CsvDetectionDataset(root / "images", first, on_bad="skip").class_names
-        return CsvDetectionDataset(
-            root / "images", tables[0], transform, class_names=names, on_bad="skip"
-        )
-    raise ValueError(
-        f"--data: {root} has none of the layouts known for '{split}': annotations.json + images/, "
-        "annotations/instances_{train,val}2017.json, VOCdevkit/VOC{2012,2007}/ImageSets/Main, "
-        f"{split}.csv or labels.csv + images/"
-    )
-
-
-def versions() -> dict[str, str]:
-    """What a result depends on besides its command.
-
-    >>> sorted(versions())
-    ['detlearn', 'machine', 'python', 'torch', 'torchvision']
-    """
-    return {
-        "detlearn": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-    }
-
+DATA_HELP = "'shapes' (default), a COCO, VOC or CSV folder"
+DEVICE_HELP = "cpu, cuda, cuda:1, mps; default: the best there is"
 
 Prepared = tuple[Any, Any, Any, Callable[[Any], dict[str, float]] | None]
 
@@ -234,39 +129,18 @@ def _train(
     score: Callable | None, draw: Callable | None,
 ) -> None:  # fmt: skip
     first, out = process_rank() == 0, Path(args.out)
-    processes = f" x {num_processes()} processes" if num_processes() > 1 else ""
     if first:
-        print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
-              f"{len(dataset)} images, {config.epochs} epochs, {device}{processes}")  # fmt: skip
-        if model.class_names:
-            names = ", ".join(model.class_names[1:13]) + (
-                ", ..." if len(model.class_names) > 13 else ""
-            )
-            print(f"{len(model.class_names) - 1} classes: {names}")
-        if args.resume and not RunFolder(out).in_use:
-            print(f"{out}: there is no run to go on with; a new one begins")
-    record: dict[str, Any] = {
+        _announce(args, config, device, model, dataset)
+    asked = {
         "command": args.command_line, "model": args.model, "data": args.data,
-        "config": dataclasses.asdict(config), "versions": versions(),
-        "processes": num_processes(), "finished": False,
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "config": dataclasses.asdict(config),
     }  # fmt: skip
-
-    file = out / "run.json"
-    if first and args.resume and file.is_file():  # how it began stands
-        before = json.loads(file.read_text(encoding="utf-8"))
-        again = {key: record[key] for key in ("command", "versions", "processes", "started")}
-        record = before | {"finished": False, "resumed": [*before.get("resumed", []), again]}
-
-    def write(history: History) -> None:
-        seconds = sum(row["seconds"] for row in history)
-        record.update(seconds=round(seconds, 1), scores=history[-1])
-        write_atomically(file, json_bytes(record))
+    record = RunRecord(out / "run.json", asked, resume=first and args.resume)
 
     def after_epoch(history: History, model: Any) -> None:
-        write(history)
+        record.write(history)
         if not args.quiet:
-            print(f"epoch {len(history)}/{config.epochs}: {_line(history[-1])}")
+            print(f"epoch {len(history)}/{config.epochs}: {_epoch_line(history[-1])}")
         if draw is not None and args.samples:
             picture = out / "samples" / f"epoch-{len(history):03d}.png"
             try:
@@ -281,17 +155,31 @@ def _train(
         after_epoch=after_epoch, progress=not args.quiet and sys.stderr.isatty(),
     )  # fmt: skip
     if first:
-        record["finished"] = True
-        write(history)
-        last = history[-1]
+        record.write(history, finished=True)
+        last, seconds = history[-1], record.content["seconds"]
         scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
-        print(f"trained in {record['seconds']:.0f} s{scores}; weights: {out / 'model.safetensors'}")
+        print(f"trained in {seconds:.0f} s{scores}; weights: {out / 'model.safetensors'}")
 
 
-def _line(row: dict[str, float]) -> str:
+def _announce(
+    args: argparse.Namespace, config: TrainConfig, device: torch.device, model: Any, dataset: Any
+) -> None:
+    """What a training is about to do."""
+    processes = f" x {num_processes()} processes" if num_processes() > 1 else ""
+    print(f"{args.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
+          f"{len(dataset)} images, {config.epochs} epochs, {device}{processes}")  # fmt: skip
+    if model.class_names:
+        names = ", ".join(model.class_names[1:13])
+        more = ", ..." if len(model.class_names) > 13 else ""
+        print(f"{len(model.class_names) - 1} classes: {names}{more}")
+    if args.resume and not RunFolder(args.out).in_use:
+        print(f"{Path(args.out)}: there is no run to go on with; a new one begins")
+
+
+def _epoch_line(row: dict[str, float]) -> str:
     """An epoch in a line: parts of the loss, scores, seconds."""
-    told = [*loss_names([row]), *(name for name in SUMMARY if name in row)]
-    values = [f"{name} {row[name]:.3f}" for name in told]
+    names = [*loss_names([row]), *(name for name in SUMMARY if name in row)]
+    values = [f"{name} {row[name]:.3f}" for name in names]
     return ", ".join([*values, f"{row['seconds']:.0f} s"])
 
 
@@ -323,31 +211,39 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
         commands: of `argparse`.
         draw: called with data set, model, indices and a path to write sample detections to.
     """
+    _add_train(commands, draw)
+    p = commands.add_parser(
+        "replay", help="a loss that was not a number, again", description=run_replay.__doc__
+    )
+    p.set_defaults(run=run_replay)
+    p.add_argument("folder", metavar="RUN/nonfinite", help="what a stopped training kept")
+    p.add_argument("--device", help=DEVICE_HELP)
+
+    p = commands.add_parser("evaluate", help="score weights", description=run_evaluate.__doc__)
+    p.set_defaults(run=run_evaluate)
+    p.add_argument("--weights", required=True, help="a .safetensors file of this package")
+    p.add_argument("--data", default="shapes", help=DATA_HELP)
+    p.add_argument("--json", help="also write the scores, command and versions to this file")
+    p.add_argument("--device", help=DEVICE_HELP)
+    p.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _add_train(commands: Any, draw: Callable | None) -> None:
     p = commands.add_parser("train", help="train a detector", description=run_train.__doc__)
     p.set_defaults(run=run_train, draw=draw)
     p.add_argument("model", choices=list_models(), metavar="MODEL", help=", ".join(list_models()))
-    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
+    p.add_argument("--data", default="shapes", help=DATA_HELP)
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
     p.add_argument("--backbone", metavar="FILE", help="weights learned on ImageNet to begin with; "
                    "the command recipes says which")  # fmt: skip
     p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")
-    recipe = p.add_argument_group(
-        "recipe", "what to change in it; detlearn.training.TrainConfig says what each means"
-    )
-    for field in dataclasses.fields(TrainConfig):
-        kind, many = str(field.type), "tuple" in str(field.type)
-        take = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
-        take = take or (float if "float" in kind else str)
-        name = f"--{field.name.replace('_', '-')}"
-        recipe.add_argument(name, type=take, nargs="+" if many else None, metavar=_metavar(kind))
+    _add_recipe_fields(p)
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
     p.add_argument(
-        "--evaluate-every",
-        type=int,
-        default=5,
+        "--evaluate-every", type=int, default=5,
         help="epochs between two scores (default: 5; the last is always scored)",
-    )
+    )  # fmt: skip
     p.add_argument("--no-eval", action="store_true", help="do not score while training")
     p.add_argument(
         "--checkpoint-every", type=int, default=200, help="steps between two checkpoints"
@@ -356,24 +252,23 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.add_argument("--compile", action="store_true", help="use torch.compile if it can be used")
     p.add_argument("--logger", action="append", choices=LOGS, default=[],
                    help="further files in --out; may be given twice")  # fmt: skip
-    p.add_argument(
-        "--samples", type=int, default=8, help="images drawn with detections after every epoch"
-    )
-    _common(p)
+    p.add_argument("--samples", type=int, default=8,
+                   help="images drawn with detections after every epoch")  # fmt: skip
+    p.add_argument("--device", help=DEVICE_HELP)
+    p.add_argument("--quiet", action="store_true", help="no progress bars")
 
-    p = commands.add_parser(
-        "replay", help="a loss that was not a number, again", description=run_replay.__doc__
-    )
-    p.set_defaults(run=run_replay)
-    p.add_argument("folder", metavar="RUN/nonfinite", help="what a stopped training kept")
-    p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
 
-    p = commands.add_parser("evaluate", help="score weights", description=run_evaluate.__doc__)
-    p.set_defaults(run=run_evaluate)
-    p.add_argument("--weights", required=True, help="a .safetensors file of this package")
-    p.add_argument("--data", default="shapes", help="'shapes' (default), a COCO, VOC or CSV folder")
-    p.add_argument("--json", help="also write the scores, command and versions to this file")
-    _common(p)
+def _add_recipe_fields(parser: argparse.ArgumentParser) -> None:
+    """An option for every field of `TrainConfig`."""
+    recipe = parser.add_argument_group(
+        "recipe", "what to change in it; detlearn.training.TrainConfig says what each means"
+    )
+    for field in dataclasses.fields(TrainConfig):
+        kind, many = str(field.type), "tuple" in str(field.type)
+        take: Any = {"int": int, "tuple[int, ...]": int, "bool": _yes_or_no}.get(kind)
+        take = take or (float if "float" in kind else str)
+        name = f"--{field.name.replace('_', '-')}"
+        recipe.add_argument(name, type=take, nargs="+" if many else None, metavar=_metavar(kind))
 
 
 def _metavar(kind: str) -> str:
@@ -386,8 +281,3 @@ def _yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
         raise argparse.ArgumentTypeError(f"expected yes or no, got {text!r}")
     return text == "yes"
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")

@@ -1,0 +1,70 @@
+"""``run.json``: what a run was asked for, on what it ran, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+
+from .. import __version__
+from ..files import write_atomically
+from .distributed import num_processes
+from .history import History
+from .logs import json_bytes
+
+__all__ = ["RunRecord", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its command.
+
+    >>> sorted(versions())
+    ['detlearn', 'machine', 'python', 'torch', 'torchvision']
+    """
+    return {
+        "detlearn": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+    }
+
+
+class RunRecord:
+    """A run's ``run.json``, which is written after every epoch.
+
+    A run that goes on keeps how it began, and adds how it was resumed.
+
+    Args:
+        path: the file.
+        asked: ``command``, ``model``, ``data``, ``config``.
+        resume: whether the run may go on from what lies in its folder.
+    """
+
+    def __init__(self, path: Path, asked: dict[str, Any], resume: bool) -> None:
+        self.path = path
+        self.content: dict[str, Any] = asked | {
+            "versions": versions(), "processes": num_processes(), "finished": False,
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }  # fmt: skip
+        if resume and path.is_file():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            again = {k: self.content[k] for k in ("command", "versions", "processes", "started")}
+            resumed = [*before.get("resumed", []), again]
+            self.content = before | {"finished": False, "resumed": resumed}
+
+    def write(self, history: History, finished: bool = False) -> None:
+        """Write the file.
+
+        Args:
+            history: at least one epoch.
+            finished: whether it was the last.
+        """
+        seconds = sum(row["seconds"] for row in history)
+        self.content.update(seconds=round(seconds, 1), scores=history[-1], finished=finished)
+        write_atomically(self.path, json_bytes(self.content))
