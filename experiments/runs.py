@@ -20,8 +20,8 @@ from detlearn.data.shapes import SHAPES_VERSION
 from detlearn.files import write_atomically
 from detlearn.models import PoseHRNet
 from detlearn.training import TrainConfig, check_up, evaluate, evaluate_pose, train
-from detlearn.training.cli import versions
-from detlearn.training.loop import batch_indices
+from detlearn.training.batches import batch_indices
+from detlearn.training.record import versions
 
 from . import scenes
 from .plan import Experiment, Spec

@@ -9,8 +9,18 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ..models.checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_integers,
+    check_number,
+    check_positive,
+    is_number,
+)
+
 __all__ = [
-    "TrainConfig", "at_least_one", "build_optimizer", "build_schedule", "learning_rate_factor",
+    "TrainConfig", "build_optimizer", "build_schedule", "learning_rate_factor",
 ]  # fmt: skip
 
 
@@ -67,60 +77,30 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            if not (type(getattr(self, name)) is int and getattr(self, name) >= 1):
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)!r}")
+            check_integer(name, getattr(self, name))
         for name in ("warmup_steps", "seed"):
-            if not (type(getattr(self, name)) is int and getattr(self, name) >= 0):
-                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)!r}")
-        for name in ("learning_rate", "clip_norm"):
-            if not (_is_number(value := getattr(self, name)) and value > 0):
-                raise ValueError(f"{name}: expected a positive number, got {value!r}")
-        if math.isinf(self.learning_rate):
-            raise ValueError("learning_rate: expected a finite number, got inf")
-        if not (_is_number(self.weight_decay) and 0 <= self.weight_decay < math.inf):
-            raise ValueError(f"weight_decay: expected 0 or more, got {self.weight_decay!r}")
+            check_integer(name, getattr(self, name), least=0)
+        check_positive("learning_rate", self.learning_rate)
+        if self.clip_norm != math.inf:
+            check_positive("clip_norm", self.clip_norm)
+        check_number("weight_decay", self.weight_decay, 0)
         for name in ("momentum", "ema", "warmup_factor"):
-            if not (_is_number(value := getattr(self, name)) and 0 <= value < 1):
+            if not (is_number(value := getattr(self, name)) and 0 <= value < 1):
                 raise ValueError(f"{name}: expected 0 to below 1, got {value!r}")
         for name in ("nesterov", "decay_everything"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name}: expected True or False, got {getattr(self, name)!r}")
-        if not (
-            isinstance(self.milestones, tuple) and all(type(m) is int for m in self.milestones)
-        ):
-            raise ValueError(f"milestones: expected a tuple of epochs, got {self.milestones!r}")
+            check_flag(name, getattr(self, name))
+        check_integers("milestones", self.milestones)
         drops = self.drop if isinstance(self.drop, tuple) else (self.drop,)
-        if not all(_is_number(factor) and 0 < factor <= 1 for factor in drops):
+        if not all(is_number(factor) and 0 < factor <= 1 for factor in drops):
             raise ValueError(f"drop: expected factors above 0, at most 1, got {self.drop!r}")
-        choices = {
-            "optimizer": ("sgd", "adam", "adamw"),
-            "schedule": ("cosine", "flat", "steps", "constant"),
-            "amp": ("auto", "off", "bf16", "fp16"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
         if isinstance(self.drop, tuple) and len(self.drop) != len(self.milestones):
             raise ValueError(
                 f"drop: expected one factor, or {len(self.milestones)}, one for each of "
                 f"milestones, got {self.drop}"
             )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def at_least_one(**counts: int) -> None:
-    """Refuse a count of steps or epochs that is not positive.
-
-    >>> at_least_one(evaluate_every=0)
-    Traceback (most recent call last):
-    ValueError: evaluate_every: expected at least 1, got 0
-    """
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}: expected at least 1, got {count}")
+        check_choice("optimizer", self.optimizer, ("sgd", "adam", "adamw"))
+        check_choice("schedule", self.schedule, ("cosine", "flat", "steps", "constant"))
+        check_choice("amp", self.amp, ("auto", "off", "bf16", "fp16"))
 
 
 def learning_rate_factor(step: int, steps_per_epoch: int, config: TrainConfig) -> float:

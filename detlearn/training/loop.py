@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..models import Detector
+from ..models.checks import check_integer
 from .batches import batch_indices, load_batches
-from .config import TrainConfig, at_least_one, build_optimizer, build_schedule
+from .config import TrainConfig, build_optimizer, build_schedule
 from .distributed import pick_device, process_rank
 from .history import History
 from .logs import LogKind
@@ -83,7 +84,8 @@ def train(
         KeyboardInterrupt: after Ctrl-C.
         OSError: the folder cannot be written to; what was saved before is whole.
     """
-    at_least_one(evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
+    check_integer("evaluate_every", evaluate_every)
+    check_integer("checkpoint_every", checkpoint_every)
     device = pick_device(device)
     steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     # Channels last is how convolutions are fastest, on CPUs and GPUs alike.

@@ -242,7 +242,7 @@ def test_classes_are_compared_by_name_not_by_number(monkeypatch):
         ),
         (
             ["train", "ssd_tiny", "--epochs", "0", "--out", "OUT"],
-            "epochs: expected at least 1, got 0",
+            "epochs: expected an integer, at least 1, got 0",
         ),
         (
             ["train", "ssd_tiny", "--device", "warp", "--out", "OUT"],

@@ -174,7 +174,7 @@ def test_a_table_that_is_open_elsewhere_does_not_end_the_run(scenes, tmp_path, m
         return real(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    monkeypatch.setattr("detlearn.models.zoo.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("detlearn.files.time.sleep", lambda seconds: None)
     with pytest.warns(UserWarning, match=r"history\.csv cannot be written"):
         run(scenes, tmp_path, loggers=("csv",))
 
