@@ -45,9 +45,8 @@ LONG_FILES = {
     "detlearn/teach/exercises/nb09.py": EXERCISES,
     "detlearn/teach/exercises/nb10.py": EXERCISES,
     "detlearn/teach/exercises/nb11.py": EXERCISES,
-    "detlearn/training/loop.py": TO_SPLIT,
 }
-LONG_FUNCTIONS = {"detlearn/training/loop.py:train": TO_SPLIT}
+LONG_FUNCTIONS: dict[str, str] = {}
 BORROWED = {
     "detlearn/show/explorers/model/attention.py:_check_model": TO_SPLIT,
     "detlearn/show/explorers/model/attention.py:_evaluating": TO_SPLIT,
