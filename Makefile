@@ -84,7 +84,7 @@ docs-env: env ## what slides and site need beyond the course itself
 	@$(RUN) tools.docs_env
 
 .PHONY: readme
-readme: env ## write the generated parts of README.md, CONTRIBUTING.md and CITATION.cff
+readme: env ## write what is generated of README.md, CONTRIBUTING.md, docs and CITATION.cff
 	$(RUN) tools.readme
 
 .PHONY: mutants

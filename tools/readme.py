@@ -2,7 +2,7 @@
 
 Between ``<!-- begin generated: NAME -->`` and ``<!-- end generated -->`` nothing is written by
 hand. The URL comes from pyproject.toml, the version from detlearn/_version.py, the chapters from
-notebooks/chapters.toml and from the notebooks that exist.
+notebooks/chapters.toml and from the notebooks that exist. docs/architecture.svg is drawn whole.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from detlearn._version import __version__
+from tools.architecture import PICTURE, draw
 from tools.course.clone import ROOT, badge, chapters, repository_url
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
@@ -137,7 +138,7 @@ def render(text: str, where: str) -> str:
 def wanted() -> dict[str, str]:
     """File -> the text that it should have."""
     texts = {name: render((ROOT / name).read_text(encoding="utf-8"), name) for name in TEXTS}
-    return texts | {CITATION: citation()}
+    return texts | {CITATION: citation(), PICTURE: draw()}
 
 
 def stale() -> list[str]:

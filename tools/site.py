@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from detlearn._version import __version__
+from tools.architecture import ROOMS
 from tools.course.clone import (
     REF,
     ROOT,
@@ -38,18 +39,6 @@ from tools.vendor import file_of
 
 OUT = ROOT / "build" / "site"
 SOURCE = ROOT / "build" / "site-source"
-ROOMS = {
-    "files": "Atomic writing and checksums.",
-    "boxes": "Formats, IoU, priors, coding, matching, suppression.",
-    "losses": "The MultiBox loss and hard negatives.",
-    "metrics": "Average precision by hand; VOC and COCO scores.",
-    "models": "Backbones, necks, heads and whole detectors.",
-    "data": "Shapes, COCO and VOC folders, photographs, augmentation.",
-    "training": "The loop, checkpoints, evaluation, the command line.",
-    "report": "One page on a run: curves, mistakes, pictures.",
-    "show": "Figures and explorers.",
-    "teach": "Proofs and exercises.",
-}
 # What another page of ours cannot show; a badge is a picture of another machine.
 BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*colab[^)]*\)\s*", re.MULTILINE)
 
