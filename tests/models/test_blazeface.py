@@ -12,11 +12,9 @@ from detlearn.boxes import box_iou, make_priors
 from detlearn.data import data_path, load_photo
 from detlearn.models.blazeface import BLAZEFACE, BlazeFace, pad_same
 
-HERE = __import__("pathlib").Path(__file__).parent
-
 # What the runtime ai-edge-litert 2.3.0 answered with MediaPipe's own file, whole pixels of
 # scikit-image's photographs, without any resizing: rows of 200 priors, drawn by lot.
-REFERENCE = dict(np.load(HERE / "reference.npz"))
+REFERENCE = dict(np.load(data_path("weights", "blazeface_runtime.npz")))
 CROPS = {
     "astronaut": np.s_[::4, ::4],
     "camera": np.s_[::4, ::4],
