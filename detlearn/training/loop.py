@@ -24,7 +24,7 @@ from .history import History
 from .logs import LogKind
 from .nonfinite import check_finite
 from .precision import compute_losses, mixed_precision
-from .run import fixed_facts, open_run
+from .run import open_run
 from .wrappers import ModelWrapper, moving_average
 
 __all__ = ["train", "train_step"]
@@ -85,7 +85,6 @@ def train(
         OSError: the folder cannot be written to; what was saved before is whole.
     """
     check_integer("evaluate_every", evaluate_every)
-    check_integer("checkpoint_every", checkpoint_every)
     device = pick_device(device)
     steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     # Channels last is how convolutions are fastest, on CPUs and GPUs alike.
@@ -101,9 +100,8 @@ def train(
     torch.manual_seed(config.seed)
 
     with open_run(
-        parts, fixed_facts(model, dataset), config, device, out=out, resume=resume,
-        steps_per_epoch=steps_per_epoch, checkpoint_every=checkpoint_every, loggers=loggers,
-        progress=progress,
+        parts, dataset, config, device, out=out, resume=resume, checkpoint_every=checkpoint_every,
+        loggers=loggers, progress=progress,
     ) as run:  # fmt: skip
         for epoch in range(run.epoch, config.epochs):
             model.train()
@@ -117,7 +115,6 @@ def train(
                 if average is not None:
                     average.update_parameters(model)
                 run.after_step(losses)
-
             row = run.close_epoch()
             scored: Any = (model if average is None else average.module).eval()
             if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):

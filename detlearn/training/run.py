@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 
 from ..models import Detector
+from ..models.checks import check_integer
 from ..models.zoo import save_model
 from . import distributed
+from .batches import batch_indices
 from .checkpoint import RunFolder, get_rng_state, set_rng_state, storable
 from .config import TrainConfig
 from .history import History, is_best
@@ -218,20 +220,19 @@ class TrainingRun:
 
 @contextmanager
 def open_run(
-    parts: dict[str, Any], fixed: dict[str, Any], config: TrainConfig, device: torch.device, *,
-    out: str | Path | None, resume: bool, steps_per_epoch: int, checkpoint_every: int,
-    loggers: Sequence[LogKind], progress: bool,
+    parts: dict[str, Any], dataset: Any, config: TrainConfig, device: torch.device, *,
+    out: str | Path | None, resume: bool, checkpoint_every: int, loggers: Sequence[LogKind],
+    progress: bool,
 ) -> Iterator[TrainingRun]:  # fmt: skip
     """Begin a run, or continue the one in its folder.
 
     Args:
         parts: see `TrainingRun`; of a run that goes on, they are loaded.
-        fixed: see `fixed_facts`.
+        dataset: what it learns from.
         config: how to train.
         device: of this process.
         out: the run's folder, None for none.
         resume: continue from the newest whole checkpoint if there is one.
-        steps_per_epoch: batches in an epoch.
         checkpoint_every: steps between two checkpoints.
         loggers: see `detlearn.training.logs`.
         progress: show a progress bar.
@@ -240,6 +241,9 @@ def open_run(
         ValueError: a checkpoint of another run; a folder that holds a run although ``resume`` is
             off, or in which another process trains.
     """
+    check_integer("checkpoint_every", checkpoint_every)
+    fixed = fixed_facts(parts["model"], dataset)
+    steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     writer = distributed.process_rank() == 0
     with (
         RunFolder(out if writer else None) as folder,
