@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from detlearn.show.shape_table import meta_state, named_tensors
+from detlearn.models.modes import evaluating
+from detlearn.show.meta_pass import meta_state, named_tensors
 
 __all__ = ["ReceptiveField", "SpatialTrace", "receptive_field"]
 
@@ -90,18 +91,14 @@ class SpatialTrace:
         dtype = next((p.dtype for p in model.parameters()), torch.float32)
         images = torch.empty(1, 3, *size, device="meta", dtype=dtype)
         recorder.begin(images)
-        modes = [(module, module.training) for module in model.modules()]
         try:
             for name, module in model.named_modules():
                 handles.append(module.register_forward_hook(hook_of(name)))
-            model.eval()
-            with torch.no_grad(), recorder:
+            with evaluating(model), torch.no_grad(), recorder:
                 torch.func.functional_call(model, meta_state(model), (images,))
         finally:
             for handle in handles:
                 handle.remove()
-            for module, mode in modes:
-                module.training = mode
         self.order = recorder.order
         self._found = found
 

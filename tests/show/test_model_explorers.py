@@ -232,7 +232,7 @@ def test_a_detector_sees_what_detect_sees():
     model.register_forward_pre_hook(lambda module, arguments: seen.extend(arguments))
     model.detect([image])
     assert torch.equal(explorer._inputs, seen[0])
-    assert explorer._shapes[""][".deltas"][0] == (1, model.config.priors.num_priors, 4)
+    assert explorer._pass.shapes[""][".deltas"][0] == (1, model.config.priors.num_priors, 4)
 
 
 # -------------------------------------------------------------------------------- detections

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 import detlearn
 from detlearn.show import shape_table
+from detlearn.show.meta_pass import input_sides
 
 
 class Toy(nn.Module):
@@ -59,6 +62,45 @@ def test_sizes_of_the_published_networks(name, parameters, macs, priors):
     assert sum(level.head_macs for level in table.levels) == sum(
         part.macs for part in table.parts if part.name.startswith("head.")
     )
+
+
+def by_formula(module, inputs, output):
+    """Multiply-adds of one call: for each number that comes out, those that it is a sum of."""
+    if isinstance(module, nn.ConvTranspose2d):
+        return (
+            inputs[0].numel() * module.out_channels // module.groups * math.prod(module.kernel_size)
+        )
+    if isinstance(module, nn.Conv2d):
+        return output.numel() * module.in_channels // module.groups * math.prod(module.kernel_size)
+    return output.numel() * module.in_features
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ssd_tiny", "ssdlite300_mobilenet_v2", "refinedet_tiny", "m2det_tiny", "pose_hrnet_tiny"],
+)
+def test_pytorchs_counter_and_the_formulas_agree(name):
+    model = detlearn.create_model(name).eval()
+    size = input_sides(model, None if hasattr(model.config, "image_size") else 128)
+    count: dict[str, int] = {}
+
+    def hook_of(part):
+        def hook(module, inputs, output):
+            count[part] = count.get(part, 0) + by_formula(module, inputs, output)
+
+        return hook
+
+    for part, module in model.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            module.register_forward_hook(hook_of(part))
+    with torch.no_grad():
+        model(torch.zeros(1, 3, *size))
+    counted = dict(count)  # the hooks are still there, and the table's own pass calls them too
+    table = shape_table(model, size)
+    assert table.macs == sum(counted.values()) > 1e6
+    for part in table.parts:
+        inside = sum(n for name, n in counted.items() if f"{name}.".startswith(f"{part.name}."))
+        assert part.macs == inside, part.name
 
 
 def test_levels_are_the_maps_that_the_network_makes():

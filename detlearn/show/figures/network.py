@@ -76,8 +76,7 @@ def draw_pyramid(
     words = list(names) or [f"level {k}" for k in range(len(levels))]
     sides = ", ".join(f"{each.height} × {each.width}" for each in levels).replace(",", " cells,", 1)
     alt = alt or (
-        f"The maps of {table.title.split(',')[0]}, to scale: {sides}; "
-        f"{table.priors:,} priors altogether."
+        f"The maps of {table.name}, to scale: {sides}; {table.priors:,} priors altogether."
     )
     top = 0.34 if title else 0.06
     column = PAGE_WIDTH / len(levels)

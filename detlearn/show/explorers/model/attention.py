@@ -10,10 +10,11 @@ from torch import Tensor
 
 from detlearn.models import M2Det
 from detlearn.models.m2det import SFAM
+from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, RULE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.feature_maps import network_input
-from detlearn.show.explorers.model.level_maps import _check_model, _evaluating, mlfpn_levels
+from detlearn.show.explorers.model.level_maps import check_m2det, mlfpn_levels
 from detlearn.show.explorers.model.pixels import encode_png, font
 from detlearn.show.figures.m2det import LEVEL_COLOURS
 
@@ -48,7 +49,7 @@ class AttentionExplorer(ModelExplorer):
     """
 
     def __init__(self, model: M2Det, images: Sequence[Any]) -> None:
-        _check_model(model)
+        check_m2det(model)
         if not isinstance(model.mlfpn.sfam, SFAM):
             raise ValueError("model: expected one with an SFAM, got sfam=False")
         if len(images) == 0:
@@ -70,7 +71,7 @@ class AttentionExplorer(ModelExplorer):
             gathered = [torch.cat(maps, dim=1) for maps in zip(*levels, strict=True)]
             sfam = self.model.mlfpn.sfam
             assert isinstance(sfam, SFAM)
-            with _evaluating(self.model):
+            with evaluating(self.model), torch.no_grad():
                 rows.append(torch.cat(sfam.attention(gathered)).float().cpu())
         self.weights: Tensor = torch.stack(rows)
         """Of every scene, scale and channel, ``(scenes, scales, C)``."""

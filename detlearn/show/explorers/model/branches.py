@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from detlearn.models.hrnet import HRNet
+from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.feature_maps import network_input
@@ -133,7 +134,6 @@ def _moments(model: nn.Module, trunk: HRNet, given: Tensor) -> dict[tuple[str, s
 
         return hook
 
-    modes = [(part, part.training) for part in model.modules()]
     parameter = next(model.parameters())
     try:
         for s, stage in enumerate(trunk.stages, start=2):
@@ -142,12 +142,9 @@ def _moments(model: nn.Module, trunk: HRNet, given: Tensor) -> dict[tuple[str, s
                 handles.append(module.register_forward_hook(keep(name, -1)))
                 for k, branch in enumerate(module.get_submodule("branches").children()):
                     handles.append(branch.register_forward_hook(keep(name, k)))
-        model.eval()
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
             model(given.to(parameter.device))
     finally:
         for handle in handles:
             handle.remove()
-        for part, training in modes:
-            part.training = training
     return found

@@ -13,10 +13,18 @@ from torch import Tensor
 
 from detlearn.boxes import PriorBox, box_iou, cxcywh_to_xyxy
 from detlearn.models import Detector, RefineDet
+from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, ORANGE, class_colour, image_array, ink_on
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.feature_maps import network_input
-from detlearn.show.explorers.model.pixels import dashed_rectangle, encode_png, font, outline, tag
+from detlearn.show.explorers.model.pixels import (
+    arrow,
+    dashed_rectangle,
+    encode_png,
+    font,
+    outline,
+    tag,
+)
 
 __all__ = ["DetectionExplorer"]
 
@@ -86,15 +94,9 @@ class DetectionExplorer(ModelExplorer):
     # ------------------------------------------------------------- one pass, kept
 
     def _run(self) -> None:
-        modes = [(module, module.training) for module in self.model.modules()]
-        try:
-            self.model.eval()
-            with torch.no_grad():
-                self._predictions = self.model(self._given)
-                self._anchors = self._read_anchors()
-        finally:
-            for module, training in modes:
-                module.training = training
+        with evaluating(self.model), torch.no_grad():
+            self._predictions = self.model(self._given)
+            self._anchors = self._read_anchors()
 
     def _read_anchors(self) -> Tensor | None:
         """Where the first of two steps left the priors, px of the image; None with one step."""
@@ -336,7 +338,7 @@ class DetectionExplorer(ModelExplorer):
             dashed_rectangle(pen, place(anchor), ORANGE, 2, 4)
         dashed_rectangle(pen, place(prior), ORANGE, 4, 10)
         outline(pen, place(box), colour, 4)
-        _arrow(pen, _middle(place(prior)), _middle(place(box)))
+        arrow(pen, _middle(place(prior)), _middle(place(box)))
         return paper
 
     def _key(self, pen: Any) -> None:
@@ -395,20 +397,3 @@ def _sides(box: Tensor) -> str:
 
 def _middle(box: tuple[float, ...]) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def _arrow(pen: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From the prior's centre to the box's: what the first two deltas do."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    length = math.hypot(dx, dy)
-    for grow, ink in ((3, "white"), (0, INK)):
-        r = 3 + grow / 2
-        pen.ellipse((start[0] - r, start[1] - r, start[0] + r, start[1] + r), fill=ink)
-        if length < 6:
-            continue
-        pen.line((*start, *end), ink, 2 + grow)
-        ux, uy = dx / length, dy / length
-        back = min(10.0, length)
-        for sign in (-1, 1):
-            tip = (end[0] - back * (ux - sign * 0.5 * uy), end[1] - back * (uy + sign * 0.5 * ux))
-            pen.line((*end, *tip), ink, 2 + grow)

@@ -13,6 +13,7 @@ from detlearn.models import Detector
 from detlearn.models.inputs import resize
 from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.kept_pass import KeptPass
 from detlearn.show.explorers.model.pixels import (
     colours_of,
     dashed_rectangle,
@@ -20,14 +21,12 @@ from detlearn.show.explorers.model.pixels import (
     font,
     outline,
     tag,
+    wrapped,
 )
 from detlearn.show.receptive_field import ReceptiveField, SpatialTrace
-from detlearn.show.shape_table import named_tensors
 
 __all__ = ["FeatureMapExplorer"]
 
-KEEP_BYTES = 2**30
-"""What the explorer remembers of one pass; what is beyond it is computed again when asked for."""
 COLUMNS, ROWS = 5, 4
 LEFT, TILE, GAP, TOP = 400, 92, 6, 50
 
@@ -91,7 +90,7 @@ class FeatureMapExplorer(ModelExplorer):
             raise ValueError(
                 f"inputs: expected shape (1, 3, H, W), got {tuple(self._inputs.shape)}"
             )
-        self._run()
+        self._pass = KeptPass(model, self._inputs)
         self._trace: SpatialTrace | None = None
         self._trace_failed = False
         if module is None:
@@ -106,86 +105,16 @@ class FeatureMapExplorer(ModelExplorer):
         self._choose_module()
         self.assemble([self.module, self.tensor, self.channel, self.opacity, self.row, self.column])
 
-    # ------------------------------------------------------------- one pass, kept
-
-    def _run(self) -> None:
-        """Every tensor that every module returns, by module and way."""
-        self._shapes: dict[str, dict[str, tuple[tuple[int, ...], int, str]]] = {}
-        self._kept: dict[tuple[str, str], Tensor] = {}
-        versions: dict[tuple[str, str], int] = {}
-        sizes: dict[int, int] = {}
-
-        def keep(name: str, call: int, output: Any) -> None:
-            for path, tensor in named_tensors(output):
-                ways = self._shapes.setdefault(name, {})
-                ways[_way(call, path)] = (tuple(tensor.shape), call, path)
-                sizes.setdefault(tensor.data_ptr(), tensor.numel() * tensor.element_size())
-                if sum(sizes.values()) <= KEEP_BYTES:
-                    self._kept[name, _way(call, path)] = tensor
-                    versions[name, _way(call, path)] = tensor._version
-
-        self._pass(list(self._modules), keep)
-        # written over after the module returned it (`x += ...`): run again when asked for
-        for key, version in versions.items():
-            if self._kept[key]._version != version:
-                del self._kept[key]
-
-    def _pass(self, names: list[str], keep: Any) -> None:
-        calls: dict[str, int] = {}
-        handles = []
-        state = [(m, m.training, getattr(m, "inplace", None)) for m in self.model.modules()]
-
-        def hook_of(name: str) -> Any:
-            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-                calls[name] = calls.get(name, 0) + 1
-                keep(name, calls[name] - 1, output)
-
-            return hook
-
-        parameter = next(self.model.parameters(), None)
-        given = self._inputs if parameter is None else self._inputs.to(parameter.device)
-        try:
-            for name in names:
-                handles.append(self._modules[name].register_forward_hook(hook_of(name)))
-            self.model.eval()
-            for module, _, inplace in state:
-                if inplace is True:  # it would write over what came before it: another run
-                    module.inplace = False  # type: ignore[assignment]
-            with torch.no_grad():
-                self.model(given)
-        finally:
-            for handle in handles:
-                handle.remove()
-            for module, training, inplace in state:
-                module.training = training
-                if inplace is True:
-                    module.inplace = True  # type: ignore[assignment]
-
-    def _values(self) -> Tensor:
-        """The chosen tensor."""
-        key = (self.module.value, self.tensor.value)
-        if key not in self._kept:
-            found: dict[str, Tensor] = {}
-
-            def keep(name: str, call: int, output: Any) -> None:
-                for path, tensor in named_tensors(output):
-                    if _way(call, path) == key[1]:
-                        found[key[1]] = tensor.clone()
-
-            self._pass([key[0]], keep)
-            self._kept[key] = found[key[1]]
-        return self._kept[key]
-
     def refresh(self) -> None:
         """Run the model again, after its weights have changed."""
-        self._run()
+        self._pass = KeptPass(self.model, self._inputs)
         self._choose_tensor()
         self.draw()
 
     # ------------------------------------------------------------- controls
 
     def _label(self, name: str) -> str:
-        ways = self._shapes.get(name, {})
+        ways = self._pass.shapes.get(name, {})
         words = name or "(the whole model)"
         if not ways:
             return f"{words}  ·  no tensor"
@@ -195,7 +124,7 @@ class FeatureMapExplorer(ModelExplorer):
         return f"{words}  ·  {' × '.join(map(str, shape[1:] or shape))}"
 
     def _is_pyramid(self, name: str) -> bool:
-        shapes = [shape for shape, _, _ in self._shapes.get(name, {}).values()]
+        shapes = [shape for shape, _, _ in self._pass.shapes.get(name, {}).values()]
         return bool(name) and any(len(shape) == 4 and shape[1] > 3 for shape in shapes)
 
     def follow(self, control: Any) -> None:
@@ -206,7 +135,7 @@ class FeatureMapExplorer(ModelExplorer):
             self._choose_tensor()
 
     def _choose_module(self) -> None:
-        ways = self._shapes.get(self.module.value, {})
+        ways = self._pass.shapes.get(self.module.value, {})
         options = [(f"{way or 'the only one'}  ·  {shape}", way)
                    for way, (shape, _, _) in ways.items()]  # fmt: skip
         self.tensor.options = options or [("none", "")]
@@ -241,10 +170,10 @@ class FeatureMapExplorer(ModelExplorer):
 
     def _read_maps(self) -> Tensor:
         """The chosen tensor as maps ``(C, H, W)``, float32; none of them if there is nothing."""
-        ways = self._shapes.get(self.module.value, {})
+        ways = self._pass.shapes.get(self.module.value, {})
         if self.tensor.value not in ways:
             return torch.zeros(0, 0, 0)
-        values = self._values().detach().cpu()
+        values = self._pass.tensor(self.module.value, self.tensor.value).detach().cpu()
         values = (values.abs() if values.is_complex() else values).float()
         if values.ndim > 4 or values.numel() == 0:
             return torch.zeros(0, 0, 0)
@@ -259,7 +188,7 @@ class FeatureMapExplorer(ModelExplorer):
     @property
     def shape(self) -> tuple[int, ...] | None:
         """Of the chosen tensor; None if the module makes none."""
-        entry = self._shapes.get(self.module.value, {}).get(self.tensor.value)
+        entry = self._pass.shapes.get(self.module.value, {}).get(self.tensor.value)
         return None if entry is None else entry[0]
 
     @property
@@ -286,7 +215,7 @@ class FeatureMapExplorer(ModelExplorer):
                 self._trace_failed = True
         if self._trace is None:
             return None
-        _, call, path = self._shapes[self.module.value][self.tensor.value]
+        _, call, path = self._pass.shapes[self.module.value][self.tensor.value]
         cell = (self.row.value, self.column.value)
         return self._trace.field(self.module.value, path, cell, call)
 
@@ -295,7 +224,9 @@ class FeatureMapExplorer(ModelExplorer):
         name, shape = self.module.value, self.shape
         module = self._modules[name]
         if shape is None:
-            if not self._shapes.get(name) and isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+            if not self._pass.shapes.get(name) and isinstance(
+                module, (nn.ModuleList, nn.ModuleDict)
+            ):
                 return f"{name} is a list of modules and is never called itself: choose one in it"
             return f"{name or 'the model'} was not called for this image, or returned no tensor"
         if 0 in shape:
@@ -310,7 +241,7 @@ class FeatureMapExplorer(ModelExplorer):
         words = [f"Explorer of feature maps: {name or 'the whole model'} ({kind})"]
         nothing = self._why_nothing()
         if self.shape is not None:
-            total = len(self._shapes[name])
+            total = len(self._pass.shapes[name])
             which = f"tensor {self.tensor.value} of {total}, " if total > 1 else ""
             words.append(f"{which}shape {self.shape}")
         if nothing:
@@ -380,7 +311,7 @@ class FeatureMapExplorer(ModelExplorer):
             panel = self._laid_over(panel)
         sheet.paste(panel, (0, TOP))
         if nothing:
-            _wrapped(pen, nothing + ".", (LEFT + 24, TOP), grid_w)
+            wrapped(pen, nothing + ".", (LEFT + 24, TOP), grid_w)
             return encode_png(sheet)
         if not self._is_map():
             self._draw_matrix(sheet, pen, (LEFT + 24, TOP, wide, TOP + LEFT))
@@ -502,11 +433,6 @@ def network_input(model: nn.Module, image: Any) -> Tensor:
     return normalize(images) if callable(normalize) else images
 
 
-def _way(call: int, path: str) -> str:
-    """How the reader names a tensor: the first call goes without saying."""
-    return path if call == 0 else f"call {call + 1} {path}".strip()
-
-
 def _field_words(field: ReceptiveField) -> str:
     x1, y1, x2, y2 = field.box
     most = "" if field.exact else "at most "
@@ -523,13 +449,3 @@ def _sees(field: ReceptiveField) -> str:
     if (field.size[1], field.size[0]) != (x2 - x1, y2 - y1):
         words += f" of its field of {field.size[1]} x {field.size[0]}"
     return words
-
-
-def _wrapped(pen: Any, words: str, place: tuple[int, int], width: int) -> None:
-    letters, line, (x, y) = font(15), "", place
-    for word in words.split():
-        if line and pen.textlength(f"{line} {word}", font=letters) > width:
-            pen.text((x, y), line, fill=INK, font=letters)
-            line, y = "", y + 22
-        line = f"{line} {word}".strip()
-    pen.text((x, y), line, fill=INK, font=letters)

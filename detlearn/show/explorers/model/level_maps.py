@@ -1,25 +1,23 @@
-"""Explorers of an M2Det: levels by scales, and step by step through the U of a TUM."""
+"""Explorer of an M2Det's maps: levels by scales."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from detlearn.models import M2Det
-from detlearn.models.m2det import Decoder
-from detlearn.show.canvas import INK, MUTED, ORANGE, RULE, image_array
+from detlearn.models.modes import evaluating
+from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.feature_maps import network_input
-from detlearn.show.explorers.model.pixels import colours_of, encode_png, font, outline, tag
+from detlearn.show.explorers.model.pixels import colours_of, encode_png, font, outline
 
-__all__ = ["LevelScaleExplorer", "TUMWalker"]
+__all__ = ["LevelScaleExplorer"]
 
 SIDE, TOP, GAP = 400, 50, 8
 WAYS = {"the mean of its channels": "mean", "its strongest channel": "strongest"}
@@ -41,34 +39,17 @@ def mlfpn_levels(model: M2Det, inputs: Tensor) -> list[list[Tensor]]:
     >>> len(levels), [tuple(maps.shape[1:]) for maps in levels[0]][:2]
     (4, [(24, 32, 32), (24, 16, 16)])
     """
-    with _evaluating(model):
+    with evaluating(model), torch.no_grad():
         return model.mlfpn.levels(model.mlfpn.ffm1(*model.backbone(inputs)))
 
 
-class _evaluating:
-    """Eval mode, no gradients; every module's own mode comes back."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.modes = [(module, module.training) for module in self.model.modules()]
-        self.model.eval()
-        self.no_grad = torch.no_grad()
-        self.no_grad.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self.no_grad.__exit__(*error)
-        for module, training in self.modes:
-            module.training = training
-
-
-def _check_model(model: Any) -> None:
+def check_m2det(model: Any) -> None:
+    """Raise ValueError for any model but an M2Det."""
     if not isinstance(model, M2Det):
         raise ValueError(f"model: expected an M2Det, got {type(model).__name__}")
 
 
-def _tile(values: np.ndarray, side: int) -> Any:
+def tile_of(values: np.ndarray, side: int) -> Any:
     """A map as a square of colours; its own range is the whole range."""
     from PIL import Image
 
@@ -76,7 +57,7 @@ def _tile(values: np.ndarray, side: int) -> Any:
     return coloured.resize((side, side), Image.Resampling.NEAREST)
 
 
-def _laid_over(image: np.ndarray, values: np.ndarray, opacity: float) -> Any:
+def laid_over(image: np.ndarray, values: np.ndarray, opacity: float) -> Any:
     """A map over the picture; low values are thinner than high ones."""
     from PIL import Image
 
@@ -123,7 +104,7 @@ channels 72 to 95 of 96, a cell is 64 px wide.
     """
 
     def __init__(self, model: M2Det, image: Any, target: Mapping[str, Any] | None = None) -> None:
-        _check_model(model)
+        check_m2det(model)
         self.model = model
         self._image = image_array(image)
         self._inputs = network_input(model, image)
@@ -220,7 +201,7 @@ channels 72 to 95 of 96, a cell is 64 px wide.
         pen.text((0, 2), f"level {level}, scale {scale}", fill=INK, font=font(16, bold=True))
         shape = tuple(self.chosen.shape)
         pen.text((0, 25), f"shape {shape}", fill=MUTED, font=font(13))
-        over = _laid_over(self._image, self.values(level, scale).numpy(), self.opacity.value)
+        over = laid_over(self._image, self.values(level, scale).numpy(), self.opacity.value)
         sheet.paste(over, (0, TOP))
         for k in range(levels):
             x = left + k * (tile + GAP)
@@ -232,204 +213,7 @@ channels 72 to 95 of 96, a cell is 64 px wide.
             pen.text((left - 8, y + tile / 2), f"{side}²", fill=INK, font=font(13), anchor="rm")
             for k in range(levels):
                 x = left + k * (tile + GAP)
-                sheet.paste(_tile(self.values(k, s).numpy(), tile), (x, y))
+                sheet.paste(tile_of(self.values(k, s).numpy(), tile), (x, y))
                 if (k, s) == (level, scale):
                     outline(pen, (x + 1, y + 1, x + tile - 2, y + tile - 2), ORANGE, 4)
         return encode_png(sheet)
-
-
-# ------------------------------------------------------------------- through the U
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One step through a TUM: what it is called, where it stands, what it made of what."""
-
-    name: str
-    words: str
-    column: int
-    row: int
-    maps: Tensor
-    parameters: int = 0
-
-
-def _walk(tum: Any, maps: Tensor) -> list[_Step]:
-    """Every step of a `TUM`, computed with its own layers."""
-    steps = [_Step("read", "what the TUM is given", 0, 0, maps)]
-
-    def add(name: str, words: str, column: int, row: int, out: Tensor, *layers: nn.Module) -> None:
-        number = sum(p.numel() for layer in layers for p in layer.parameters())
-        steps.append(_Step(name, words, column, row, out, number))
-
-    down: list[Tensor] = [maps]
-    for row, layer in enumerate(tum.encoder.layers, start=1):
-        down.append(layer(down[-1]))
-        stride = layer.conv.stride[0]
-        words = "3 × 3, stride 2, padding 1" if stride == 2 else "3 × 3, stride 1, no padding"
-        add(f"down {row}", words, 0, row, down[-1], layer)
-    last = len(down) - 1
-    up = [down[-1]]
-    released = isinstance(tum.decoder, Decoder)
-    if released:
-        up = [tum.decoder.top(down[-1])]
-        add("top", "1 × 1, the way up begins", 2, last, up[0], tum.decoder.top)
-    for row in reversed(range(last)):
-        if released:
-            side = tum.decoder.lateral[row](down[row])
-            add(f"side {row}", "3 × 3 on what the encoder had here", 1, row, side,
-                tum.decoder.lateral[row])  # fmt: skip
-            below, layers = up[0], []
-        else:
-            side = down[row]
-            layers = [tum.decoder.refine[row]]
-            below = layers[0](up[0])
-        up.insert(0, F.interpolate(below, size=side.shape[-2:], mode="nearest") + side)
-        words = "the map below enlarged" if released else "3 × 3 on the map below, enlarged"
-        add(f"add {row}", words + ", plus the one from the side", 2, row, up[0], *layers)
-    for row, layer in enumerate(tum.smoothing.layers):
-        add(f"smooth {row}", "1 × 1", 3, row, layer(up[row]), layer)
-    return steps
-
-
-class TUMWalker(ModelExplorer):
-    """Step through the U of a TUM: what each step makes, of which shape, at what price.
-
-    Left, the picture with the map of the chosen step over it (mean of its channels). Right, the
-    U: down, to the side, up, smoothed; steps to come are empty frames.
-
-    `explorer.step.value = 7; explorer` shows another state; the controls are `level`, `step` and
-    `opacity`. All work with the keyboard.
-
-    Args:
-        model: an `M2Det`; it is left in the mode it was found in.
-        image: as for `FeatureMapExplorer`.
-
-    Raises:
-        ValueError: the model is no M2Det.
-
-    **Invariant:** what the last steps make is what the TUM returns.
-
-    >>> import detlearn
-    >>> explorer = TUMWalker(detlearn.create_model("m2det_tiny"), torch.zeros(3, 128, 128))
-    >>> explorer.step.value = 4
-    >>> explorer
-    Walk through TUM 0 of m2det_tiny: step 4 of 17, down 4 (3 × 3, stride 1, no padding): \
-24 x 4 x 4 becomes 24 x 2 x 2, 5,232 parameters.
-    """
-
-    def __init__(self, model: M2Det, image: Any) -> None:
-        _check_model(model)
-        self.model = model
-        self._image = image_array(image)
-        self._inputs = network_input(model, image)
-        self.level = self.slider("level", 0, 0, model.config.num_levels - 1, 1)
-        self.step = self.slider("step", 0, 0, 1, 1)
-        self.opacity = self.slider("map over image", 0.6, 0.0, 1.0, 0.05)
-        self._run()
-        self._choose()
-        self.assemble([self.level, self.step, self.opacity])
-
-    def _run(self) -> None:
-        """The steps of every TUM."""
-        mlfpn = self.model.mlfpn
-        with _evaluating(self.model):
-            base = mlfpn.ffm1(*self.model.backbone(self._inputs))
-            levels = mlfpn.levels(base)
-            self._walks: list[Sequence[_Step]] = []
-            for level, tum in enumerate(mlfpn.tums):
-                ffm2 = mlfpn.ffm2[min(level, len(mlfpn.ffm2) - 1)]
-                reads = ffm2(base, levels[level - 1][0] if level else None)
-                self._walks.append(_walk(tum, reads))
-
-    def refresh(self) -> None:
-        """Run the model again, after its weights have changed."""
-        self._run()
-        self._choose()
-        self.draw()
-
-    def follow(self, control: Any) -> None:
-        """Another level, another walk."""
-        if control is self.level:
-            self._choose()
-
-    def _choose(self) -> None:
-        self.step.max = len(self.steps) - 1
-
-    @property
-    def steps(self) -> Sequence[_Step]:
-        """All steps of the chosen level."""
-        return self._walks[self.level.value]
-
-    @property
-    def reads(self) -> Tensor | None:
-        """What the chosen step reads; of two maps the one from below; None for the first step."""
-        step = self.steps[self.step.value]
-        places = {(one.column, one.row): one for one in self.steps}
-        above = {0: (0, step.row - 1), 1: (0, step.row), 2: (2, step.row + 1), 3: (2, step.row)}
-        if step.name == "top" or (above[step.column] not in places and step.column):
-            return places[0, max(row for column, row in places if column == 0)].maps
-        found = places.get(above[step.column])
-        return None if found is None else found.maps
-
-    def __repr__(self) -> str:
-        step, reads = self.steps[self.step.value], self.reads
-        words = (
-            f"Walk through TUM {self.level.value} of {self.model.config.name}: step "
-            f"{self.step.value} of {len(self.steps) - 1}, {step.name} ({step.words}): "
-        )
-        if reads is not None:
-            words += f"{_size(reads)} becomes "
-        price = f", {step.parameters:,} parameters" if step.parameters else ""
-        return f"{words}{_size(step.maps)}{price}."
-
-    def facts(self) -> str:
-        """Numbers of the chosen step, as HTML."""
-        step, reads = self.steps[self.step.value], self.reads
-        so_far = sum(one.parameters for one in self.steps[: self.step.value + 1])
-        rows = [("step", f"{step.name}: {step.words}")]
-        if reads is not None:
-            rows.append(("reads", _size(reads)))
-        rows += [
-            ("makes", _size(step.maps)),
-            ("parameters", f"{step.parameters:,}; {so_far:,} so far"),
-        ]
-        return facts_table(rows)
-
-    def picture(self) -> bytes:
-        """The picture with the chosen step's map on the left, the U on the right."""
-        from PIL import Image, ImageDraw
-
-        sheet = Image.new("RGB", (SIDE + 24 + 4 * 104, TOP + SIDE + 22), "white")
-        pen = ImageDraw.Draw(sheet)
-        step = self.steps[self.step.value]
-        title = f"step {self.step.value}: {step.name}"
-        pen.text((0, 2), title, fill=INK, font=font(16, bold=True))
-        pen.text((0, 25), f"{step.words}; {_size(step.maps)}", fill=MUTED, font=font(13))
-        values = step.maps[0].float().mean(dim=0).numpy()
-        sheet.paste(_laid_over(self._image, values, self.opacity.value), (0, TOP))
-        left = SIDE + 24
-        for column, name in enumerate(("down", "side", "up", "smooth")):
-            x = left + 104 * column + 52
-            pen.text((x, TOP + 2), name, fill=INK, font=font(13, bold=True), anchor="mm")
-        sides = [max(22, round(90 * math.sqrt(one.maps.shape[-1] / self.steps[0].maps.shape[-1])))
-                 for one in sorted(
-                     (s for s in self.steps if s.column == 0), key=lambda s: s.row)]  # fmt: skip
-        free = SIDE - 12 - sum(sides)
-        space = min(26, max(4, free // max(len(sides) - 1, 1)))
-        tops = [TOP + 16 + sum(sides[:row]) + space * row for row in range(len(sides))]
-        for index, one in enumerate(self.steps):
-            side = sides[one.row]
-            x, y = left + 104 * one.column + 52 - side // 2, tops[one.row]
-            if index <= self.step.value:
-                sheet.paste(_tile(one.maps[0].float().mean(dim=0).numpy(), side), (x, y))
-            else:
-                pen.rectangle((x, y, x + side - 1, y + side - 1), outline=RULE, width=2)
-            if index == self.step.value:
-                outline(pen, (x, y, x + side - 1, y + side - 1), ORANGE, 4)
-            if side >= 40:
-                tag(pen, (x, y + side - 16), f"{one.maps.shape[-1]}²", size=11)
-        return encode_png(sheet)
-
-
-def _size(maps: Tensor) -> str:
-    return " x ".join(map(str, maps.shape[1:]))

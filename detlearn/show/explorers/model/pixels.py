@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,11 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detlearn.show.canvas import INK
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["colours_of", "dashed_rectangle", "encode_png", "font", "outline", "tag"]
+__all__ = [
+    "arrow",
+    "colours_of",
+    "dashed_rectangle",
+    "encode_png",
+    "font",
+    "outline",
+    "tag",
+    "wrapped",
+]
 
 
 @cache
@@ -173,3 +185,31 @@ def encode_png(picture: PillowImage) -> bytes:
     reduced = picture.quantize(255, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     reduced.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
+
+
+def wrapped(pen: Any, words: str, place: tuple[int, int], width: int) -> None:
+    """Words on as many lines as a column of `width` px needs."""
+    letters, line, (x, y) = font(15), "", place
+    for word in words.split():
+        if line and pen.textlength(f"{line} {word}", font=letters) > width:
+            pen.text((x, y), line, fill=INK, font=letters)
+            line, y = "", y + 22
+        line = f"{line} {word}".strip()
+    pen.text((x, y), line, fill=INK, font=letters)
+
+
+def arrow(pen: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A line with a dot where it starts and a head where it ends, on a white under-stroke."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = math.hypot(dx, dy)
+    for grow, ink in ((3, "white"), (0, INK)):
+        r = 3 + grow / 2
+        pen.ellipse((start[0] - r, start[1] - r, start[0] + r, start[1] + r), fill=ink)
+        if length < 6:
+            continue
+        pen.line((*start, *end), ink, 2 + grow)
+        ux, uy = dx / length, dy / length
+        back = min(10.0, length)
+        for sign in (-1, 1):
+            tip = (end[0] - back * (ux - sign * 0.5 * uy), end[1] - back * (uy + sign * 0.5 * ux))
+            pen.line((*end, *tip), ink, 2 + grow)

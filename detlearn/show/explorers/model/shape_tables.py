@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from detlearn.show.explorers.model.controls import WIDGET_VIEW
-from detlearn.show.shape_table import ModuleTable, module_table
+from detlearn.show.module_table import ModuleTable, module_table
 
 __all__ = ["ShapeTableExplorer"]
 
@@ -152,10 +152,8 @@ class ShapeTableExplorer:
             }
             empty |= {id(b): torch.empty_like(b, device="meta") for b in model.buffers()}
             twin = copy.deepcopy(model, empty)
-            title = self._table(name).title
-            sides = [int(side) for side in title.split("(")[1].rstrip(")").split(",")]
             dtype = next((p.dtype for p in model.parameters()), torch.float32)
-            images = torch.empty(*sides, device="meta", dtype=dtype)
+            images = torch.empty(self._table(name).input_shape, device="meta", dtype=dtype)
             try:
                 summary: Any = torchinfo.summary(
                     twin, input_data=[images], device="meta", verbose=0, depth=depth, col_width=18
