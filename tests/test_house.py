@@ -31,10 +31,6 @@ LONG_FILES = {
     "detlearn/models/reference_weights.py": TO_SPLIT,
     "detlearn/models/refinedet.py": TO_SPLIT,
     "detlearn/models/ssd.py": TO_SPLIT,
-    "detlearn/show/explorers/model/detections.py": TO_SPLIT,
-    "detlearn/show/explorers/model/feature_maps.py": TO_SPLIT,
-    "detlearn/show/explorers/model/level_maps.py": TO_SPLIT,
-    "detlearn/show/shape_table.py": TO_SPLIT,
     "detlearn/teach/exercises/nb01.py": EXERCISES,
     "detlearn/teach/exercises/nb02.py": EXERCISES,
     "detlearn/teach/exercises/nb03.py": EXERCISES,
@@ -48,8 +44,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 BORROWED = {
-    "detlearn/show/explorers/model/attention.py:_check_model": TO_SPLIT,
-    "detlearn/show/explorers/model/attention.py:_evaluating": TO_SPLIT,
     "notebooks/src/07_refinedet.py:_float32": TO_SPLIT,
     "notebooks/src/09_m2det.py:_build_backbone": TO_SPLIT,
 }

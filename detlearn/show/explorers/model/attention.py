@@ -13,7 +13,7 @@ from detlearn.models.m2det import SFAM
 from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, RULE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.level_maps import check_m2det, mlfpn_levels
 from detlearn.show.explorers.model.pixels import encode_png, font
 from detlearn.show.figures.m2det import LEVEL_COLOURS

@@ -12,7 +12,7 @@ from detlearn.models.hrnet import HRNet
 from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.pixels import colours_of, encode_png, font
 
 __all__ = ["BranchExplorer"]

@@ -16,7 +16,7 @@ from detlearn.models import Detector, RefineDet
 from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, ORANGE, class_colour, image_array, ink_on
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.pixels import (
     arrow,
     dashed_rectangle,

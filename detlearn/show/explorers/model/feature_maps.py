@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detlearn.models import Detector
-from detlearn.models.inputs import resize
 from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.kept_pass import KeptPass
 from detlearn.show.explorers.model.pixels import (
     colours_of,
@@ -23,6 +22,7 @@ from detlearn.show.explorers.model.pixels import (
     tag,
     wrapped,
 )
+from detlearn.show.explorers.model.sight import extent_in_words, sight_in_words
 from detlearn.show.receptive_field import ReceptiveField, SpatialTrace
 
 __all__ = ["FeatureMapExplorer"]
@@ -111,8 +111,6 @@ class FeatureMapExplorer(ModelExplorer):
         self._choose_tensor()
         self.draw()
 
-    # ------------------------------------------------------------- controls
-
     def _label(self, name: str) -> str:
         ways = self._pass.shapes.get(name, {})
         words = name or "(the whole model)"
@@ -136,30 +134,27 @@ class FeatureMapExplorer(ModelExplorer):
 
     def _choose_module(self) -> None:
         ways = self._pass.shapes.get(self.module.value, {})
-        options = [(f"{way or 'the only one'}  ·  {shape}", way)
-                   for way, (shape, _, _) in ways.items()]  # fmt: skip
-        self.tensor.options = options or [("none", "")]
+        named = [(f"{way or 'the only one'}  ·  {ways[way][0]}", way) for way in ways]
+        self.tensor.options = named or [("none", "")]
         self.tensor.value = next(iter(ways), "")
         self._choose_tensor()
 
     def _choose_tensor(self) -> None:
         self._maps = self._read_maps()
         count, height, width = self._maps.shape
-        strength = torch.nan_to_num(self._maps.abs()).flatten(1).mean(dim=1)
-        self._order = strength.argsort(descending=True, stable=True).tolist()
-        self._span = [
-            (float(low), float(high))
-            for low, high in zip(
-                torch.nan_to_num(self._maps).flatten(1).amin(dim=1),
-                torch.nan_to_num(self._maps).flatten(1).amax(dim=1),
-                strict=True,
-            )
-        ] if height * width else []  # fmt: skip
+        finite = torch.nan_to_num(self._maps)
+        self._order = (
+            finite.abs().flatten(1).mean(dim=1).argsort(descending=True, stable=True).tolist()
+        )
+        self._span: list[tuple[float, float]] = []
+        if height * width:
+            lows, highs = finite.flatten(1).aminmax(dim=1)
+            self._span = list(zip(lows.tolist(), highs.tolist(), strict=True))
         if height == width == 1:  # one number a channel: here the colours compare channels
             low, high = (min(span[0] for span in self._span), max(span[1] for span in self._span))
             self._span = [(low, high)] * count
         self._tiles: dict[int, Any] = {}
-        self._arrays: np.ndarray = torch.nan_to_num(self._maps).numpy()
+        self._arrays: np.ndarray = finite.numpy()
         for slider, number in ((self.channel, count), (self.row, height), (self.column, width)):
             most = max(number - 1, 0)
             slider.value = min(slider.value, most)
@@ -237,9 +232,8 @@ class FeatureMapExplorer(ModelExplorer):
 
     def __repr__(self) -> str:
         name = self.module.value
-        kind = type(self._modules[name]).__name__
+        kind, nothing = type(self._modules[name]).__name__, self._why_nothing()
         words = [f"Explorer of feature maps: {name or 'the whole model'} ({kind})"]
-        nothing = self._why_nothing()
         if self.shape is not None:
             total = len(self._pass.shapes[name])
             which = f"tensor {self.tensor.value} of {total}, " if total > 1 else ""
@@ -250,7 +244,7 @@ class FeatureMapExplorer(ModelExplorer):
             words.append(f"channel {self.chosen} shown, {self.strongest} is the strongest")
         field = self.field
         if field is not None:
-            words.append(f"cell ({self.row.value}, {self.column.value}) {_sees(field)}")
+            words.append(f"cell ({self.row.value}, {self.column.value}) {sight_in_words(field)}")
         return "; ".join(words) + "."
 
     def _is_map(self) -> bool:
@@ -280,7 +274,7 @@ class FeatureMapExplorer(ModelExplorer):
         field = self.field
         if field is not None:
             y, x = field.stride
-            rows.append(("receptive field", _field_words(field)))
+            rows.append(("receptive field", extent_in_words(field)))
             step = f"{x:g} px" if x == y else f"{x:g} px across, {y:g} px down"
             rows.append(("stride", step if x or y else "none: every cell sees the same"))
         elif self._is_map():
@@ -303,8 +297,8 @@ class FeatureMapExplorer(ModelExplorer):
         if self.tensor.value:
             title += f"  {self.tensor.value}"
         pen.text((0, 2), title, fill=INK, font=font(16, bold=True))
-        under = "" if self.shape is None else f"shape {self.shape}"
-        pen.text((0, 25), under, fill=MUTED, font=font(13))
+        if self.shape is not None:
+            pen.text((0, 25), f"shape {self.shape}", fill=MUTED, font=font(13))
 
         panel = Image.fromarray(self._image).resize((panel_w, panel_h), Image.Resampling.BICUBIC)
         if self._is_map() and not nothing:
@@ -366,7 +360,7 @@ class FeatureMapExplorer(ModelExplorer):
             x1, y1, x2, y2 = field.box
             seen = (x1 * sx + 1, y1 * sy + 1, x2 * sx - 2, y2 * sy - 2)
             dashed_rectangle(brush, seen, ORANGE, 3, 9)
-            words += f" {_sees(field)}"
+            words += f" {sight_in_words(field)}"
         outline(brush, cell, INK, 2)
         sheet.paste(part, (0, TOP))
         pen.text((0, TOP + panel_h + 6), words, fill=INK, font=font(13))
@@ -403,49 +397,3 @@ class FeatureMapExplorer(ModelExplorer):
         sheet.paste(self._coloured(0, size), (x1, y1))
         words = f"no map of the image: {height} rows, {width:,} columns, as one field"
         pen.text((x1, 25), words, fill=MUTED, font=font(13))
-
-
-def network_input(model: nn.Module, image: Any) -> Tensor:
-    """An image as the model's network takes it.
-
-    Args:
-        model: see `FeatureMapExplorer`.
-        image: see `FeatureMapExplorer`.
-
-    Returns:
-        ``(1, 3, H, W)`` floating point.
-
-    Raises:
-        ValueError: the image is none.
-
-    >>> network_input(nn.Identity(), np.zeros((4, 5, 3), np.uint8)).shape
-    torch.Size([1, 3, 4, 5])
-    """
-    pixels = torch.tensor(image_array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
-    if isinstance(model, Detector):
-        return model.prepare(pixels)
-    size = getattr(getattr(model, "config", None), "image_size", None)
-    images = pixels.float() / 255
-    if size is not None:
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        images = resize(images, sides, antialias=True)
-    normalize = getattr(model, "normalize", None)
-    return normalize(images) if callable(normalize) else images
-
-
-def _field_words(field: ReceptiveField) -> str:
-    x1, y1, x2, y2 = field.box
-    most = "" if field.exact else "at most "
-    whole = f"{most}{field.size[1]} × {field.size[0]} px"
-    if (field.size[1], field.size[0]) == (x2 - x1, y2 - y1):
-        return whole
-    return f"{whole}, of which {x2 - x1} × {y2 - y1} px lie in the image"
-
-
-def _sees(field: ReceptiveField) -> str:
-    x1, y1, x2, y2 = field.box
-    most = "" if field.exact else "at most "
-    words = f"sees {most}{x2 - x1} x {y2 - y1} px"
-    if (field.size[1], field.size[0]) != (x2 - x1, y2 - y1):
-        words += f" of its field of {field.size[1]} x {field.size[0]}"
-    return words

@@ -14,7 +14,7 @@ from detlearn.models import M2Det
 from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.pixels import colours_of, encode_png, font, outline
 
 __all__ = ["LevelScaleExplorer"]

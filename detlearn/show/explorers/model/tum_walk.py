@@ -16,7 +16,7 @@ from detlearn.models.m2det import Decoder
 from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, ORANGE, RULE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
-from detlearn.show.explorers.model.feature_maps import network_input
+from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.level_maps import SIDE, TOP, check_m2det, laid_over, tile_of
 from detlearn.show.explorers.model.pixels import encode_png, font, outline, tag
 
