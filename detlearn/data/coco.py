@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from .files import path_inside
 from .images import read_image
-from .targets import BadBoxes, OnBad, Target, check_target, make_target
+from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CocoDetectionDataset"]
 
@@ -124,7 +123,7 @@ class CocoDetectionDataset(Dataset):
                 bad.add(f"{where}: expected finite numbers, got bbox {box!r:.80}")
             elif box[2] <= 0 or box[3] <= 0:
                 bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
-            elif not _some_left(box, width, height) and (size := self._leaves(box, image)):
+            elif not _is_inside(box, width, height) and (size := self._leaves(box, image)):
                 bad.add(
                     f"{where}: bbox {box} lies outside the image ({image['file_name']}, {size})"
                 )
@@ -158,7 +157,7 @@ class CocoDetectionDataset(Dataset):
     def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
         """The picture's size if a box lies outside; the JSON's may be that of another picture."""
         height, width = read_image(self.paths[image["id"]]).shape[-2:]
-        return "" if _some_left(box, width, height) else f"{width} x {height}"
+        return "" if _is_inside(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -178,9 +177,8 @@ class CocoDetectionDataset(Dataset):
             )
         kept, boxes = [], []
         for annotation in self.annotations[image_id]:
-            x, y, w, h = annotation["bbox"]
-            box = (max(x, 0), max(y, 0), min(x + w, width), min(y + h, height))
-            if box[0] >= box[2] or box[1] >= box[3]:
+            box = clip_corners(_corners(annotation["bbox"]), width, height)
+            if not has_area(box):
                 raise ValueError(
                     f"{self.file}: image {image_id} ({path.name}, {width} x {height}), annotation "
                     f"{annotation['id']}: bbox {annotation['bbox']} lies outside the image"
@@ -221,11 +219,15 @@ def _side(value: object) -> float:
     return value if isinstance(value, int | float) and value > 0 else math.inf
 
 
-def _some_left(box: list[float], width: float, height: float) -> bool:
-    """Whether a box has an area inside its image, in float32, as targets keep it."""
-    x, y, w, h = box
-    left, top = np.float32(max(x, 0)), np.float32(max(y, 0))
-    return bool(left < np.float32(min(x + w, width)) and top < np.float32(min(y + h, height)))
+def _corners(bbox: list[float]) -> tuple[float, float, float, float]:
+    """COCO's x, y, width, height as x1, y1, x2, y2."""
+    x, y, w, h = bbox
+    return x, y, x + w, y + h
+
+
+def _is_inside(bbox: list[float], width: float, height: float) -> bool:
+    """Whether a part of the box lies in its image."""
+    return has_area(clip_corners(_corners(bbox), width, height))
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
 from .files import path_inside
 from .images import read_image
-from .targets import BadBoxes, OnBad, Target, check_target, make_target
+from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CsvDetectionDataset"]
 
@@ -111,7 +110,7 @@ class CsvDetectionDataset(Dataset):
             x1, y1, x2, y2 = box = found[0]
             if not all(map(math.isfinite, box)) or not (x1 < x2 and y1 < y2):
                 bad.add(f"{where}: expected finite numbers, x1 < x2 and y1 < y2, got {box}")
-            elif not _some_left(box, *sizes[path]) and (size := _leaves(box, path)):
+            elif not has_area(clip_corners(box, *sizes[path])) and (size := _leaves(box, path)):
                 bad.add(f"{where}: box {box} lies outside its image ({path.name}, {size})")
             else:
                 objects[path].append((number, *found))
@@ -147,11 +146,11 @@ class CsvDetectionDataset(Dataset):
         image = read_image(path)
         height, width = image.shape[-2:]
         boxes = []
-        for number, (x1, y1, x2, y2), _ in self.objects[index]:
-            box = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
-            if not _some_left([x1, y1, x2, y2], width, height):  # the camera was turned
+        for number, corners, _ in self.objects[index]:
+            box = clip_corners(corners, width, height)
+            if not has_area(box):  # the camera was turned
                 raise ValueError(
-                    f"{self.file}: row {number}: box {[x1, y1, x2, y2]} lies outside its image "
+                    f"{self.file}: row {number}: box {corners} lies outside its image "
                     f"({path.name}, {width} x {height})"
                 )
             boxes.append(box)
@@ -233,10 +232,4 @@ def _check_size(row: dict[str, str], size: tuple[int, int], where: str) -> None:
 def _leaves(box: list[float], path: Path) -> str:
     """The picture's size, upright, if a box lies outside it."""
     height, width = read_image(path).shape[-2:]
-    return "" if _some_left(box, width, height) else f"{width} x {height}"
-
-
-def _some_left(box: list[float], width: int, height: int) -> bool:
-    """Whether a box has an area inside its image, in float32, as targets keep it."""
-    left, top = np.float32(max(box[0], 0)), np.float32(max(box[1], 0))
-    return bool(left < np.float32(min(box[2], width)) and top < np.float32(min(box[3], height)))
+    return "" if has_area(clip_corners(box, width, height)) else f"{width} x {height}"

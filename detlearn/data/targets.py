@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset
@@ -13,7 +14,8 @@ from torchvision import tv_tensors
 
 from ..boxes import check_boxes
 
-__all__ = ["Cached", "Joined", "OnBad", "check_target", "collate", "make_target"]
+__all__ = ["BadBoxes", "Cached", "Joined", "OnBad", "check_target", "clip_corners", "collate",
+           "has_area", "make_target"]  # fmt: skip
 
 OnBad = Literal["error", "skip"]
 """What a loader does with a box that nothing can be learned from."""
@@ -75,6 +77,42 @@ def check_target(
         got = sorted(target) if isinstance(target, Mapping) else type(target).__name__
         raise ValueError(f"{name}: expected the keys 'boxes' and 'labels', got {got}")
     check_boxes(target["boxes"], target["labels"], size=size, num_classes=num_classes, name=name)
+
+
+def clip_corners(
+    box: Sequence[float], width: float, height: float
+) -> tuple[float, float, float, float]:
+    """A box as it is within its image.
+
+    Args:
+        box: x1, y1, x2, y2, px.
+        width: of the image, px; infinite where nobody knows it.
+        height: likewise.
+
+    Returns:
+        x1, y1, x2, y2, cut at the image's edges.
+
+    >>> clip_corners((-3, 2, 20, 9), 10, 10)
+    (0, 2, 10, 9)
+    """
+    x1, y1, x2, y2 = box
+    return max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+
+
+def has_area(box: Sequence[float]) -> bool:
+    """Whether anything can be learned from a box: it has an area in float32, as targets keep it.
+
+    Args:
+        box: x1, y1, x2, y2, as `clip_corners` returns them.
+
+    Returns:
+        True where it has.
+
+    >>> has_area((0, 0, 4, 4)), has_area((16777216, 0, 16777217, 4))
+    (True, False)
+    """
+    x1, y1, x2, y2 = map(np.float32, box)
+    return bool(x1 < x2 and y1 < y2)
 
 
 class BadBoxes:

@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import torch
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
 from torch.utils.data import Dataset
 
 from .files import path_inside, read_lines
 from .images import read_image
-from .targets import BadBoxes, OnBad, Target, check_target, make_target
+from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, make_target
 
 __all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset", "voc_image_sets"]
 
@@ -162,9 +163,7 @@ class VocDetectionDataset(Dataset):
         image = read_image(path)
         height, width = image.shape[-2:]
         rows = self.objects[index]
-        boxes = [
-            (max(b[0], 0), max(b[1], 0), min(b[2], width), min(b[3], height)) for b, _, _ in rows
-        ]
+        boxes = [clip_corners(box, width, height) for box, _, _ in rows]
         areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in boxes]
         target = make_target(
             boxes, [label for _, label, _ in rows], (height, width), index,
@@ -190,7 +189,7 @@ def _read_class_names(path: Path) -> tuple[str, ...]:
     return ("background", *names)
 
 
-def _parse(path: Path) -> ElementTree.Element:
+def _parse(path: Path) -> Any:
     """The XML's root; entity declarations, with which a file can fill the memory, are refused."""
     try:
         content = path.read_bytes()
@@ -202,9 +201,11 @@ def _parse(path: Path) -> ElementTree.Element:
         text = content.decode(encoding)
     except (UnicodeError, LookupError) as error:
         raise ValueError(f"{path}: not text in the encoding {encoding} ({error})") from error
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise ValueError(f"{path}: declares XML entities, which no VOC annotation needs; refused")
     try:
-        return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+        return fromstring(text, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise ValueError(
+            f"{path}: declares XML entities, which no VOC annotation needs; refused"
+        ) from error
+    except ParseError as error:
         raise ValueError(f"{path}: not a whole XML file ({error})") from error

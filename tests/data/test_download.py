@@ -1,5 +1,6 @@
 """Downloads against a host of our own, which fails in every way that hosts do."""
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from detlearn.__main__ import main
-from detlearn.data import download
+from detlearn.data import receive
 from detlearn.data.download import DATASETS, Archive, Downloads, download_dataset, unpack
 
 XML = """<annotation><filename>{name}.jpg</filename><object><name>dog</name><difficult>0</difficult>
@@ -118,7 +119,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def host(monkeypatch):
-    monkeypatch.setattr(download, "WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(receive, "WAITS", (0.0, 0.0, 0.0))
     monkeypatch.setenv("no_proxy", "*")
     server = Host()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -331,7 +332,7 @@ def test_parts_that_lie_there(voc, tmp_path, length):
 )  # fmt: skip
 def test_failing_hosts(voc, tmp_path, monkeypatch, mood, message, kept):
     voc.mood = mood
-    monkeypatch.setattr(download, "TIMEOUT", 1.5 if "asleep" in mood else download.TIMEOUT)
+    monkeypatch.setattr(receive, "TIMEOUT", 1.5 if "asleep" in mood else receive.TIMEOUT)
     with pytest.raises(OSError, match=message) as caught:
         download_dataset("voc2007", tmp_path)
     said = str(caught.value)
@@ -369,7 +370,7 @@ def test_a_full_disk(voc, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_store", full)
+    monkeypatch.setattr(receive, "_store", full)
     with pytest.raises(OSError, match=r"trainval\.tar\.part: cannot be written \(No space left"):
         download_dataset("voc2007", tmp_path)
 
@@ -378,7 +379,7 @@ def test_control_c(voc, tmp_path, monkeypatch, capsys):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "_store", stop)
+    monkeypatch.setattr(receive, "_store", stop)
     with pytest.raises(SystemExit) as caught:
         main(["data", "voc2007", "--yes", "--root", str(tmp_path)])
     assert caught.value.code == 130
@@ -466,40 +467,62 @@ UPWARDS = ["../evil", "a/../../evil", "/tmp/evil", "a/.. /../evil", "C:/evil", "
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 @pytest.mark.parametrize("name", UPWARDS)
-def test_names_that_lead_out(tmp_path, kind, name):
+def test_nothing_is_written_outside_of_the_folder(tmp_path, kind, name):
     folder = tmp_path / "a" / "in"
     folder.mkdir(parents=True)
     make = make_tar if kind == "tar" else make_zip
     (tmp_path / f"x.{kind}").write_bytes(make({"good": b"1", name: b"2"}))
-    with pytest.raises(ValueError, match=r"may lead out of the folder; nothing unpacked"):
+    if kind == "tar" and name in ("../evil", "a/../../evil"):
+        with pytest.raises(ValueError, match=rf"x\.tar: '{name}' may lead out of the folder"):
+            unpack(tmp_path / "x.tar", folder)
+    elif kind == "tar" and " " in name:  # Python 3.11 trips over it, later ones do not
+        with contextlib.suppress(ValueError):
+            unpack(tmp_path / "x.tar", folder)
+    else:  # without a drive, a host, or steps upwards the name is one like any other
         unpack(tmp_path / f"x.{kind}", folder)
-    assert left(folder) == [] and left(tmp_path) == ["a", f"x.{kind}"]
+        inside = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+        assert sorted(inside) == [b"1", b"2"]
+    assert left(tmp_path) == ["a", f"x.{kind}"] and left(tmp_path / "a") == ["in"]
+    assert not os.path.lexists("/tmp/evil")
 
 
 @pytest.mark.parametrize(
-    "member",
+    ("member", "reason"),
     [
-        info("link", tarfile.SYMTYPE, "/etc"), info("link", tarfile.SYMTYPE, "good"),
-        info("link", tarfile.LNKTYPE, "../../x"), info("pipe", tarfile.FIFOTYPE),
-        info("disk", tarfile.BLKTYPE), info("tty", tarfile.CHRTYPE),
+        (info("link", tarfile.SYMTYPE, "/etc"), "may lead out of the folder"),
+        (info("link", tarfile.SYMTYPE, "../../x"), "may lead out of the folder"),
+        (info("link", tarfile.LNKTYPE, "../../x"), "may lead out of the folder"),
+        (info("pipe", tarfile.FIFOTYPE), "is neither a file nor a folder"),
+        (info("disk", tarfile.BLKTYPE), "is neither a file nor a folder"),
+        (info("tty", tarfile.CHRTYPE), "is neither a file nor a folder"),
     ],
-    ids=lambda member: f"{member.name} {member.linkname}",
-)  # fmt: skip
-def test_members_that_are_no_files_in_a_tar(tmp_path, member):
+    ids=lambda value: f"{value.name} {value.linkname}" if hasattr(value, "linkname") else "",
+)
+def test_members_that_are_no_files_in_a_tar(tmp_path, member, reason):
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "x.tar").write_bytes(make_tar({"good": b"1"}, member))
-    with pytest.raises(ValueError, match="is neither a file nor a folder; nothing unpacked"):
+    with pytest.raises(ValueError, match=rf"x\.tar: '{member.name}' {reason}"):
         unpack(tmp_path / "x.tar", folder)
     assert left(folder) == []
 
 
-def test_links_in_a_zip(tmp_path):
+def test_a_link_in_a_zip_is_a_file(tmp_path):
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     (tmp_path / "x.zip").write_bytes(make_zip({"good": b"1"}, link))
-    with pytest.raises(ValueError, match="'link' is neither a file nor a folder"):
-        unpack(tmp_path / "x.zip", tmp_path)
+    unpack(tmp_path / "x.zip", tmp_path)
+    assert (tmp_path / "link").is_file() and not (tmp_path / "link").is_symlink()
+
+
+def test_of_a_hostile_archive_nothing_stays(host, tmp_path, monkeypatch):
+    archive = offer(
+        host, "a.tar", make_tar({"val2017/1.jpg": b"1", "../evil": b"2"}), ("val2017", 1)
+    )
+    monkeypatch.setitem(DATASETS, "coco2017", Downloads("d", (archive,)))
+    with pytest.raises(ValueError, match="may lead out of the folder"):
+        download_dataset("coco2017", tmp_path / "root")
+    assert left(tmp_path) == ["root"] and left(tmp_path / "root") == ["a.tar"]
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
