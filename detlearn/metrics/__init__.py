@@ -31,6 +31,14 @@ from .error_counts import confusion_matrix, detection_errors, errors_by_size, le
 from .errors import ERROR_KINDS, DetectionError, error_kinds, explain_errors
 from .poses import COCO_SIGMAS, PCK, oks, oks_nms, pck, pckh, soft_oks_nms
 from .score_threshold import best_score_threshold
+from .scores import (
+    HEADLINES,
+    SCORE_TEXTS,
+    VOC_SCORES,
+    detection_scores,
+    is_score,
+    score_label,
+)
 from .voc import voc_evaluate
 
 __all__ = [
@@ -38,9 +46,12 @@ __all__ = [
     "COCO_IOU_THRESHOLDS",
     "COCO_SIGMAS",
     "ERROR_KINDS",
-    "PCK",
+    "HEADLINES",
+    "SCORE_TEXTS",
+    "VOC_SCORES",
     "DetectionError",
     "DetectionMatch",
+    "PCK",
     "PrecisionRecall",
     "average_precision",
     "best_score_threshold",
@@ -50,9 +61,11 @@ __all__ = [
     "coco_map_by_hand",
     "confusion_matrix",
     "detection_errors",
+    "detection_scores",
     "error_kinds",
     "errors_by_size",
     "explain_errors",
+    "is_score",
     "leave_out_ignored",
     "match_detections",
     "oks",
@@ -60,6 +73,7 @@ __all__ = [
     "pck",
     "pckh",
     "precision_recall",
+    "score_label",
     "soft_oks_nms",
     "voc_evaluate",
 ]

@@ -12,13 +12,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..metrics import HEADLINES, is_score
 from ..training.history import loss_names
 from .charts import draw_line_chart, line_class
 
 __all__ = ["Chart", "chart_with_key", "loss_chart", "points_of", "score_chart", "training_section"]
 
-SCORES = ("mAP", "AP", "AR")  # how their names begin
-HEADLINES = ("mAP", "mAP50", "mAP75", "AP", "AP50", "AP75")
+COLUMNS = [f"{main}{threshold}" for main in HEADLINES for threshold in ("", "50", "75")]
 
 Row = Mapping[str, float]
 Points = list[tuple[float, float]]
@@ -81,9 +81,7 @@ def score_chart(history: Sequence[Row], main: str, title: str) -> Chart | None:
 def training_section(history: Sequence[Row]) -> dict[str, Any]:
     """What `templates/training.html.j2` needs."""
     charts = [loss_chart(history, "Loss, mean of each epoch")]
-    charts += [
-        score_chart(history, main, "Scores on the validation images") for main in ("mAP", "AP")
-    ]
+    charts += [score_chart(history, main, "Scores on the validation images") for main in HEADLINES]
     for name, title in (
         ("learning_rate", "Learning rate at the end of each epoch"),
         ("seconds", "Seconds for each epoch"),
@@ -91,7 +89,7 @@ def training_section(history: Sequence[Row]) -> dict[str, Any]:
         points = points_of(history, name)
         curves = {name.replace("_", " "): points} if points else {}
         charts.append(_epoch_chart(curves, title, digits=".4g"))
-    noted = [name for name in HEADLINES if any(name in row for row in history)]
+    noted = [name for name in COLUMNS if any(name in row for row in history)]
     names = [*loss_names(history), "learning_rate", *noted, "seconds"]
     return {
         "charts": [chart for chart in charts if chart],
@@ -128,4 +126,4 @@ def _cell(row: Row, name: str) -> str:
     value = row.get(name)
     if value is None:
         return "–"
-    return f"{value:.3f}" if name.startswith(SCORES) and math.isfinite(value) else f"{value:.4g}"
+    return f"{value:.3f}" if is_score(name) and math.isfinite(value) else f"{value:.4g}"

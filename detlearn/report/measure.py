@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..boxes import box_area
 from ..metrics import (
     COCO_SIGMAS,
     DetectionError,
     best_score_threshold,
     coco_curves,
-    coco_evaluate,
     coco_keypoint_evaluate,
     confusion_matrix,
     detection_errors,
+    detection_scores,
     errors_by_size,
     explain_errors,
     leave_out_ignored,
     oks,
     pck,
-    voc_evaluate,
 )
 
 __all__ = [
@@ -42,7 +42,7 @@ class Findings:
 
     Attributes:
         class_names: by label, background first.
-        scores: what `coco_evaluate` returns; for data with difficult objects VOC's mAP as well.
+        scores: what `detection_scores` returns.
         curves: IoU threshold -> ``(K - 1, 101)``, see `coco_curves`.
         threshold: the score from which on detections count in what follows.
         chosen: whether it was chosen on these images, by `best_score_threshold`.
@@ -104,10 +104,7 @@ def measure(
     part, indices = _part(dataset, limit)
     with torch.inference_mode():
         detections, targets = detect_all(model, part, class_names=names, progress=progress)
-    scores = coco_evaluate(detections, targets, names)
-    if any("difficult" in target for target in targets):
-        for key, method in (("VOC mAP, 11-point", "11-point"), ("VOC mAP, area", "area")):
-            scores[key] = voc_evaluate(detections, targets, names, method=method)["mAP"]  # type: ignore[arg-type]
+    scores = detection_scores(detections, targets, names)
     threshold = score_threshold
     if threshold is None:
         threshold = best_score_threshold(detections, targets)
@@ -241,27 +238,16 @@ def measure_pose(
     Raises:
         ValueError: the data set is empty.
     """
-    from tqdm.auto import tqdm
+    from ..training import estimate_all
 
     part, indices = _part(dataset, limit)
-    detections: list[dict[str, Any]] = []
-    targets: list[dict[str, Any]] = []
-    for index in tqdm(range(len(part)), disable=not progress, desc="estimate"):
-        image, target = part[index]
-        people = (target["keypoints"][..., 2] > 0).any(dim=1)  # (G,)
-        kept = {"image_id": target["image_id"]}
-        for key in ("boxes", "keypoints", "area", "iscrowd"):
-            if key in target:
-                kept[key] = target[key].as_subclass(Tensor)[people]
-        found = model.estimate([image], [kept["boxes"]])[0]
-        detections.append({key: value.cpu() for key, value in found.items()})
-        targets.append(kept)
+    detections, targets = estimate_all(model, part, progress=progress)
     scores = coco_keypoint_evaluate(detections, targets)
     points = torch.cat([found["keypoints"] for found in detections])  # (N, J, 3)
     truth = torch.cat([target["keypoints"] for target in targets])  # (N, J, 3)
     boxes = torch.cat([target["boxes"] for target in targets])  # (N, 4)
     sides = boxes[:, 2:] - boxes[:, :2]  # (N, 2)
-    area = torch.cat([t.get("area", _areas(t["boxes"])) for t in targets])  # (N,)
+    area = torch.cat([t.get("area", box_area(t["boxes"])) for t in targets])  # (N,)
     labelled = (truth[..., 2] > 0).sum(dim=0)  # (J,)
     similar = torch.zeros(truth.shape[:2], dtype=torch.float64)  # (N, J)
     for n in range(len(truth)):  # one person, one joint: the similarity before the mean
@@ -274,7 +260,3 @@ def measure_pose(
     return PoseFindings(
         scores, right.per_joint, similar.sum(dim=0) / labelled, labelled, indices, len(dataset)
     )
-
-
-def _areas(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..metrics import SCORE_TEXTS, score_label
 from .charts import draw_line_chart
 from .history import Points, chart_with_key
 from .measure import PCK_REFERENCE, Findings, PoseFindings
@@ -18,31 +19,11 @@ __all__ = ["joint_name", "joints_section", "scores_section"]
 
 MOST_TILES = 12  # curves of classes that stand open
 
-SCORE_TEXTS = {
-    "mAP": "mean over the classes and over IoU 0.50, 0.55, …, 0.95: COCO's headline",
-    "mAP50": "the same at IoU 0.50: found roughly",
-    "mAP75": "the same at IoU 0.75: placed well",
-    "mAP_small": "mAP of objects up to 32² px",
-    "mAP_medium": "mAP of objects from 32² to 96² px",
-    "mAP_large": "mAP of objects from 96² px",
-    "AR100": "share of the objects found by the 100 best boxes, mean over the IoUs",
-    "VOC mAP, 11-point": "as PASCAL VOC 2007 counts, difficult objects aside",
-    "VOC mAP, area": "as PASCAL VOC counts since 2010",
-}
-POSE_SCORE_TEXTS = {
-    "AP": "mean over OKS 0.50, 0.55, …, 0.95: COCO's headline for poses",
-    "AP50": "the same at OKS 0.50",
-    "AP75": "the same at OKS 0.75",
-    "AP_medium": "AP of people from 32² to 96² px",
-    "AP_large": "AP of people from 96² px",
-    "AR": "share of the people found, mean over the OKS",
-}
-
 
 def scores_section(findings: Findings) -> dict[str, Any]:
     """What `templates/scores.html.j2` needs."""
     rows = [
-        [key, number_text(findings.scores[key]), text]
+        [score_label(key), number_text(findings.scores[key]), text]
         for key, text in SCORE_TEXTS.items()
         if key in findings.scores
     ]
@@ -115,7 +96,7 @@ def joints_section(findings: PoseFindings) -> dict[str, Any]:
             for j in range(len(findings.pck))
         ],
         "scores": [
-            [key, number_text(value), POSE_SCORE_TEXTS[key]]
+            [key, number_text(value), SCORE_TEXTS[key]]
             for key, value in findings.scores.items()
         ],
     }  # fmt: skip

@@ -5,7 +5,7 @@ from .check_up import CheckUp, check_up
 from .checkpoint import get_rng_state, load_checkpoint, save_checkpoint
 from .config import TrainConfig, build_optimizer, build_schedule, learning_rate_factor
 from .distributed import pick_device, process_group
-from .evaluate import detect_all, evaluate, evaluate_pose
+from .evaluate import detect_all, estimate_all, evaluate, evaluate_pose
 from .history import History, loss_names
 from .loop import train, train_step
 from .nonfinite import check_finite, replay
@@ -24,6 +24,7 @@ __all__ = [
     "check_up",
     "compute_losses",
     "detect_all",
+    "estimate_all",
     "evaluate",
     "evaluate_pose",
     "get_rng_state",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..metrics import coco_evaluate, coco_keypoint_evaluate, voc_evaluate
+from ..metrics import coco_keypoint_evaluate, detection_scores
 from ..models import Detector, PoseHRNet
 from . import distributed
 
-__all__ = ["detect_all", "evaluate", "evaluate_pose"]
-
-VOC_METHODS: dict[str, Literal["11-point", "area"]] = {"07": "11-point", "12": "area"}
+__all__ = ["detect_all", "estimate_all", "evaluate", "evaluate_pose"]
 
 
 def detect_all(
@@ -121,24 +119,20 @@ def evaluate(
         detections, targets = detect_all(
             model, dataset, batch_size=batch_size, class_names=names, progress=progress
         )
-    scores = coco_evaluate(detections, targets, names)
-    if "difficult" in targets[0]:
-        for year, method in VOC_METHODS.items():
-            scores[f"mAP_voc{year}"] = voc_evaluate(detections, targets, names, method=method)[
-                "mAP"
-            ]
-    return scores
+    return detection_scores(detections, targets, names)
 
 
-def evaluate_pose(
+def estimate_all(
     model: PoseHRNet,
     dataset: Any,
     *,
     flip: bool = True,
     batch_size: int = 32,
     progress: bool = False,
-) -> dict[str, float]:
-    """COCO's scores of a pose network in the true boxes of a data set's people.
+) -> tuple[list[dict[str, Tensor]], list[dict[str, Any]]]:
+    """Poses in the true boxes of a data set's people, and the true poses, image by image.
+
+    In a run on several processes each works on its share, and all get everything.
 
     Args:
         model: has ``estimate``; its mode is left as it was.
@@ -149,7 +143,8 @@ def evaluate_pose(
         progress: show a progress bar.
 
     Returns:
-        what `detlearn.metrics.coco_keypoint_evaluate` returns: ``AP``, ``AP50``, ...
+        estimates (``keypoints`` and ``scores``), targets (``image_id``, and of the people that
+        were not passed over ``boxes``, ``keypoints``, perhaps ``area`` and ``iscrowd``).
 
     Raises:
         ValueError: the data set is empty, or has no key points.
@@ -177,4 +172,33 @@ def evaluate_pose(
         estimates = [{k: v.cpu() for k, v in one.items()} for one in found]
         rows += zip(estimates, targets, strict=True)
     rows = distributed.all_gather(rows)
-    return coco_keypoint_evaluate([row[0] for row in rows], [row[1] for row in rows])
+    return [estimate for estimate, _ in rows], [target for _, target in rows]
+
+
+def evaluate_pose(
+    model: PoseHRNet,
+    dataset: Any,
+    *,
+    flip: bool = True,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> dict[str, float]:
+    """COCO's scores of a pose network in the true boxes of a data set's people.
+
+    Args:
+        model: see `estimate_all`.
+        dataset: see `estimate_all`.
+        flip: see `estimate_all`.
+        batch_size: see `estimate_all`.
+        progress: see `estimate_all`.
+
+    Returns:
+        what `detlearn.metrics.coco_keypoint_evaluate` returns: ``AP``, ``AP50``, ...
+
+    Raises:
+        ValueError: the data set is empty, or has no key points.
+    """
+    estimates, targets = estimate_all(
+        model, dataset, flip=flip, batch_size=batch_size, progress=progress
+    )
+    return coco_keypoint_evaluate(estimates, targets)
