@@ -92,8 +92,25 @@ mutants: env ## break the code in known ways; the tests must notice every one
 	$(SERIAL) $(RUN) tools.mutants
 
 .PHONY: env
-env: ## make the environment, or find that it is ready
+env: ## make the environment (requirements-lock.txt), or find that it is ready
 	@sh tools/make_env.sh
+
+.PHONY: env-newest
+env-newest: ## the newest releases, in .venv-newest (make test DETLEARN_ENV=.venv-newest)
+	@RESOLVE=newest sh tools/make_env.sh .venv-newest
+
+.PHONY: test-oldest
+test-oldest: ## make test in .venv-oldest: the floors of requirements.txt
+	@RESOLVE=oldest sh tools/make_env.sh .venv-oldest
+	@$(MAKE) test DETLEARN_ENV=.venv-oldest
+
+# --universal: for every Python and system that the course knows. uv names no index in it.
+.PHONY: lock
+lock: env ## write requirements-lock.txt anew: the newest releases, with hashes
+	@$(RUN) pip install --quiet uv
+	$(RUN) uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command 'make lock' \
+	  --output-file requirements-lock.txt requirements.txt requirements-dev.txt
 
 .PHONY: clean
 clean: ## remove caches and what tests and builds left behind

@@ -21,6 +21,7 @@ from packaging.version import Version
 import detlearn
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCK = "requirements-lock.txt"
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="make and sh: Linux and macOS")
 JUNK = {".git", ".venv", "build", "__pycache__", ".ipynb_checkpoints"}
 
@@ -138,7 +139,22 @@ def test_only_nbval_is_pinned():
     pinned = [str(r) for r in everything for s in r.specifier if s.operator != ">="]
     assert pinned == ["nbval==0.11.0"], "ranges, not pins: a pin breaks Colab or next year"
     pin = re.compile(r"\btorch(vision)?\s*=" + "=")
-    assert [str(name) for name, text in texts().items() if pin.search(text)] == []
+    assert [str(name) for name, text in texts().items() if pin.search(text)] == [LOCK]
+
+
+def test_the_lock_fits_the_ranges_and_has_hashes():
+    text = read(LOCK)
+    assert text.isascii() and "make lock" in text.splitlines()[1]
+    assert not re.search(r"https?:|file:|--(?:index|extra|find)|/", text), "the lock names no host"
+    entries = re.findall(
+        r"^([a-z0-9][^\n\\]*)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", text, re.M
+    )
+    locked = [Requirement(entry.strip()) for entry, _ in entries]
+    assert len(locked) == len(re.findall(r"^[a-z0-9]", text, re.M)) > 100, "each one has hashes"
+    assert all(s.operator == "==" for r in locked for s in r.specifier)
+    for wanted in requirements("requirements.txt") + requirements("requirements-dev.txt"):
+        found = [s.version for r in locked if r.name == wanted.name for s in r.specifier]
+        assert found and all(wanted.specifier.contains(version) for version in found), wanted.name
 
 
 def test_url_is_written_once():
@@ -369,10 +385,15 @@ NOTES = """
 case "$*" in
     *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     *"-m uv "*) echo "uv $UV_INDEX" >>"$NOTEBOOK"; exit "$UV_STATUS" ;;
-    *"-m pip install --no-compile"*) echo pip >>"$NOTEBOOK" ;;
-    *"-m pip config get global.extra-index-url"*) echo "https://a.example"; echo "https://b.example" ;;
+    *"-m pip install --no-compile"*)
+        shift 4
+        echo "pip $*" | sed "s|[^ ]*/environment/|ENV/|" >>"$NOTEBOOK" ;;
+    *"-m pip config get global.extra-index-url"*)
+        [ -z "$INDICES" ] || { echo "https://a.example"; echo "https://b.example"; } ;;
 esac
 """
+LOCKED = ["pip --require-hashes --requirement requirements-lock.txt", "pip --no-deps --editable ."]
+CONSTRAINED = ["pip --constraint ENV/detlearn-constraints.txt --editable .[dev]"]
 
 
 @POSIX_ONLY
@@ -380,7 +401,7 @@ esac
     ("status", "notes"),
     [
         ("0", ["uv https://a.example https://b.example"]),
-        ("1", ["uv https://a.example https://b.example", "pip"]),
+        ("1", ["uv https://a.example https://b.example", *CONSTRAINED]),
     ],
     ids=["uv with the indices of pip's settings", "pip where uv fails"],
 )
@@ -393,11 +414,70 @@ def test_environment_is_installed_by_uv_or_else_by_pip(tmp_path, status, notes):
         PATH=f"{commands}:{os.environ['PATH']}",
         PYTHON="python3",
         UV_STATUS=status,
+        INDICES="yes",
         NOTEBOOK=str(tmp_path / "notes"),
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "notes").read_text().splitlines() == notes
     assert (tmp_path / "environment/detlearn-env").read_text().startswith("ready ")
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize(
+    ("resolve", "system", "indices", "notes"),
+    [
+        ("", "Linux", "", LOCKED),
+        ("locked", "Linux", "yes", CONSTRAINED),
+        ("", "Darwin", "", ["pip --upgrade --editable .[dev]"]),
+        ("newest", "Linux", "", ["pip --upgrade --editable .[dev]"]),
+        ("oldest", "Linux", "", CONSTRAINED),
+    ],
+    ids=[
+        "the lock, with hashes",
+        "the lock's releases from another index",
+        "macOS",
+        "newest",
+        "oldest",
+    ],
+)
+def test_environment_has_the_releases_that_were_asked_for(
+    tmp_path, resolve, system, indices, notes
+):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    stub_python(commands, "python3", NOTES)
+    stub_python(commands, "uname", f"echo {system}")
+    given = {
+        "PATH": f"{commands}:{os.environ['PATH']}", "PYTHON": "python3", "UV_STATUS": "1",
+        "UV_INDEX": "", "INDICES": indices, "NOTEBOOK": str(tmp_path / "notes"),
+    }  # fmt: skip
+    result = make_env(tmp_path / "environment", RESOLVE=resolve, **given)
+    assert result.returncode == 0, result.stderr
+    lines = (tmp_path / "notes").read_text().splitlines()
+    assert [line for line in lines if line.startswith("pip")] == notes
+    constraints = tmp_path / "environment/detlearn-constraints.txt"
+    if resolve == "oldest":
+        floors = dict(line.split("==") for line in constraints.read_text().split())
+        assert floors["torch"] == "2.9.*" and floors["numpy"] == "2.0.*" and "tqdm" not in floors
+    elif constraints.exists():
+        kept = [
+            Requirement(line) for line in constraints.read_text().splitlines() if line[0] != "#"
+        ]
+        assert len(kept) > 100 and "--hash" not in constraints.read_text()
+    # Asked for once, they are kept; another wish is another environment.
+    notebook = tmp_path / "notes"
+    notebook.unlink()
+    assert make_env(tmp_path / "environment", **given).returncode == 0 and not notebook.exists()
+    wish = "oldest" if resolve != "oldest" else "newest"
+    assert make_env(tmp_path / "environment", RESOLVE=wish, **given).returncode == 0
+    assert notebook.exists()
+
+
+@POSIX_ONLY
+def test_environment_knows_what_it_is_asked_for(tmp_path):
+    result = make_env(tmp_path / "environment", RESOLVE="latest")
+    assert result.returncode == 1
+    assert "RESOLVE: expected locked, newest or oldest, got latest" in result.stderr
 
 
 @POSIX_ONLY

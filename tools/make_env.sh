@@ -5,6 +5,9 @@
 #
 # PYTHON=...   the interpreter to make it with; default: the first of python3.13, python3.12,
 #              python3.11, python3, python that is 3.11 or newer
+# RESOLVE=...  which releases: locked (those of requirements-lock.txt), newest (the newest that the
+#              ranges allow) or oldest (the floors of requirements.txt); default: those that it has,
+#              locked for a new one. The lock is for Linux; elsewhere locked means newest.
 #
 # The file `detlearn-env` in the environment says whether it may be trusted:
 #   ready FINGERPRINT    finished, with these requirements, for this checkout
@@ -27,9 +30,18 @@ IDENTITY='import sys; print(sys.base_exec_prefix, sys.version_info[:2])'
 say() { printf '%s\n' "$*" >&2; }
 refuse() { say "$@"; exit 1; }
 works() { "$env/bin/python" -c "$NEW_ENOUGH" >/dev/null 2>&1; }
+
+resolve=${RESOLVE:-$(cat "$env/detlearn-releases" 2>/dev/null || echo locked)}
+case $resolve in
+    locked) [ "$(uname -s 2>/dev/null)" = Linux ] || resolve=newest ;;
+    newest | oldest) ;;
+    *) refuse "RESOLVE: expected locked, newest or oldest, got $resolve" ;;
+esac
 fingerprint() {
-    # shellcheck disable=SC2046  # the words of cksum are wanted one by one
-    cd "$root" && echo $(cat requirements.txt requirements-dev.txt | cksum) "$root"
+    files='requirements.txt requirements-dev.txt'
+    [ "$resolve" != locked ] || files="$files requirements-lock.txt"
+    # shellcheck disable=SC2046,SC2086  # the words of cksum are wanted one by one
+    cd "$root" && echo $(cat $files | cksum) $resolve "$root"
 }
 
 write_state() {
@@ -107,21 +119,51 @@ Then run make again."
 }
 
 pip() { PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "$env/bin/python" -m pip "$@"; }
-by_plain_pip() { pip install --no-compile --editable '.[dev]'; }
 
-# uv unpacks the 3 GB several times as fast. It reads none of pip's settings, so it is told those
-# that say where packages come from; where it cannot be had, or fails, pip does the work.
+# uv reads none of pip's settings, so it is told those that say where packages come from.
+index=${PIP_INDEX_URL:-} more=${PIP_EXTRA_INDEX_URL:-} certificates=${SSL_CERT_FILE:-${PIP_CERT:-}}
+ask_pip() {
+    index=${index:-$(pip config get global.index-url 2>/dev/null || true)}
+    more=${more:-$(pip config get global.extra-index-url 2>/dev/null || true)}
+    certificates=${certificates:-$(pip config get global.cert 2>/dev/null || true)}
+}
+
+# Installs the releases that were asked for, with the installer "$@". The lock's hashes are those of
+# PyPI's files; an index of your own may hold other builds of the same releases (PyTorch without
+# CUDA), so from there the releases of the lock are taken, and no hashes are compared.
+packages() {
+    constraints=$env/detlearn-constraints.txt
+    case $resolve in
+        locked)
+            if [ -z "$index$more" ]; then
+                "$@" --require-hashes --requirement requirements-lock.txt &&
+                    "$@" --no-deps --editable .
+            else
+                sed -e '/^ *--hash/d' -e 's/ *\\$//' requirements-lock.txt >"$constraints" &&
+                    "$@" --constraint "$constraints" --editable '.[dev]'
+            fi ;;
+        oldest) # "package>=1.2" becomes "package==1.2.*"
+            sed -nE 's/^([a-z0-9-]+)>=([0-9.]+)$/\1==\2.*/p' requirements.txt >"$constraints" &&
+                "$@" --constraint "$constraints" --editable '.[dev]' ;;
+        newest) "$@" --upgrade --editable '.[dev]' ;;
+        *) "$@" --editable '.[dev]' ;;
+    esac
+}
+
+pip_install() { PIP_UPGRADE_STRATEGY=eager pip install --no-compile "$@"; }
+uv_install() {
+    "$env/bin/python" -m uv pip install --python "$env/bin/python" \
+        --index-strategy unsafe-best-match "$@"
+}
+
+# uv unpacks the 3 GB several times as fast; where it cannot be had, or fails, pip does the work.
 by_uv_pip() {
     pip install -q --only-binary :all: uv 2>/dev/null || return 1
-    index=${PIP_INDEX_URL:-$(pip config get global.index-url 2>/dev/null || true)}
-    more=${PIP_EXTRA_INDEX_URL:-$(pip config get global.extra-index-url 2>/dev/null || true)}
-    certificates=${SSL_CERT_FILE:-${PIP_CERT:-$(pip config get global.cert 2>/dev/null || true)}}
     (
         [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
         [ -z "$more" ] || export UV_INDEX="$(echo $more)" # one line
         [ -z "$certificates" ] || export SSL_CERT_FILE="$certificates"
-        "$env/bin/python" -m uv pip install --index-strategy unsafe-best-match \
-            --python "$env/bin/python" --editable '.[dev]'
+        packages uv_install
     ) || { say "uv could not; pip tries."; return 1; }
 }
 
@@ -153,7 +195,9 @@ install() { # ours, or foreign
 CPU wheels: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make ...)"
     has_pip || refuse "$env has no pip. Add it ($env/bin/python -m ensurepip), or remove that directory."
     # What is imported compiles itself; the rest need not.
-    (cd "$root" && { { [ "$1" = ours ] && by_uv_pip; } || by_plain_pip; }) && compile_imported ||
+    ask_pip
+    (cd "$root" && { { [ "$1" = ours ] && by_uv_pip; } || packages pip_install; }) &&
+        compile_imported ||
         refuse "The packages could not be installed; pip says why above. Most often it is the network or a
 full disk ($env needs about 6 GB on Linux). Then run make again: what was downloaded is kept."
 }
@@ -210,11 +254,13 @@ Remove it, or name another: make DETLEARN_ENV=/path/to/environment ..."
     [ -n "$missing" ] || exit 0
     # shellcheck disable=SC2086  # one line
     say "$env, which this Makefile did not make, lacks:" $missing
+    resolve=kept # what is there is not exchanged for other releases
     install foreign
     exit 0
 else
     create
 fi
 install ours
+echo "$resolve" >"$env/detlearn-releases"
 write_state "ready $(fingerprint)"
 say "The environment is ready: $env"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from detlearn._version import __version__
 from tools.architecture import PICTURE, draw
-from tools.course.clone import ROOT, badge, chapters, repository_url
+from tools.course.clone import REF, ROOT, badge, chapters, repository_url
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
 
@@ -36,6 +36,13 @@ def notebook_of(number: str) -> Path | None:
     return found[0] if found else None
 
 
+def kaggle_badge(name: str) -> str:
+    """Opens a notebook on Kaggle: with "Internet" on, its set-up cell does the rest."""
+    source = f"{repository_url()}/blob/{REF}/notebooks/{name}.ipynb"
+    picture = "https://kaggle.com/static/images/open-in-kaggle.svg"
+    return f"[![Open in Kaggle]({picture})](https://kaggle.com/kernels/welcome?src={source})"
+
+
 def badges() -> str:
     """The line below the title."""
     url = repository_url()
@@ -44,7 +51,7 @@ def badges() -> str:
     ]
     first = notebook_of("00")
     if first:
-        lines.append(badge(first.stem))
+        lines += [badge(first.stem), kaggle_badge(first.stem)]
     lines.append("![Python 3.11 to 3.13](https://img.shields.io/badge/python-3.11_to_3.13-0072B2)")
     lines.append("[![Licence: MIT](https://img.shields.io/badge/licence-MIT-0072B2)](LICENSE)")
     return "\n".join(lines)
@@ -83,7 +90,8 @@ def contents() -> str:
             raise SystemExit(f"notebooks/chapters.toml: chapter {number} exists; give its minutes")
         name = f"[{title}](notebooks/{notebook.name})"
         lines.append(
-            f"| {number} | {name} | {builds} | {row['minutes']} | {badge(notebook.stem)} |"
+            f"| {number} | {name} | {builds} | {row['minutes']} | {badge(notebook.stem)} "
+            f"{kaggle_badge(notebook.stem)} |"
         )
     return "\n".join(lines)
 
