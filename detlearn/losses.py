@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from .boxes import Targets
 
 __all__ = [
-    "count_positives", "hard_negative_mask", "heatmap_loss", "multibox_loss", "two_step_loss",
+    "count_positives", "hard_negative_mask", "heatmap_loss", "multibox_loss",
+    "released_classification", "two_step_loss", "upcast",
 ]  # fmt: skip
 
 
@@ -153,13 +154,13 @@ def multibox_loss(
     positive = target_labels > 0  # (B, P)
 
     # Offsets of priors that hold no object mean nothing, not even a NaN: drop them first.
-    error = _float32(deltas) - _float32(target_deltas)  # (B, P, 4)
+    error = upcast(deltas) - upcast(target_deltas)  # (B, P, 4)
     error = torch.where(positive[..., None], error, 0.0)  # (B, P, 4)
     box_loss = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none")  # (B, P, 4)
     box_loss = box_loss.sum(dim=(1, 2))  # (B,)
 
     class_loss = F.cross_entropy(
-        _float32(logits).flatten(0, 1), target_labels.flatten(), ignore_index=-1, reduction="none"
+        upcast(logits).flatten(0, 1), target_labels.flatten(), ignore_index=-1, reduction="none"
     )  # (B*P,)
     class_loss = class_loss.view(B, P)  # (B, P)
     mined = hard_negative_mask(class_loss, target_labels, negative_ratio)  # (B, P)
@@ -246,11 +247,11 @@ def two_step_loss(
     labels = odm_targets.labels
     easy = torch.zeros_like(labels, dtype=torch.bool)  # (B, P)
     if negative_filter != "off":
-        easy = _float32(arm_logits).softmax(dim=-1)[..., 1] <= objectness_threshold  # (B, P)
+        easy = upcast(arm_logits).softmax(dim=-1)[..., 1] <= objectness_threshold  # (B, P)
     kept = labels.masked_fill(easy, -1)  # (B, P)
     odm = multibox_loss(odm_logits, odm_deltas, kept, odm_targets.deltas, negative_ratio)
     if negative_filter == "released":
-        odm["classification"] = _released_classification(odm_logits, labels, easy, negative_ratio)
+        odm["classification"] = released_classification(odm_logits, labels, easy, negative_ratio)
     return {
         f"{module}_{name}": value
         for module, losses in (("arm", arm), ("odm", odm))
@@ -258,9 +259,24 @@ def two_step_loss(
     }
 
 
-def _released_classification(logits: Tensor, labels: Tensor, easy: Tensor, ratio: float) -> Tensor:
-    """luuuyi/RefineDet.PyTorch: easy priors are no positives, but mined with their own label."""
-    class_loss = F.cross_entropy(_float32(logits).transpose(1, 2), labels, reduction="none")
+def released_classification(logits: Tensor, labels: Tensor, easy: Tensor, ratio: float) -> Tensor:
+    """luuuyi/RefineDet.PyTorch: easy priors are no positives, but mined with their own label.
+
+    Args:
+        logits: ``(B, P, K)`` class scores before softmax.
+        labels: ``(B, P)`` int64, what each prior matched.
+        easy: ``(B, P)`` bool, priors that the filter struck.
+        ratio: mined negatives per positive.
+
+    Returns:
+        A scalar, divided by the positives that are not easy.
+
+    >>> easy = torch.tensor([[False, True, False]])
+    >>> loss = released_classification(torch.zeros(1, 3, 2), torch.tensor([[1, 1, 0]]), easy, 3.0)
+    >>> loss / torch.tensor(2.0).log()  # one positive, and both others mined
+    tensor(3.)
+    """
+    class_loss = F.cross_entropy(upcast(logits).transpose(1, 2), labels, reduction="none")
     demoted = labels.masked_fill(easy, 0)  # (B, P)
     positive, mined = demoted > 0, hard_negative_mask(class_loss, demoted, ratio)
     return (class_loss * (positive | mined)).sum() / count_positives(positive)
@@ -309,7 +325,7 @@ def heatmap_loss(
             f"{tuple(heatmaps.shape)} and {tuple(target_heatmaps.shape)}"
         )
     B, J = heatmaps.shape[:2]
-    error = (_float32(heatmaps) - _float32(target_heatmaps)).square()  # (B, J, H, W)
+    error = (upcast(heatmaps) - upcast(target_heatmaps)).square()  # (B, J, H, W)
     error = error.mean(dim=(2, 3)) / 2  # (B, J)
     if weights is not None:
         if weights.shape != (B, J):
@@ -322,8 +338,12 @@ def heatmap_loss(
     return error.mean()
 
 
-def _float32(values: Tensor) -> Tensor:
-    """Half precision widened; float64 stays what it is."""
+def upcast(values: Tensor) -> Tensor:
+    """Half precision widened to float32; float64 stays what it is.
+
+    >>> upcast(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
     return values if values.dtype == torch.float64 else values.float()
 
 

@@ -28,7 +28,6 @@ from .m2det import (
     M2Det,
     M2DetConfig,
 )
-from .reference_weights import TrunkReport, load_backbone, load_reference_weights
 from .refinedet import (
     REFINEDET320_VGG16,
     REFINEDET512_VGG16,
@@ -48,7 +47,8 @@ from .ssd import (
     SSDLITE300_MOBILENET_V2,
     SSDConfig,
 )
-from .zoo import create_model, list_models, load_model, save_model
+from .weights import TrunkReport, load_backbone, load_model, load_reference_weights, save_model
+from .zoo import create_model, list_models
 
 __all__ = [
     "M2DET320_RESNET101",

@@ -17,6 +17,7 @@ __all__ = [
     "MultiBoxHead",
     "Predictions",
     "SeparableConv",
+    "conv3x3",
     "flatten_level",
     "init_xavier",
 ]
@@ -218,7 +219,7 @@ class MultiBoxHead(nn.Module):
         super().__init__()
         predictor: Callable[[int, int], nn.Module] = SeparableConv
         if kind == "conv":
-            predictor = _conv3x3
+            predictor = conv3x3
         self.num_classes = num_classes
         levels = list(zip(in_channels, priors_per_cell, strict=True))
         self.logits = nn.ModuleList(predictor(c, a * num_classes) for c, a in levels)
@@ -235,7 +236,12 @@ class MultiBoxHead(nn.Module):
         return Predictions(logits, deltas)
 
 
-def _conv3x3(in_channels: int, out_channels: int) -> nn.Module:
+def conv3x3(in_channels: int, out_channels: int) -> nn.Module:
+    """SSD's predictor: one 3x3 convolution (Liu et al. 2016, §2.1).
+
+    >>> conv3x3(8, 4)
+    Conv2d(8, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    """
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
 

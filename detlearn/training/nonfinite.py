@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models import Detector
-from ..models.zoo import load_model, save_model
+from ..models import Detector, load_model, save_model
 from .batches import to_device
 from .checkpoint import load_checkpoint, save_checkpoint, storable
 from .distributed import pick_device

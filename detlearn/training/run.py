@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models import Detector
+from ..models import Detector, save_model
 from ..models.checks import check_integer
-from ..models.zoo import save_model
 from . import distributed
 from .batches import batch_indices
 from .checkpoint import RunFolder, get_rng_state, set_rng_state, storable

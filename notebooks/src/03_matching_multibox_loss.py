@@ -525,13 +525,13 @@ F.smooth_l1_loss(error, torch.zeros(4), reduction="none")
 #
 # Two helpers first. Networks often compute in half precision (16 bits), whose largest number is 65,504. A sum over thousands of priors leaves it, so the loss widens its input to 32 bits; §4 shows what happens otherwise. And `count_positives` is the sum, at least 1; on several GPUs (05), where each sees a share of the batch, it lets all divide by the same N.
 
-# %% id="float32" slide="-" tags=["teaches:detlearn.losses:_float32"]
-def _float32(values):
+# %% id="float32" slide="-" tags=["teaches:detlearn.losses:upcast"]
+def upcast(values):
     return values if values.dtype == torch.float64 else values.float()
 
 
 count_positives = losses.count_positives
-print(_float32(torch.ones(1).half()).dtype,
+print(upcast(torch.ones(1).half()).dtype,
       count_positives(torch.tensor([3, 0, 4])))
 assert count_positives(torch.tensor([0, 0])) == 1
 
@@ -541,12 +541,12 @@ def multibox_loss(logits, deltas, target_labels, target_deltas,
     B, P, _ = logits.shape
     target_labels = target_labels.long()
     positive = target_labels > 0  # (B, P)
-    error = _float32(deltas) - _float32(target_deltas)  # (B, P, 4)
+    error = upcast(deltas) - upcast(target_deltas)  # (B, P, 4)
     error = torch.where(positive[..., None], error, 0.0)
     box_loss = F.smooth_l1_loss(
         error, torch.zeros_like(error), reduction="none")  # (B, P, 4)
     box_loss = box_loss.sum(dim=(1, 2))  # (B,)
-    class_loss = F.cross_entropy(_float32(logits).flatten(0, 1),
+    class_loss = F.cross_entropy(upcast(logits).flatten(0, 1),
         target_labels.flatten(), ignore_index=-1, reduction="none")
     class_loss = class_loss.view(B, P)
     mined = hard_negative_mask(class_loss, target_labels, negative_ratio)
@@ -684,7 +684,7 @@ except ValueError as error:
     print("guard:", error)
 
 # %% [markdown] id="nan-overflow" slide="subslide"
-# **Cause 3, exp and half precision.** float16 ends at 65,504. There exp(12) is infinite and inf / inf is NaN, and the losses of two images of 8,732 priors do not even add up. (float32 has its end, too, at exp(89).) Guards: cross entropy subtracts each row's maximum first, `_float32` widens, `decode` has its bound.
+# **Cause 3, exp and half precision.** float16 ends at 65,504. There exp(12) is infinite and inf / inf is NaN, and the losses of two images of 8,732 priors do not even add up. (float32 has its end, too, at exp(89).) Guards: cross entropy subtracts each row's maximum first, `upcast` widens, `decode` has its bound.
 
 # %% id="nan-half" slide="-"
 sure = torch.tensor([12.0, 0.0]).half()
@@ -763,7 +763,7 @@ print(message[message.index("Images"):message.index("Usual")])
 # | class loss | softmax loss | M2Det and RefineDet subtract the maximum of the *batch* before exp | that of the row | below, 4 |
 # | mining | negatives only | all priors are ranked; uvipen and torchvision may count positives twice | negatives only | §3, clinic |
 # | N | of the batch; N = 0 gives 0 | N = 0 gives NaN in RefineDet; M2Det has N ≥ 1; uvipen counts per image | `normalizer` | §3, §4 |
-# | “why `float()`?” | – | uvipen's loss, an open question in its tutorial | `_float32` | §4, 3 |
+# | “why `float()`?” | – | uvipen's loss, an open question in its tutorial | `upcast` | §4, 3 |
 # | layout | – | uvipen has (B, 4, P), hence its `transpose` | (B, P, 4) | below, 5 |
 #
 # The review also says that M2Det has mining *instead of* a score threshold. Mining belongs to training, the threshold to detection.

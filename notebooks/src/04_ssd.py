@@ -115,8 +115,8 @@ for kind in (nn.Conv2d(576, 6 * 81, 3, padding=1), SeparableConv(576, 486)):
     size = sum(p.numel() for p in kind.parameters())
     print(f"{size:9,}", type(kind).__name__)
 
-# %% id="conv3x3" slide="subslide" tags=["teaches:detlearn.models.layers:_conv3x3", "teaches:detlearn.models.layers:MultiBoxHead.__init__"]
-def _conv3x3(in_channels, out_channels):
+# %% id="conv3x3" slide="subslide" tags=["teaches:detlearn.models.layers:conv3x3", "teaches:detlearn.models.layers:MultiBoxHead.__init__"]
+def conv3x3(in_channels, out_channels):
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
 
@@ -126,7 +126,7 @@ class MultiBoxHead(nn.Module):
         super().__init__()
         predictor = SeparableConv
         if kind == "conv":
-            predictor = _conv3x3
+            predictor = conv3x3
         self.num_classes = num_classes
         levels = list(zip(in_channels, priors_per_cell, strict=True))
         self.logits = nn.ModuleList(
@@ -756,7 +756,7 @@ print("fc7:", *[tuple(net(blank)[1].shape)
 
 # %% id="ledger-head-order" slide="subslide" tags=["ledger", "prove"]
 # c  uvipen: channel k·A + a, and priors level, prior, row, column
-from detlearn.models.reference_weights import prior_first
+from detlearn.models.weights import prior_first
 
 conv = nn.Conv2d(16, 4 * 6, 3, padding=1)
 level = torch.rand(2, 16, 10, 10)

@@ -34,7 +34,7 @@ from detlearn import losses as package_losses
 from detlearn.boxes import Targets, box_iou, cxcywh_to_xyxy, decode
 from detlearn.boxes import make_targets, nms
 from detlearn.data import CocoDetectionDataset, Shapes, data_path
-from detlearn.losses import _float32, hard_negative_mask, multibox_loss
+from detlearn.losses import hard_negative_mask, multibox_loss, upcast
 from detlearn.models import RefineDetPredictions, refinedet
 from detlearn.models.backbones import VGG16
 from detlearn.models.refinedet import refine_anchors
@@ -279,13 +279,13 @@ for name, arm_logits in (("unsure", unsure), ("sure", sure)):
 #
 # `"released"` is what luuuyi/RefineDet.PyTorch does, and what is in its outputs that we test against; so it is the default of the presets with published weights. It needs a loss of its own:
 
-# %% id="released" slide="-" tags=["teaches:detlearn.losses:_released_classification"]
+# %% id="released" slide="-" tags=["teaches:detlearn.losses:released_classification"]
 from detlearn.losses import count_positives  # their sum, at least 1
 
 
-def _released_classification(logits, labels, easy, ratio):
+def released_classification(logits, labels, easy, ratio):
     class_loss = F.cross_entropy(
-        _float32(logits).transpose(1, 2), labels, reduction="none")
+        upcast(logits).transpose(1, 2), labels, reduction="none")
     demoted = labels.masked_fill(easy, 0)  # (B, P)
     positive, mined = demoted > 0, hard_negative_mask(
         class_loss, demoted, ratio)
@@ -293,7 +293,7 @@ def _released_classification(logits, labels, easy, ratio):
             / count_positives(positive))
 
 
-found = _released_classification(  # prior 1 is an object, and easy
+found = released_classification(  # prior 1 is an object, and easy
     torch.zeros(1, 4, 3), torch.tensor([[1, 2, 0, 0]]),
     torch.tensor([[False, True, False, False]]), 3.0)
 print("a positive and three mined:", round(found.item() / math.log(3), 2),
@@ -315,13 +315,13 @@ def two_step_loss(
     labels = odm_targets.labels
     easy = torch.zeros_like(labels, dtype=torch.bool)  # (B, P)
     if negative_filter != "off":
-        easy = (_float32(arm_logits).softmax(dim=-1)[..., 1]
+        easy = (upcast(arm_logits).softmax(dim=-1)[..., 1]
                 <= objectness_threshold)  # (B, P)
     kept = labels.masked_fill(easy, -1)  # (B, P)
     odm = multibox_loss(odm_logits, odm_deltas, kept,
                         odm_targets.deltas, negative_ratio)
     if negative_filter == "released":
-        odm["classification"] = _released_classification(
+        odm["classification"] = released_classification(
             odm_logits, labels, easy, negative_ratio)
     return {f"{module}_{name}": value
             for module, losses in (("arm", arm), ("odm", odm))
@@ -381,7 +381,7 @@ prove("and no gradient", [leaf.grad.abs().sum() for leaf in leaves],
 # - `detach`: anchors are given, not chosen (06 computed what a gradient through them does).
 # - float32: encoding divides by small sizes; half precision is too coarse for it.
 
-# %% id="anchors" slide="-" tags=["teaches:detlearn.models.refinedet:RefineDet.anchors", "teaches:detlearn.models.refinedet:_stack"]
+# %% id="anchors" slide="-" tags=["teaches:detlearn.models.refinedet:RefineDet.anchors", "teaches:detlearn.models.refinedet:stack_targets"]
 @method_of(RefineDet)
 def anchors(self, arm_deltas):
     if not self.config.two_step:
@@ -389,7 +389,7 @@ def anchors(self, arm_deltas):
     return refine_anchors(arm_deltas, self.priors, self.config.box_scales)
 
 
-def _stack(targets):
+def stack_targets(targets):
     labels = torch.stack([one.labels for one in targets])  # (B, P)
     deltas = torch.stack([one.deltas for one in targets])  # (B, P, 4)
     return Targets(labels, deltas)
@@ -416,7 +416,8 @@ def loss(self, predictions, targets):
                 boxes, labels, start, threshold=config.match_threshold,
                 scales=config.box_scales, eps=config.encode_eps))
     return two_step_loss(
-        *predictions, _stack(arm_targets), _stack(odm_targets),
+        *predictions,
+        stack_targets(arm_targets), stack_targets(odm_targets),
         negative_ratio=config.negative_ratio,
         negative_filter=config.negative_filter,
         objectness_threshold=config.objectness_threshold)

@@ -30,7 +30,7 @@ from detlearn import boxes, create_model, data, load_model, metrics
 from detlearn import show, training
 from detlearn.models import Detector, m2det
 from detlearn.models.layers import MultiBoxHead
-from detlearn.models.m2det import SFAM, TUM, BasicConv, _build_backbone
+from detlearn.models.m2det import SFAM, TUM, BasicConv, build_backbone
 from detlearn.teach.exercises import nb09
 from detlearn.teach.grow import method_of
 from detlearn.teach.prove import prove
@@ -237,7 +237,7 @@ for n, number in sizes.items():
 class M2Det(Detector):
     def __init__(self, config):
         super().__init__(config)
-        self.backbone = _build_backbone(config)
+        self.backbone = build_backbone(config)
         in_channels = self.backbone.out_channels
         self.mlfpn = MLFPN(
             in_channels, config.base_channels, config.planes,
@@ -279,7 +279,6 @@ def init_weights(self):
 @method_of(M2Det)
 def features(self, images):
     features = self.backbone(images)
-    side, expected = features[0].shape[-1], self.config.priors.map_sizes[0]
     finest, *coarser = self.mlfpn(features)
     return [self.norm(finest), *coarser]
 

@@ -302,8 +302,8 @@ argmax_heatmaps(torch.tensor([[[0.0, 0.2, 0.9], [0.1, 0.0, 0.3]]]))
 # - **Quarter shift** (published HRNet): from the best pixel a quarter towards the brighter neighbour, in x and in y. Whatever the truth is, the answer is a quarter.
 # - **DARK** (Zhang et al. 2020): the parabola of §1, in two dimensions. Slopes `dx, dy`, bends `dxx, dyy, dxy`, one Newton step. The bumps of a network are ragged, so the map is smoothed first.
 
-# %% id="newton" slide="-" tags=["teaches:detlearn.models.pose:_newton_step"]
-def _newton_step(near):  # (..., 5, 5) logarithms around the best pixel
+# %% id="newton" slide="-" tags=["teaches:detlearn.models.pose:newton_step"]
+def newton_step(near):  # (..., 5, 5) logarithms around the best pixel
     dx, dy = (near[..., 2, 3] - near[..., 2, 1]) / 2, (
         near[..., 3, 2] - near[..., 1, 2]) / 2
     dxx = (near[..., 2, 4] - 2 * near[..., 2, 2] + near[..., 2, 0]) / 4
@@ -318,10 +318,10 @@ def _newton_step(near):  # (..., 5, 5) logarithms around the best pixel
 
 
 x, y = torch.arange(5.0), torch.arange(5.0)[:, None]
-_newton_step(-(x - 2.3) ** 2 - (y - 1.8) ** 2 - 0.5 * (x - 2.3) * (y - 1.8))
+newton_step(-(x - 2.3) ** 2 - (y - 1.8) ** 2 - 0.5 * (x - 2.3) * (y - 1.8))
 
-# %% id="neighbours" slide="subslide" tags=["teaches:detlearn.models.pose:_neighbours", "teaches:detlearn.models.pose:_blur"]
-def _neighbours(maps, x, y, reach):
+# %% id="neighbours" slide="subslide" tags=["teaches:detlearn.models.pose:neighbours", "teaches:detlearn.models.pose:blur"]
+def neighbours(maps, x, y, reach):
     H, W = maps.shape[-2:]
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
     rows = (y[..., None] + offsets).clamp(0, H - 1)
@@ -330,7 +330,7 @@ def _neighbours(maps, x, y, reach):
     return maps.flatten(-2).gather(-1, index.flatten(-2)).view(index.shape)
 
 
-def _blur(maps, sigma):
+def blur(maps, sigma):
     reach = math.ceil(2.5 * sigma)
     offsets = torch.arange(-reach, reach + 1, dtype=maps.dtype,
                            device=maps.device)
@@ -342,7 +342,7 @@ def _blur(maps, sigma):
     return planes.view(maps.shape)
 
 
-_blur(torch.ones(17, 8, 6), sigma=1.0).shape
+blur(torch.ones(17, 8, 6), sigma=1.0).shape
 
 # %% id="decode" slide="subslide" tags=["teaches:detlearn.models.pose:decode_heatmaps", "prove"]
 def decode_heatmaps(heatmaps, method="quarter", sigma=2.0):
@@ -353,14 +353,14 @@ def decode_heatmaps(heatmaps, method="quarter", sigma=2.0):
     H, W = heatmaps.shape[-2:]
     inside = (x > 1) & (x < W - 1) & (y > 1) & (y < H - 1)  # (..., J)
     if method == "quarter":
-        near = _neighbours(heatmaps, x, y, reach=1)
+        near = neighbours(heatmaps, x, y, reach=1)
         step = 0.25 * torch.stack(
             [near[..., 1, 2] - near[..., 1, 0],
              near[..., 2, 1] - near[..., 0, 1]], dim=-1).sign()
     else:
         inside = inside & (x < W - 2) & (y < H - 2)
-        smooth = _blur(heatmaps, sigma)
-        step = _newton_step(_neighbours(
+        smooth = blur(heatmaps, sigma)
+        step = newton_step(neighbours(
             smooth.clamp(min=1e-10).log(), x, y, reach=2))
     return Peaks(peaks.points + step * inside[..., None], peaks.scores)
 

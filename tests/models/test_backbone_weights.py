@@ -9,7 +9,7 @@ import torchvision
 from torch import nn
 
 from detlearn import create_model, load_backbone
-from detlearn.models import reference_weights as rw
+from detlearn.models import weights as reference
 from detlearn.models.hrnet import HRNet
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # torchvision's, for RGB in [0, 1]
@@ -141,8 +141,8 @@ def test_a_model_that_normalises_like_the_file_is_not_refitted(vgg_file):
 def test_reducedfc_goes_in_as_it_is(name):
     small = {"num_levels": 1} if name.startswith("m2det") else {}
     model = create_model(name, num_classes=3, **small)
-    layout = rw.SOURCES["amdegroot/ssd.pytorch"]["VGG16"]
-    state = {rw._translate(key, layout)[0][0]: torch.full_like(value, math.pi)
+    layout = reference.SOURCES["amdegroot/ssd.pytorch"]["VGG16"]
+    state = {reference.translate_key(key, layout)[0][0]: torch.full_like(value, math.pi)
              for key, value in model.backbone.state_dict().items()}  # fmt: skip
     report = load_backbone(model, state)
     assert all(
@@ -176,9 +176,9 @@ def test_a_resnet_of_m2det_is_refitted_to_bgr():
 @pytest.mark.parametrize("name", ["pose_hrnet_w32", "hrnetv2p_w18"])
 def test_hrnets_classifier_begins_all_its_networks(name):
     model = create_model(name, **SMALL)
-    layout = rw.SOURCES["timm"]["HRNet"]
+    layout = reference.SOURCES["timm"]["HRNet"]
     whole = HRNet(create_model("hrnetv2p_w18", **SMALL).config)
-    state = {rw._translate(key, layout)[0][0]: torch.rand(value.shape).to(value.dtype)
+    state = {reference.translate_key(key, layout)[0][0]: torch.rand(value.shape).to(value.dtype)
              for key, value in whole.state_dict().items()}  # fmt: skip
     state |= {"classifier.bias": torch.zeros(1000), "incre_modules.0.0.bn1.bias": torch.zeros(3)}
     report = load_backbone(model, state)
@@ -195,8 +195,8 @@ def test_ssd_on_hrnet_takes_the_trunk_too():
     hrnet = dataclasses.replace(create_model("ssd_hrnet_tiny").config.hrnet, **SMALL)
     priors = create_model("ssd_hrnet_tiny").config.priors
     model = create_model("ssd_hrnetv2p_w18", hrnet=hrnet, image_size=128, priors=priors)
-    layout = rw.SOURCES["HRNet/HRNet-Object-Detection"]["HRNet"]
-    state = {rw._translate(key, layout)[0][0]: torch.ones_like(value)
+    layout = reference.SOURCES["HRNet/HRNet-Object-Detection"]["HRNet"]
+    state = {reference.translate_key(key, layout)[0][0]: torch.ones_like(value)
              for key, value in model.backbone.trunk.state_dict().items()}  # fmt: skip
     report = load_backbone(model, state | {"neck.fpn_conv.0.bias": torch.zeros(1)})
     assert all(key.startswith("backbone.trunk.") for key in report.loaded)

@@ -398,10 +398,10 @@ def test_flip_test_equals_the_published_one(run):
 
 def their_keys(model, source):
     """A random state of one of our models under the keys of a source."""
-    from detlearn.models import reference_weights as rw
+    from detlearn.models import weights as reference
 
-    layout = rw.SOURCES[source][model.config.name]
-    return {rw._translate(key, layout)[0][0]: torch.randn(tensor.shape) if tensor.ndim else tensor
+    layout = reference.SOURCES[source][model.config.name]
+    return {reference.translate_key(key, layout)[0][0]: torch.randn(tensor.shape) if tensor.ndim else tensor
             for key, tensor in model.state_dict().items()}  # fmt: skip
 
 
@@ -422,11 +422,11 @@ def test_detection_checkpoint_without_its_heads():
 
 def classifier_of(trunk):
     """A trunk with all four branches and the ImageNet classifier's other layers, their keys."""
-    from detlearn.models import reference_weights as rw
+    from detlearn.models import weights as reference
 
-    layout = rw.SOURCES["timm"]["HRNet"]
+    layout = reference.SOURCES["timm"]["HRNet"]
     torch.manual_seed(1)
-    state = {rw._translate(key, layout)[0][0]: torch.randn(tensor.shape) if tensor.ndim else tensor
+    state = {reference.translate_key(key, layout)[0][0]: torch.randn(tensor.shape) if tensor.ndim else tensor
              for key, tensor in trunk.state_dict().items()}  # fmt: skip
     others = ("incre_modules.0.0.conv1.weight", "downsamp_modules.0.0.bias", "final_layer.0.bias",
               "classifier.weight", "classifier.bias")  # fmt: skip

@@ -19,7 +19,7 @@ from detlearn.boxes import (
 )
 from detlearn.models import M2DET512_VGG16, M2DET_TINY, M2Det, Predictions
 from detlearn.models import m2det as m2
-from detlearn.models import reference_weights as rw
+from detlearn.models import weights as reference
 from detlearn.models.backbones import SE_RESNETS, VGG19, ResNetFamily, list_resnets
 from detlearn.training import RECIPES
 from tests import golden_scheme as scheme
@@ -647,8 +647,10 @@ def manifest_state(golden):
 
 
 def test_every_published_key_has_a_place(golden):
-    layout = rw.SOURCES[UPSTREAM]["m2det512_vgg16"]
-    places = [rw._translate(ours, layout)[0] for ours in on_meta("m2det512_vgg16").state_dict()]
+    layout = reference.SOURCES[UPSTREAM]["m2det512_vgg16"]
+    places = [
+        reference.translate_key(ours, layout)[0] for ours in on_meta("m2det512_vgg16").state_dict()
+    ]
     theirs = [key for names in places for key in names]
     assert len(theirs) == len(set(theirs)) == golden["counts"]["num_state_dict_keys"] == 911
     assert set(theirs) == {key for key, _ in golden["manifest"]}
@@ -661,8 +663,10 @@ def test_smaller_networks_have_smaller_sources():
     """Four levels, three scales: upstream's own rule for the keys, not the list of one file."""
     config = {"num_levels": 4, "num_scales": 3, "planes": 64, "num_classes": 5, "smooth": False}
     model = on_meta("m2det512_vgg16", **config)
-    layout = rw._find_source(model, UPSTREAM)
-    theirs = {key for ours in model.state_dict() for key in rw._translate(ours, layout)[0]}
+    layout = reference.find_source(model, UPSTREAM)
+    theirs = {
+        key for ours in model.state_dict() for key in reference.translate_key(ours, layout)[0]
+    }
     weights = {key for key in theirs if key.endswith("weight") and ".bn." not in key}
     assert {key for key in weights if key.startswith("unet")} == {
         f"unet{level}.{layer}.conv.weight"
@@ -679,11 +683,11 @@ def test_smaller_networks_have_smaller_sources():
 
 def test_resnets_of_the_source_lose_their_classifier():
     model = on_meta("m2det320_resnet101", num_levels=1)
-    layout = rw._find_source(model, UPSTREAM)
+    layout = reference.find_source(model, UPSTREAM)
     state = {
         key: value
         for ours, value in model.state_dict().items()
-        for key in rw._translate(ours, layout)[0]
+        for key in reference.translate_key(ours, layout)[0]
     }
     assert "base.layer3.22.conv2.weight" in state and "base.conv1.weight" in state
     state |= {"base.fc.weight": empty_meta(1000, 2048), "base.fc.bias": empty_meta(1000)}

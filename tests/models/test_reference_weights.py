@@ -15,7 +15,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from detlearn import create_model, load_reference_weights
 from detlearn.boxes import box_iou, cxcywh_to_xyxy
-from detlearn.models import reference_weights as rw
+from detlearn.models import weights as reference
 from detlearn.models.backbones import VGG16, MobileNetV2, ResNet50, ResNetFamily
 from tests import golden_scheme as scheme
 
@@ -193,7 +193,7 @@ def test_ssdlite_without_its_dead_head_loads_too(ssdlite_state):
 def test_prior_first_says_where_each_number_goes():
     A, K = 6, 4
     upstream = torch.arange(K * A * 10).reshape(K * A, 5, 1, 2)
-    ours = rw.prior_first(upstream, K)
+    ours = reference.prior_first(upstream, K)
     assert ours.shape == upstream.shape
     for a in range(A):
         for k in range(K):
@@ -267,31 +267,32 @@ def test_reducedfc_is_not_for_the_whole_detector():
 
 
 @pytest.mark.parametrize(
-    ("source", "name"), [(source, name) for source in rw.SOURCES for name in rw.SOURCES[source]]
+    ("source", "name"),
+    [(source, name) for source in reference.SOURCES for name in reference.SOURCES[source]],
 )
 def test_every_key_of_ours_has_one_place_there(source, name):
-    layout = rw.SOURCES[source][name]
+    layout = reference.SOURCES[source][name]
     theirs = []
     used = set()
     for key in create_on_meta(name).state_dict():
         matching = [rule for rule in layout.rules if re.fullmatch(rule.ours, key)]
         assert len(matching) == 1, key
         used.add(matching[0])
-        theirs += rw._translate(key, layout)[0]
+        theirs += reference.translate_key(key, layout)[0]
     assert len(set(theirs)) == len(theirs)
     assert used == set(layout.rules)
 
 
 def test_shared_tensors_take_the_last_key(monkeypatch):
     model = create_model("ssd_tiny")
-    layout = rw.Source(
+    layout = reference.Source(
         (
-            rw.Rule(r"head\.deltas\.0\.bias", ("shared.0", "shared.1", "shared.2")),
-            rw.Rule(r"(.+)", r"\1"),
+            reference.Rule(r"head\.deltas\.0\.bias", ("shared.0", "shared.1", "shared.2")),
+            reference.Rule(r"(.+)", r"\1"),
         ),
         dead=("base\\.fc\\..+",),
     )
-    monkeypatch.setitem(rw.SOURCES, "someone/else", {"ssd_tiny": layout})
+    monkeypatch.setitem(reference.SOURCES, "someone/else", {"ssd_tiny": layout})
     state = create_model("ssd_tiny").state_dict()
     bias = state.pop("head.deltas.0.bias")
     state |= {f"shared.{i}": torch.full_like(bias, i) for i in range(3)}
@@ -368,7 +369,7 @@ def probe(model):
 
 
 def assert_loaded(model, state):
-    assert torch.equal(probe(model), rw.prior_first(state["loc.2.3.bias"], 4))
+    assert torch.equal(probe(model), reference.prior_first(state["loc.2.3.bias"], 4))
     nn.init.zeros_(probe(model))  # the next test starts afresh
 
 
@@ -484,7 +485,7 @@ def test_files_that_are_not_there(tmp_path):
 
 
 def test_a_source_with_a_hole_is_noticed(monkeypatch):
-    layout = rw.Source((rw.Rule(r"head\.(.+)", r"\1"),))
-    monkeypatch.setitem(rw.SOURCES, "someone/else", {"ssd_tiny": layout})
+    layout = reference.Source((reference.Rule(r"head\.(.+)", r"\1"),))
+    monkeypatch.setitem(reference.SOURCES, "someone/else", {"ssd_tiny": layout})
     with pytest.raises(ValueError, match="backbone.*: no rule of the source covers this key"):
         load_reference_weights(create_on_meta("ssd_tiny"), {}, source="someone/else")

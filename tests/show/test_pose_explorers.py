@@ -71,7 +71,7 @@ def test_the_browser_decodes_what_the_package_decodes(method, sigma):
 def test_the_browser_blurs_as_the_package_does():
     maps = torch.rand(2, *SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     theirs = compute(f"cases.map((m) => blur(m, {list(SIZE)}, 1.5))", maps.flatten(1).tolist())
-    same(theirs, pose._blur(maps, 1.5).flatten(1))
+    same(theirs, pose.blur(maps, 1.5).flatten(1))
 
 
 @needs_node

@@ -33,10 +33,10 @@ def compare_definitions(source: str, target: str) -> str:
     spec = importlib.util.find_spec(module) if module.split(".")[0] == "detlearn" else None
     if spec is None or spec.origin is None or not path:
         raise ValueError(f"{target}: expected detlearn.MODULE:NAME")
-    theirs = Path(spec.origin).read_text(encoding="utf-8")
-    package = _definition(ast.parse(theirs), path)
-    if package is None:
+    found = _find(module, path)
+    if found is None:
         raise ValueError(f"{target}: {module} defines no {path}")
+    package, theirs = found
     ours = ast.parse(source)
     lesson = _definition(ours, path) or _definition(ours, path.split(".")[-1])
     if lesson is None:
@@ -58,6 +58,25 @@ def compare_definitions(source: str, target: str) -> str:
         for statement, ours in remarks[0].items()
         if remarks[1].get(statement, ours) != ours
     )
+
+
+def _find(module: str, path: str) -> tuple[ast.stmt, str] | None:
+    """A definition and the text of its file: the module's own, or one that it hands on."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    own = _definition(tree, path)
+    if own is not None:
+        return own, text
+    package = module if spec.submodule_search_locations else module.rpartition(".")[0]
+    for node in tree.body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and node.level and path.split(".")[0] in names:
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            return _find(source, path)
+    return None
 
 
 def _definition(tree: ast.Module | ast.ClassDef, path: str) -> ast.stmt | None:

@@ -1,17 +1,4 @@
-"""From a person's box to heat maps, and from heat maps back to the picture (Sun et al. 2019, §3).
-
-Top-down pose estimation looks at one person at a time::
-
-    box -> centre, scale -> crop -> network -> heat maps -> peaks -> picture
-                              |                    |
-                 key points -> make_heatmaps -> loss
-
-Everything here is a function of tensors; the network is in ``hrnet.py``.
-
-A *coordinate* needs a convention: where is the middle of the first pixel?  At 0 (COCO's key
-points, OpenCV, the published HRNet) or at 0.5 (boxes, and the embedded data set Shapes).  The
-functions that look at pixels ask for it as ``pixel_center``.
-"""
+"""Key points to heat maps, heat maps to key points, and both in a mirror."""
 
 from __future__ import annotations
 
@@ -23,181 +10,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = [
-    "COCO_FLIP_ORDER",
-    "MPII_FLIP_ORDER",
-    "PIXEL_STD",
-    "CenterScale",
-    "Decoding",
-    "HeatmapTargets",
-    "Peaks",
-    "affine_matrix",
-    "apply_affine",
-    "argmax_heatmaps",
-    "box_to_center_scale",
-    "crop_image",
-    "decode_heatmaps",
-    "flip_heatmaps",
-    "flip_keypoints",
-    "heatmaps_to_image",
-    "make_heatmaps",
-]
+from .crops import affine_matrix, apply_affine
 
 Decoding = Literal["argmax", "quarter", "dark"]
 
-PIXEL_STD = 200.0
-"""A scale of 1 is a person of 200 px: a unit that MPII's annotations brought along."""
 
 COCO_FLIP_ORDER = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 """COCO's 17 joints in a mirrored picture: nose, then left and right change places."""
+
 
 MPII_FLIP_ORDER = (5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10)
 """MPII's 16 joints in a mirrored picture."""
 
 
-# ---------------------------------------------------------------- box -> crop
-class CenterScale(NamedTuple):
-    """Where a person stands, and how large: what is left of a box.
-
-    Attributes:
-        center: ``(..., 2)`` x, y of the box's middle, px.
-        scale: ``(..., 2)`` width and height of the window that will be cut out, in units of
-            200 px.
-    """
-
-    center: Tensor
-    scale: Tensor
-
-
-def box_to_center_scale(boxes: Tensor, size: tuple[int, int], padding: float = 1.25) -> CenterScale:
-    """Make a box as slender as the network's input, then a little larger.
-
-    The shorter side grows (never the longer one shrinks), so that nothing of the person is
-    lost and nothing is squeezed.
-
-    Args:
-        boxes: ``(..., 4)`` xyxy, px.
-        size: (height, width) of the crop, px; only its aspect counts.
-        padding: how much larger the window is than the box.
-
-    Returns:
-        A `CenterScale`.
-
-    **Invariant:** ``scale[..., 0] * height == scale[..., 1] * width``.
-
-    >>> found = box_to_center_scale(torch.tensor([10.0, 20, 60, 140]), size=(256, 192))
-    >>> found.center, found.scale  # 50 x 120 px grows to 90 x 120: 3 to 4, as 192 to 256
-    (tensor([35., 80.]), tensor([0.5625, 0.7500]))
-    """
-    height, width = size
-    x1, y1, x2, y2 = boxes.as_subclass(Tensor).unbind(-1)
-    w, h = x2 - x1, y2 - y1
-    aspect = width / height
-    wide = torch.stack([w.maximum(h * aspect), h.maximum(w / aspect)], dim=-1)  # (..., 2)
-    center = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2], dim=-1)  # (..., 2)
-    return CenterScale(center, wide * padding / PIXEL_STD)
-
-
-def affine_matrix(
-    center: Tensor,
-    scale: Tensor,
-    size: tuple[int, int],
-    rotation: Tensor | float = 0.0,
-    *,
-    inverse: bool = False,
-) -> Tensor:
-    """The map from the picture to the crop: turn, scale, and put the centre in the middle.
-
-    ``crop = s * R @ (picture - center) + middle`` with ``s = width / (200 * scale[0])``: only
-    the width enters, so the picture is never squeezed.
-
-    Args:
-        center: ``(..., 2)`` x, y in the picture, px.
-        scale: ``(..., 2)`` see `CenterScale`.
-        size: (height, width) of the crop, px; of the heat map to map its pixels.
-        rotation: degrees, a number or ``(...)``; the picture turns anticlockwise.
-        inverse: from the crop to the picture instead.
-
-    Returns:
-        ``(..., 2, 3)``, for `apply_affine`.
-
-    **Invariant:** the centre lands on ``(width / 2, height / 2)``, and ``inverse`` undoes it.
-
-    >>> matrix = affine_matrix(torch.tensor([35.0, 80]), torch.tensor([0.48, 0.64]), (256, 192))
-    >>> matrix  # 96 px become 192: twice as large
-    tensor([[  2.,   0.,  26.],
-            [ -0.,   2., -32.]])
-    """
-    height, width = size
-    turn = torch.deg2rad(torch.as_tensor(rotation, dtype=center.dtype, device=center.device))
-    turn = turn.expand(center.shape[:-1])
-    zoom = width / (PIXEL_STD * scale[..., 0])
-    cos, sin = turn.cos(), turn.sin()
-    middle = center.new_tensor([width / 2, height / 2])
-    rows = [torch.stack([cos, sin], dim=-1), torch.stack([-sin, cos], dim=-1)]
-    matrix = torch.stack(rows, dim=-2)  # (..., 2, 2)
-    start, end = center, middle.expand_as(center)
-    if inverse:  # the transpose turns back
-        matrix, zoom, start, end = matrix.transpose(-1, -2), 1 / zoom, end, start
-    matrix = matrix * zoom[..., None, None]
-    shift = end - (matrix @ start[..., None])[..., 0]
-    return torch.cat([matrix, shift[..., None]], dim=-1)  # (..., 2, 3)
-
-
-def apply_affine(points: Tensor, matrix: Tensor) -> Tensor:
-    """Map points by an affine matrix.
-
-    Args:
-        points: ``(..., N, 2)`` x, y.
-        matrix: ``(..., 2, 3)``.
-
-    Returns:
-        ``(..., N, 2)``.
-
-    >>> apply_affine(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 0, 5], [0, 2, 0]]))
-    tensor([[7., 4.]])
-    """
-    return points @ matrix[..., :2].transpose(-1, -2) + matrix[..., None, :, 2]
-
-
-def crop_image(
-    image: Tensor, matrix: Tensor, size: tuple[int, int], pixel_center: float = 0.0
-) -> Tensor:
-    """Cut a window out of a picture: each pixel of the crop looks up where it comes from.
-
-    Args:
-        image: ``(3, H, W)`` uint8 or floating point.
-        matrix: ``(2, 3)`` from the crop to the picture, `affine_matrix` with ``inverse=True``.
-        size: (height, width) of the crop, px.
-        pixel_center: coordinate of the first pixel's middle, see the module.
-
-    Returns:
-        ``(3, height, width)`` of the image's dtype; bilinear, black where there is no picture.
-
-    >>> image = torch.arange(6.0).reshape(1, 2, 3)
-    >>> matrix = torch.tensor([[1.0, 0, 1], [0, 1, 0]])  # one pixel to the right of the origin
-    >>> crop_image(image, matrix, (2, 3))
-    tensor([[[1., 2., 0.],
-             [4., 5., 0.]]])
-    """
-    height, width = size
-    pixels = image.as_subclass(Tensor)
-    values = pixels if pixels.is_floating_point() else pixels.float()
-    rows, columns = torch.meshgrid(
-        torch.arange(height, dtype=values.dtype, device=values.device),
-        torch.arange(width, dtype=values.dtype, device=values.device),
-        indexing="ij",
-    )
-    points = torch.stack([columns, rows], dim=-1) + pixel_center  # (H, W, 2)
-    there = apply_affine(points, matrix.to(values)) - pixel_center  # (H, W, 2)
-    # grid_sample counts from -1 (first pixel's middle) to 1 (last pixel's middle).
-    last = there.new_tensor([pixels.shape[-1] - 1, pixels.shape[-2] - 1]).clamp(min=1)
-    grid = 2 * there / last - 1
-    crop = F.grid_sample(values[None], grid[None], mode="bilinear", align_corners=True)[0]
-    return crop if pixels.is_floating_point() else crop.round().clamp(0, 255).to(pixels.dtype)
-
-
-# ---------------------------------------------------------------- key points -> heat maps
 class HeatmapTargets(NamedTuple):
     """What the network shall answer.
 
@@ -265,7 +90,6 @@ def make_heatmaps(
     return HeatmapTargets(maps.to(torch.float32) * weights[..., None, None], weights)
 
 
-# ---------------------------------------------------------------- heat maps -> key points
 class Peaks(NamedTuple):
     """The best place of every map.
 
@@ -338,17 +162,17 @@ def decode_heatmaps(heatmaps: Tensor, method: Decoding = "quarter", sigma: float
     H, W = heatmaps.shape[-2:]
     inside = (x > 1) & (x < W - 1) & (y > 1) & (y < H - 1)  # (..., J)
     if method == "quarter":
-        near = _neighbours(heatmaps, x, y, reach=1)
+        near = neighbours(heatmaps, x, y, reach=1)
         step = 0.25 * torch.stack([near[..., 1, 2] - near[..., 1, 0],
                                    near[..., 2, 1] - near[..., 0, 1]], dim=-1).sign()  # fmt: skip
     else:
         inside = inside & (x < W - 2) & (y < H - 2)
-        smooth = _blur(heatmaps, sigma)
-        step = _newton_step(_neighbours(smooth.clamp(min=1e-10).log(), x, y, reach=2))
+        smooth = blur(heatmaps, sigma)
+        step = newton_step(neighbours(smooth.clamp(min=1e-10).log(), x, y, reach=2))
     return Peaks(peaks.points + step * inside[..., None], peaks.scores)
 
 
-def _neighbours(maps: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:
+def neighbours(maps: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:
     """The square around a pixel of each map, (..., J, 2 * reach + 1, 2 * reach + 1)."""
     H, W = maps.shape[-2:]
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
@@ -358,7 +182,7 @@ def _neighbours(maps: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:
     return maps.flatten(-2).gather(-1, index.flatten(-2)).view(index.shape)
 
 
-def _newton_step(near: Tensor) -> Tensor:
+def newton_step(near: Tensor) -> Tensor:
     """From a pixel to the top of the parabola through its 5 x 5 neighbours; at most one pixel."""
     dx, dy = (near[..., 2, 3] - near[..., 2, 1]) / 2, (near[..., 3, 2] - near[..., 1, 2]) / 2
     dxx = (near[..., 2, 4] - 2 * near[..., 2, 2] + near[..., 2, 0]) / 4
@@ -372,7 +196,7 @@ def _newton_step(near: Tensor) -> Tensor:
     return step.clamp(-1, 1)
 
 
-def _blur(maps: Tensor, sigma: float) -> Tensor:
+def blur(maps: Tensor, sigma: float) -> Tensor:
     """Each map convolved with a Gaussian, first along x, then along y."""
     reach = math.ceil(2.5 * sigma)
     offsets = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
@@ -405,7 +229,6 @@ def heatmaps_to_image(
     return apply_affine(points, affine_matrix(center, scale, heatmap_size, inverse=True))
 
 
-# ---------------------------------------------------------------- mirrors
 def flip_heatmaps(heatmaps: Tensor, order: Sequence[int], shift: bool = False) -> Tensor:
     """Turn the heat maps of a mirrored crop back, so that they can be averaged with the others.
 
