@@ -21,9 +21,6 @@ EXERCISES = "all tasks, hints and checks of one chapter, one after the other"
 TO_SPLIT = "written before the rule, and still to be split"
 
 LONG_FILES = {
-    "detlearn/data/download.py": TO_SPLIT,
-    "detlearn/data/shapes.py": TO_SPLIT,
-    "detlearn/models/detector.py": TO_SPLIT,
     "detlearn/models/ssd.py": TO_SPLIT,
     "detlearn/teach/exercises/nb01.py": EXERCISES,
     "detlearn/teach/exercises/nb02.py": EXERCISES,

@@ -156,6 +156,32 @@ def fit(images: Tensor, side: int, antialias: bool, letterbox: bool, black: Tens
     return square
 
 
+def check_network_input(images: Tensor, image_size: int) -> None:
+    """Refuse what a network cannot take: anything but ``(B, 3, S, S)`` floating point.
+
+    Args:
+        images: what was given to `forward`.
+        image_size: S, px.
+
+    Raises:
+        ValueError: with the shape expected, and what to do.
+    """
+    S = image_size
+    if not isinstance(images, Tensor):
+        kind = type(images).__name__
+        raise ValueError(f"images: expected a tensor (B, 3, {S}, {S}), got {kind}")
+    if images.ndim != 4 or images.shape[1:] != (3, S, S):
+        raise ValueError(
+            f"images: expected shape (B, 3, {S}, {S}), got {tuple(images.shape)}; "
+            "model.detect takes images of any size"
+        )
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images: expected normalised floating point, got {images.dtype}; "
+            "model.normalize(images) makes it"
+        )
+
+
 def check_targets(
     targets: Sequence[Mapping[str, Tensor]],
     batch_size: int,

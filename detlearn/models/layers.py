@@ -17,6 +17,7 @@ __all__ = [
     "MultiBoxHead",
     "Predictions",
     "SeparableConv",
+    "check_predictions",
     "conv3x3",
     "flatten_level",
     "init_xavier",
@@ -263,3 +264,27 @@ def init_xavier(module: nn.Module) -> None:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def check_predictions(predictions: Predictions, num_priors: int, num_classes: int) -> None:
+    """Refuse predictions that do not belong to a model's priors and classes.
+
+    Args:
+        predictions: ``logits (B, P, K)`` and ``deltas (B, P, 4)``.
+        num_priors: P.
+        num_classes: K.
+
+    Raises:
+        ValueError: with the shapes expected.
+    """
+    if not isinstance(predictions, Predictions):
+        got = type(predictions).__name__
+        raise ValueError(f"predictions: expected Predictions(logits, deltas), got {got}")
+    P, K = num_priors, num_classes
+    logits, deltas = predictions
+    B = logits.shape[0]  # not len, which torch.export would take for a constant
+    if logits.shape != (B, P, K) or deltas.shape != (B, P, 4):
+        raise ValueError(
+            f"predictions: expected logits (B, {P}, {K}) and deltas (B, {P}, 4), "
+            f"got {tuple(logits.shape)} and {tuple(deltas.shape)}"
+        )
