@@ -52,6 +52,7 @@ from .priors import (
     make_priors,
     ssd_sizes,
 )
+from .soft import select_soft
 
 __all__ = [
     "M2DET320_PRIORS",
@@ -91,6 +92,7 @@ __all__ = [
     "nms",
     "resize_boxes",
     "select_detections",
+    "select_soft",
     "select_weighted",
     "soft_nms",
     "ssd_sizes",

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from .geometry import box_area, box_iou, check_corners
 
-__all__ = ["all_finite", "nms", "select_detections", "select_weighted", "soft_nms", "weighted_nms"]
+__all__ = [
+    "all_finite",
+    "check_candidates",
+    "nms",
+    "select_detections",
+    "select_weighted",
+    "soft_nms",
+    "weighted_nms",
+]
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -191,7 +199,7 @@ def select_detections(
     >>> select_detections(boxes, scores, score_threshold=0.2, iou_threshold=0.5)["labels"]
     tensor([1, 2])
     """
-    _check_candidates(boxes, scores, score_threshold, iou_threshold)
+    check_candidates(boxes, scores, score_threshold, iou_threshold)
     num_objects = scores.shape[1] - 1
     flat = scores[:, 1:].reshape(-1)
     candidates = (flat > score_threshold).nonzero()[:, 0]
@@ -255,7 +263,7 @@ def select_weighted(
     >>> select_weighted(boxes, scores, score_threshold=0.1, iou_threshold=0.5)["boxes"]
     tensor([[0.0000, 0.0000, 4.0000, 3.7500]])
     """
-    _check_candidates(boxes, scores, score_threshold, iou_threshold)
+    check_candidates(boxes, scores, score_threshold, iou_threshold)
     parts: list[tuple[Tensor, ...]] = []
     for label in range(1, scores.shape[1]):
         own = scores[:, label]
@@ -290,9 +298,22 @@ def all_finite(numbers: Tensor) -> bool:
     return bool(numbers.sum().isfinite()) or bool(numbers.isfinite().all())
 
 
-def _check_candidates(
+def check_candidates(
     boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: float
 ) -> None:
+    """Refuse what cannot be selected from.
+
+    Args:
+        boxes: what should be ``(P, 4)``.
+        scores: what should be ``(P, K)``.
+        score_threshold: from 0 to 1, as the next one.
+        iou_threshold: see `nms`.
+
+    Raises:
+        ValueError: shapes that do not go together, NaN, or thresholds that are none.
+
+    >>> check_candidates(torch.zeros(3, 4), torch.zeros(3, 2), 0.5, 0.5)
+    """
     if scores.ndim != 2 or boxes.shape != (len(scores), 4):
         raise ValueError(
             "expected boxes (P, 4) and scores (P, K), "
