@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms as fast_nms
 
-from ...boxes import (
-    clip_boxes,
-    soft_nms,
-)
+from ...boxes import all_finite, clip_boxes, select_soft
 from .config import M2DetConfig
 
 
@@ -57,31 +54,35 @@ def select_by_class(
     [0.9, 0.8]
     """
     threshold = 0.3 if suppression == "released" else iou_threshold
-    chosen, decayed, labels = [], [], []
+    if suppression != "hard":
+        return select_soft(
+            boxes,
+            scores,
+            score_threshold=score_threshold,
+            iou_threshold=threshold,
+            plus_one=True,
+            max_candidates=max_candidates,
+            max_per_class=max_per_class,
+            max_detections=max_detections,
+        )
+    whole_pixels = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])  # (P, 4)
+    chosen, labels = [], []
     for label in range(1, scores.shape[1]):
         own = scores[:, label]
         candidates = (own > score_threshold).nonzero()[:, 0]
         if max_candidates is not None and len(candidates) > max_candidates:
             candidates = candidates[own[candidates].topk(max_candidates).indices]
-        if suppression == "hard":
-            whole_pixels = boxes[candidates] + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
-            keep = fast_nms(whole_pixels, own[candidates], threshold)[:max_per_class]
-            kept_scores = own[candidates][keep]
-        else:
-            keep, kept_scores = soft_nms(
-                boxes[candidates], own[candidates], iou_threshold=threshold, plus_one=True
-            )
-            keep, kept_scores = keep[:max_per_class], kept_scores[:max_per_class]
+        keep = fast_nms(whole_pixels[candidates], own[candidates], threshold)[:max_per_class]
         chosen.append(candidates[keep])
-        decayed.append(kept_scores)
         labels.append(torch.full_like(keep, label))
-    priors = torch.cat(chosen)
-    order = torch.cat(decayed).argsort(descending=True, stable=True)[:max_detections]
+    priors, label_of = torch.cat(chosen), torch.cat(labels)
+    best = scores[priors, label_of].argsort(descending=True, stable=True)[:max_detections]  # (D)
+    priors, label_of = priors[best], label_of[best]
     return {
-        "boxes": boxes[priors[order]],
-        "scores": torch.cat(decayed)[order],
-        "labels": torch.cat(labels)[order],
-        "priors": priors[order],
+        "boxes": boxes[priors],
+        "scores": scores[priors, label_of],
+        "labels": label_of,
+        "priors": priors,
     }
 
 
@@ -94,7 +95,7 @@ def select_in_pixels(
     name: str,
 ) -> dict[str, Tensor]:
     """Boxes in fractions and scores of one image to its detections in pixels."""
-    if not (scores.isfinite().all() and boxes.isfinite().all()):
+    if not (all_finite(scores) and all_finite(boxes)):
         raise ValueError(
             f"predictions: {name} are not finite: the training diverged, or the weights are damaged"
         )
