@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .coco_json import CocoContent, read_coco
+from .compact import ById, Paths, Ragged, Texts, integers
 from .files import path_inside
 from .images import read_image
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CocoDetectionDataset"]
-
-FIELDS = {
-    "images": ("id", "file_name"),
-    "annotations": ("id", "image_id", "category_id", "bbox"),
-    "categories": ("id", "name"),
-}
-INTEGER, TEXT = (int, "an integer"), (str, "a text for")
-KINDS: dict[str, tuple[type, str]] = {
-    "id": INTEGER, "image_id": INTEGER, "category_id": INTEGER, "file_name": TEXT, "name": TEXT,
-}  # fmt: skip
 
 
 class CocoDetectionDataset(Dataset):
@@ -48,6 +40,8 @@ class CocoDetectionDataset(Dataset):
         class_names: names by label, ``"background"`` first.
         category_ids: the file's category id of each label; None for the background.
         ids: the images' ids, ascending; item ``n`` is image ``ids[n]``.
+        images, paths, annotations: what the file says of an image, by its id.  They are made when
+            asked for: the file's content is kept in arrays, which loader workers share.
 
     Raises:
         FileNotFoundError: no such JSON.
@@ -77,146 +71,123 @@ class CocoDetectionDataset(Dataset):
         on_bad: OnBad = "error",
     ) -> None:
         self.file, self.transform, self.keypoints = Path(annotation_file), transform, keypoints
-        content = _read_json(self.file)
-        self.images = {image["id"]: image for image in content["images"]}
-        self.ids = sorted(self.images)
-        self.paths = {
-            image["id"]: path_inside(
-                Path(image_folder), image["file_name"], f"{self.file}: images[{number}]"
-            )
-            for number, image in enumerate(content["images"])
-        }
-        categories = sorted(content["categories"], key=lambda c: c["id"])
-        self.class_names = ("background", *(category["name"] for category in categories))
-        self.category_ids: tuple[int | None, ...] = (
-            None,
-            *(category["id"] for category in categories),
-        )
-        labels = {category["id"]: label for label, category in enumerate(categories, start=1)}
-        self.num_joints = 0
+        content = read_coco(self.file, keypoints)
+        order = sorted(range(len(content.image_ids)), key=content.image_ids.__getitem__)
+        self.ids = [content.image_ids[number] for number in order]
+        paths = [
+            path_inside(Path(image_folder), name, f"{self.file}: images[{number}]")
+            for number, name in enumerate(content.names)
+        ]
+        self._names = Texts(content.names[number] for number in order)
+        self._paths = Paths(paths[number] for number in order)
+        self._sizes = content.sizes[order]  # (N, 2)
+        places = {image_id: place for place, image_id in enumerate(self.ids)}
+        self.images = ById(places, self._image)
+        self.paths = ById(places, self._paths.__getitem__)
+        self.annotations = ById(places, self._annotations)
+        categories = sorted(content.categories)
+        self.class_names = ("background", *(name for _, name in categories))
+        self.category_ids: tuple[int | None, ...] = (None, *(number for number, _ in categories))
+        self.num_joints = content.num_joints
         bad = BadBoxes(on_bad, str(self.file))
-        found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.ids}
-        for annotation in content["annotations"]:
-            found[annotation["image_id"]].append(annotation)
-        self.annotations = {
-            image: self._read(image, found[image], labels, bad) for image in self.ids
-        }
+        self._rows, self._joints = self._keep(content, places, bad)
         bad.report()
 
-    def _read(
-        self,
-        image_id: int,
-        annotations: list[dict[str, Any]],
-        labels: dict[int, int],
-        bad: BadBoxes,
-    ) -> list[dict[str, Any]]:
-        """Annotations of an image whose boxes have an area in it, with their labels."""
+    def _keep(
+        self, content: CocoContent, places: dict[int, int], bad: BadBoxes
+    ) -> tuple[Ragged, Ragged]:
+        """Annotations whose boxes have an area in their images, image by image; key points."""
+        labels = {number: label for label, number in enumerate(self.category_ids)}
+        where = np.array([places[image_id] for image_id in content.images], dtype=np.int64)
+        order = np.argsort(where, kind="stable")  # (N,)
+        ids, boxes = integers(content.ids), content.boxes
+        kind = [("id", ids.dtype), ("bbox", "f8", 4), ("area", "f8"), ("label", "i8"),
+                ("iscrowd", "i8")]  # fmt: skip
+        rows = np.empty(len(ids), dtype=kind)
+        rows["id"], rows["bbox"] = ids, boxes
+        rows["area"], rows["iscrowd"] = content.areas, content.crowds
+        rows["label"] = [labels[number] for number in content.labels]
+        kept = np.ones(len(ids), dtype=bool)
+        for number in order[~_are_inside(boxes, self._sizes[where])[order]].tolist():
+            box = content.strange.get(number, _plain(boxes[number]))
+            if sentence := self._complain(int(where[number]), ids[number], box):
+                bad.add(sentence)
+                kept[number] = False
+        order = order[kept[order]]
+        counts = np.bincount(where[order], minlength=len(self.ids))
+        joints = content.joints[order] if self.keypoints else np.empty((len(order), 0, 3), "f4")
+        return Ragged(rows[order], counts), Ragged(joints, counts)
+
+    def _complain(self, place: int, number: int, box: list[float]) -> str:
+        """What is wrong with a box; nothing if the picture is larger than its JSON says."""
+        where = f"{self.file}: image {self.ids[place]}, annotation {number}"
+        try:
+            if not all(map(math.isfinite, box)):
+                raise OverflowError
+        except OverflowError:  # likewise an integer of more than 308 digits
+            return f"{where}: expected finite numbers, got bbox {box!r:.80}"
+        if box[2] <= 0 or box[3] <= 0:
+            return f"{where}: expected a width and height above 0, got bbox {box}"
+        height, width = read_image(self._paths[place]).shape[-2:]
+        if has_area(clip_corners(_corners(box), width, height)):
+            return ""
+        name = self._names[place]
+        return f"{where}: bbox {box} lies outside the image ({name}, {width} x {height})"
+
+    def _image(self, place: int) -> dict[str, Any]:
+        entry = {"id": self.ids[place], "file_name": self._names[place]}
+        sides = zip(("width", "height"), self._sizes[place].tolist(), strict=True)
+        return entry | {side: int(value) for side, value in sides if value < math.inf}
+
+    def _annotations(self, place: int) -> list[dict[str, Any]]:
         found = []
-        image = self.images[image_id]
-        width, height = _side(image.get("width")), _side(image.get("height"))
-        for annotation in annotations:
-            where = f"{self.file}: image {image_id}, annotation {annotation['id']}"
-            annotation.pop("segmentation", None)  # outlines: half of the memory; nobody asks
-            self._check_form(annotation, where)
-            box = annotation["bbox"]
-            if not _are_finite(box):
-                bad.add(f"{where}: expected finite numbers, got bbox {box!r:.80}")
-            elif box[2] <= 0 or box[3] <= 0:
-                bad.add(f"{where}: expected a width and height above 0, got bbox {box}")
-            elif not _is_inside(box, width, height) and (size := self._leaves(box, image)):
-                bad.add(
-                    f"{where}: bbox {box} lies outside the image ({image['file_name']}, {size})"
-                )
-            else:
-                found.append(annotation | {"label": labels[annotation["category_id"]]})
+        for row, joints in zip(self._rows[place], self._joints[place], strict=True):
+            annotation = {
+                "id": int(row["id"]), "image_id": self.ids[place],
+                "category_id": self.category_ids[row["label"]], "bbox": row["bbox"].tolist(),
+                "area": float(row["area"]), "iscrowd": int(row["iscrowd"]),
+                "label": int(row["label"]),
+            }  # fmt: skip
+            points = {"keypoints": joints.flatten().tolist()} if self.keypoints else {}
+            found.append(annotation | points)
         return found
-
-    def _check_form(self, annotation: dict[str, Any], where: str) -> None:
-        """Refuse what is no box, area, crowd or list of key points at all."""
-        box, area = annotation["bbox"], annotation.get("area", 0)
-        crowd, joints = annotation.get("iscrowd", 0), annotation.get("keypoints")
-        if not _are_numbers(box) or len(box) != 4:
-            raise ValueError(f"{where}: expected bbox [x, y, width, height], got {box!r:.80}")
-        if not _are_numbers([area]) or not _are_finite([area]):
-            raise ValueError(f"{where}: expected area to be a finite number, got {area!r:.80}")
-        if crowd not in (0, 1):
-            raise ValueError(f"{where}: expected iscrowd to be 0 or 1, got {crowd!r:.80}")
-        if self.keypoints and joints:
-            if not _are_numbers(joints) or not _are_finite(joints) or len(joints) % 3:
-                raise ValueError(
-                    f"{where}: expected keypoints to be three finite numbers a joint, "
-                    f"got {joints!r:.80}"
-                )
-            self.num_joints = self.num_joints or len(joints) // 3
-            if len(joints) != 3 * self.num_joints:
-                raise ValueError(
-                    f"{where}: expected keypoints of {3 * self.num_joints} numbers, as the "
-                    f"people before have, got {len(joints)}"
-                )
-
-    def _leaves(self, box: list[float], image: dict[str, Any]) -> str:
-        """The picture's size if a box lies outside; the JSON's may be that of another picture."""
-        height, width = read_image(self.paths[image["id"]]).shape[-2:]
-        return "" if _is_inside(box, width, height) else f"{width} x {height}"
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[Any, Target]:
-        image_id = self.ids[index]
-        path = self.paths[image_id]
+        image_id, path, rows = self.ids[index], self._paths[index], self._rows[index]
         image = read_image(path)
         height, width = image.shape[-2:]
-        entry = self.images[image_id]
-        said = [_side(entry.get("width")), _side(entry.get("height"))]
+        said = [int(side) if side < math.inf else side for side in self._sizes[index].tolist()]
         # Swapped, they are those of a picture that a camera's note turns.
         if math.inf not in said and sorted(said) != sorted((width, height)):
             raise ValueError(
                 f"{self.file}: image {image_id} ({path.name}): the picture has {width} x {height} "
                 f"px, expected {said[0]} x {said[1]}; its boxes would lie in wrong places"
             )
-        kept, boxes = [], []
-        for annotation in self.annotations[image_id]:
-            box = clip_corners(_corners(annotation["bbox"]), width, height)
+        boxes = []
+        for number, bbox in zip(rows["id"].tolist(), rows["bbox"].tolist(), strict=True):
+            box = clip_corners(_corners(bbox), width, height)
             if not has_area(box):
                 raise ValueError(
                     f"{self.file}: image {image_id} ({path.name}, {width} x {height}), annotation "
-                    f"{annotation['id']}: bbox {annotation['bbox']} lies outside the image"
+                    f"{number}: bbox {_plain(bbox)} lies outside the image"
                 )
-            kept.append(annotation)
             boxes.append(box)
         extra = {
-            "area": torch.tensor([float(a.get("area", a["bbox"][2] * a["bbox"][3])) for a in kept]),
-            "iscrowd": torch.tensor([int(a.get("iscrowd", 0)) for a in kept], dtype=torch.int64),
+            "area": torch.tensor(rows["area"].tolist(), dtype=torch.float32),
+            "iscrowd": torch.tensor(rows["iscrowd"].tolist(), dtype=torch.int64),
         }
         if self.keypoints:
-            num_joints = self.num_joints or 17
-            joints = [a.get("keypoints") or [0.0] * 3 * num_joints for a in kept]
-            extra["keypoints"] = torch.tensor(joints, dtype=torch.float32).reshape(
-                len(kept), num_joints, 3
-            )
-        target = make_target(boxes, [a["label"] for a in kept], (height, width), image_id, **extra)
+            extra["keypoints"] = torch.from_numpy(self._joints[index].copy())  # (G, J, 3)
+        labels = rows["label"].tolist()
+        target = make_target(boxes, labels, (height, width), image_id, **extra)
         target["name"] = path.name
         check_target(
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
         return self.transform(image, target) if self.transform else (image, target)
-
-
-def _are_numbers(values: object) -> bool:
-    return isinstance(values, list) and all(type(v) in (int, float) for v in values)
-
-
-def _are_finite(values: list[Any]) -> bool:
-    try:
-        return all(map(math.isfinite, values))
-    except OverflowError:  # an integer of more than 308 digits
-        return False
-
-
-def _side(value: object) -> float:
-    """A width or height that the JSON gives; infinite where it gives none."""
-    return value if isinstance(value, int | float) and value > 0 else math.inf
 
 
 def _corners(bbox: list[float]) -> tuple[float, float, float, float]:
@@ -225,52 +196,18 @@ def _corners(bbox: list[float]) -> tuple[float, float, float, float]:
     return x, y, x + w, y + h
 
 
-def _is_inside(bbox: list[float], width: float, height: float) -> bool:
-    """Whether a part of the box lies in its image."""
-    return has_area(clip_corners(_corners(bbox), width, height))
+def _plain(bbox: Any) -> list[float]:
+    """Numbers as people write them: 5, not 5.0."""
+    return [int(value) if float(value).is_integer() else float(value) for value in bbox]
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    """What the JSON says, if every entry has what is needed, and its partner."""
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such annotation file")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except RecursionError:
-        raise ValueError(f"{file}: not a whole JSON file (nested too deep)") from None
-    except ValueError as error:
-        raise ValueError(f"{file}: not a whole JSON file ({error})") from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{file}: expected an object with {', '.join(FIELDS)}, got a list or value"
-        )
-    ids: dict[str, set[int]] = {}
-    for section, fields in FIELDS.items():
-        if not isinstance(content.get(section), list):
-            raise ValueError(
-                f"{file}: expected a list '{section}', got {type(content.get(section)).__name__}"
-            )
-        for number, entry in enumerate(content[section]):
-            missing = [
-                field for field in fields if not isinstance(entry, dict) or field not in entry
-            ]
-            if missing:
-                raise ValueError(f"{file}: {section}[{number}] lacks {', '.join(missing)}")
-            for field in fields:
-                kind, words = KINDS.get(field, (object, ""))
-                if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
-                    raise ValueError(
-                        f"{file}: {section}[{number}]: expected {words} {field}, "
-                        f"got {entry[field]!r:.80}"
-                    )
-        ids[section] = {entry["id"] for entry in content[section]}
-        if len(ids[section]) != len(content[section]):
-            raise ValueError(f"{file}: two entries of {section} have the same id")
-    for number, annotation in enumerate(content["annotations"]):
-        for field, section in (("image_id", "images"), ("category_id", "categories")):
-            if annotation[field] not in ids[section]:
-                raise ValueError(
-                    f"{file}: annotations[{number}] (id {annotation['id']}) has {field} "
-                    f"{annotation[field]}, which no entry of {section} has"
-                )
-    return content
+def _are_inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Which boxes (N, 4), x, y, width, height, have an area in images of sizes (N, 2); (N,) bool.
+
+    As `has_area` says it of one: in float32, as targets keep it.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        first = np.maximum(boxes[:, :2], 0)
+        last = np.minimum(boxes[:, :2] + boxes[:, 2:], sizes)
+        inside = first.astype(np.float32) < last.astype(np.float32)
+        return inside.all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
