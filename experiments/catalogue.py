@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from detlearn.training import RECIPES
-
+from . import hrnet, m2det, refinedet, ssd
 from .plan import Experiment, Variant
+from .recipes import POSE, TINY
 
 __all__ = ["EXPERIMENTS"]
-
-TINY = dataclasses.replace(RECIPES["ssd_tiny"], amp="off")
 
 _PRECISION = (
     "None: bfloat16 halves the numbers that a CPU with the instructions for it has to move. All "
@@ -41,7 +37,7 @@ FACE_OFF = Experiment(
     question="Which of the four detectors is best on Shapes, each trained by its own recipe?",
     paper=(
         "COCO test-dev, AP, VGG-16, 512 px, one scale: SSD 28.8 (Liu et al. 2016, Table 6), "
-        "RefineDet 33.0 (Zhang et al. 2018, §4.3), M2Det 37.6 (Zhao et al. 2019, Table 1)"
+        "RefineDet 33.0 (Zhang et al. 2018, arXiv, Table 2), M2Det 37.6 (Zhao et al. 2019, Table 1)"
     ),
     # The sick ones first: their weights are shipped from here.
     variants=(
@@ -58,13 +54,13 @@ FACE_OFF = Experiment(
     tune_epochs=3,
 )
 
-POSE = Experiment(
+POSE_WEIGHTS = Experiment(
     name="pose",
     question="How well does pose_hrnet_tiny find the joints of the people of Shapes?",
     paper="COCO val2017, pose_hrnet_w32 at 256 x 192: 74.4 AP (Sun et al. 2019, Table 1)",
     variants=(Variant("pose_hrnet_tiny", "pose_hrnet_tiny"),),
     reference="pose_hrnet_tiny",
-    recipe=dataclasses.replace(RECIPES["pose_hrnet_tiny"], amp="off"),
+    recipe=POSE,
     scenes=12_000,
     epochs=4,
     tune_scenes=3_000,
@@ -73,4 +69,15 @@ POSE = Experiment(
     seeds=(0, 1, 2),
 )
 
-EXPERIMENTS = {one.name: one for one in (FACE_OFF, POSE, *PRECISION)}
+EXPERIMENTS = {
+    one.name: one
+    for one in (
+        FACE_OFF,
+        POSE_WEIGHTS,
+        *PRECISION,
+        *refinedet.EXPERIMENTS,
+        *m2det.EXPERIMENTS,
+        *hrnet.EXPERIMENTS,
+        *ssd.EXPERIMENTS,
+    )
+}

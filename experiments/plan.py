@@ -49,6 +49,8 @@ class Variant:
         model: for `detlearn.create_model`.
         overrides: for `detlearn.create_model`.
         config: fields of the recipe that are this row's own (``amp``, say).
+        change: one of `experiments.changes.CHANGES`, for what is no field of a config.
+        augment: settings of `detlearn.data.shapes_train_transform` that are this row's own.
         rate: the learning rate, if it is part of the question; None to tune it.
         like: a row whose tuned rate this one tries first: it then tries that rate and its two
             neighbours only, because it differs from that row in one detail.
@@ -59,6 +61,8 @@ class Variant:
     model: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    change: str = ""
+    augment: Mapping[str, Any] = field(default_factory=dict)
     rate: float | None = None
     like: str | None = None
     control: str | None = None

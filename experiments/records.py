@@ -99,6 +99,8 @@ def variants_of(experiment: Experiment) -> list[dict[str, Any]]:
             "model": one.model,
             "overrides": {key: repr(value) for key, value in one.overrides.items()},
             "config": dict(one.config),
+            "change": one.change,
+            "augment": dict(one.augment),
             "rate": one.rate,
             "like": one.like,
             "control": one.control,

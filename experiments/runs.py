@@ -24,6 +24,7 @@ from detlearn.training.batches import batch_indices
 from detlearn.training.record import versions
 
 from . import scenes
+from .changes import change
 from .plan import Experiment, Spec
 
 __all__ = ["execute", "make_config", "order_of", "size_of"]
@@ -61,9 +62,9 @@ def execute(
     if quick:
         length, config = 64, dataclasses.replace(config, epochs=2, warmup_steps=4)
     torch.manual_seed(config.seed)
-    model = create_model(variant.model, **variant.overrides)
+    model = change(create_model(variant.model, **variant.overrides), variant.change)
     pose = model.config if isinstance(model, PoseHRNet) else None
-    dataset = scenes.train_set(length, pose)
+    dataset = scenes.train_set(length, pose, variant.augment)
     half = max(config.epochs // 2, 1)
     clock = Clock(folder / "cpu.json")
     history = train(

@@ -8,6 +8,7 @@ three: readers score their own detectors on them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -40,20 +41,23 @@ def _drawn(scenes: int, keypoints: bool) -> Cached:
     return Cached(Shapes(scenes, seed=SEEDS["train"], objects=TRAIN_OBJECTS, keypoints=keypoints))
 
 
-def train_set(scenes: int, pose: PoseHRNetConfig | None = None) -> Any:
+def train_set(
+    scenes: int, pose: PoseHRNetConfig | None = None, augment: Mapping[str, Any] | None = None
+) -> Any:
     """Scenes to learn from, drawn once; flips and crops make every epoch new.
 
     Args:
         scenes: how many of the stream, from the first on: a smaller set is a part of a larger one.
         pose: of a pose network, whose items are people.
+        augment: of a detector: settings of `detlearn.data.ShapesTransform`.
     """
     drawn = _drawn(scenes, pose is not None)
     if pose is not None:
         return KeypointCrops(drawn, pose, SHAPES_AUGMENTATION)
-    view = Cached([])  # the same scenes, not drawn again
-    view.class_names, view.items = drawn.class_names, drawn.items
-    view.transform = shapes_train_transform(128)
-    return view
+    same = Cached([])  # the same scenes, not drawn again
+    same.class_names, same.items = drawn.class_names, drawn.items
+    same.transform = shapes_train_transform(128, **augment or {})
+    return same
 
 
 @lru_cache(maxsize=2)

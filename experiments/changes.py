@@ -1,0 +1,153 @@
+"""Changes to a network that are no field of its config: made after it is built, by name.
+
+A question such as "what if the negatives were drawn at random?" is asked once, by one experiment.
+It does not belong into the package; so a `Variant` names one of `CHANGES`, and the network that
+`detlearn.create_model` gave is changed in place.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detlearn.boxes import encode, match
+from detlearn.losses import multibox_loss
+from detlearn.models.backbones import TinyBackbone
+from detlearn.models.m2det import SFAM, FFMv2
+
+__all__ = ["CHANGES", "change"]
+
+Losses = dict[str, Tensor]
+
+
+def change(model: Any, name: str) -> Any:
+    """Change a network in place, and give it back; an empty name changes nothing.
+
+    Raises:
+        ValueError: no change of that name.
+
+    >>> change("a network", "")
+    'a network'
+    """
+    if not name:
+        return model
+    if name not in CHANGES:
+        raise ValueError(f"change: expected one of {', '.join(CHANGES)}, got {name!r}")
+    CHANGES[name](model)
+    return model
+
+
+def learns_by(loss: Callable[[Any, Any, Any], Losses]) -> Callable[[Any], None]:
+    """The change that gives a network another loss."""
+
+    def exchange(model: Any) -> None:
+        model.loss = types.MethodType(loss, model)
+
+    return exchange
+
+
+def targets_of(
+    model: Any, targets: Sequence[Mapping[str, Tensor]], batch: int, force: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Labels ``(B, P)`` and deltas ``(B, P, 4)``; without ``force`` some objects have no prior."""
+    config, labels, deltas = model.config, [], []
+    for boxes, classes in model.check_targets(targets, batch):
+        of = match(
+            boxes, model.priors, config.match_threshold, config.match_inclusive, force
+        ).gt_index  # (P,)
+        positive = of >= 0  # (P,)
+        label, delta = torch.zeros_like(of), torch.zeros_like(model.priors)  # (P,), (P, 4)
+        label[positive] = classes[of[positive]].to(torch.int64)
+        delta[positive] = encode(boxes[of[positive]], model.priors[positive], config.box_scales)
+        labels.append(label)
+        deltas.append(delta)
+    return torch.stack(labels), torch.stack(deltas)  # (B, P), (B, P, 4)
+
+
+def not_forced(model: Any, predictions: Any, targets: Any) -> Losses:
+    """SSD's loss without the rule that the best prior of an object takes it, whatever the IoU."""
+    labels, deltas = targets_of(model, targets, len(predictions.logits), force=False)
+    return multibox_loss(
+        *predictions, labels, deltas, negative_ratio=model.config.negative_ratio
+    )  # fmt: skip
+
+
+def random_negatives(model: Any, predictions: Any, targets: Any) -> Losses:
+    """SSD's loss with as many negatives as usual, drawn from all of them, not the hardest."""
+    labels, deltas = targets_of(model, targets, len(predictions.logits))
+    wanted = (labels > 0).sum(dim=1, keepdim=True) * model.config.negative_ratio  # (B, 1)
+    lot = torch.rand(labels.shape).masked_fill(labels > 0, 2.0)  # (B, P)
+    place = lot.argsort(dim=1).argsort(dim=1)  # (B, P)
+    labels = labels.masked_fill((labels == 0) & (place >= wanted), -1)  # the others are ignored
+    return multibox_loss(*predictions, labels, deltas, negative_ratio=1e9)
+
+
+def mean_over_priors(model: Any, predictions: Any, targets: Any) -> Losses:
+    """SSD's loss with all negatives, its classification a mean over all priors."""
+    labels, deltas = targets_of(model, targets, len(predictions.logits))
+    losses = multibox_loss(*predictions, labels, deltas, negative_ratio=1e9)
+    positives = (labels > 0).sum().clamp(min=1)
+    losses["classification"] = losses["classification"] * positives / labels.numel()
+    return losses
+
+
+def without_arm(model: Any, predictions: Any, targets: Any) -> Losses:
+    """RefineDet's loss without its first half.
+
+    An SSD on the maps of the TCBs, if the config has one step and no filter.
+    """
+    losses = type(model).loss(model, predictions, targets)
+    return {name: value for name, value in losses.items() if name.startswith("odm")}
+
+
+def share_gates(model: Any) -> None:
+    """M2Det: one pair of layers in SFAM for all scales, as released, instead of one for each."""
+    config = model.config
+    model.mlfpn.sfam = SFAM(
+        model.mlfpn.out_channels, config.num_scales, config.compress_ratio, shared=True
+    )
+
+
+class Forgetful(FFMv2):
+    """A FFMv2 that hands on the previous TUM's map, and nothing of the base feature."""
+
+    def forward(self, base: Tensor, previous: Tensor | None = None) -> Tensor:
+        """The map for the next TUM: of the same shape, its part of the base feature all zero."""
+        thin = torch.zeros_like(self.leach(base))  # (B, C, H, W)
+        return thin if previous is None else torch.cat([thin, previous], dim=1)
+
+
+def forget_the_base(model: Any) -> None:
+    """M2Det: only the first TUM sees the base feature (a plain stack of TUMs)."""
+    for later in model.mlfpn.ffm2[1:]:
+        later.__class__ = Forgetful
+
+
+class Repeating(TinyBackbone):
+    """A tiny backbone that gives out a map as often as the layout of the priors names its side."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """One map for each level."""
+        maps, own = super().forward(images), sorted(set(self.taps))
+        return [maps[own.index(tap)] for tap in self.taps]
+
+
+def repeat_maps(model: Any) -> None:
+    """SSD: several levels of the layout may stand on one map."""
+    model.backbone.__class__ = Repeating
+
+
+CHANGES: dict[str, Callable[[Any], None]] = {
+    "a map for several levels": repeat_maps,
+    "not forced": learns_by(not_forced),
+    "random negatives": learns_by(random_negatives),
+    "mean over priors": learns_by(mean_over_priors),
+    "without the ARM": learns_by(without_arm),
+    "shared gates": share_gates,
+    "base feature for the first TUM only": forget_the_base,
+}
+"""What is changed, by name."""

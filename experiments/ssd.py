@@ -1,0 +1,92 @@
+"""What SSD's own ideas are worth: several maps, box shapes, mining, forced matching."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from detlearn.boxes import SSD_TINY_PRIORS
+
+from .plan import Experiment, Variant
+from .recipes import FAST
+
+__all__ = ["EXPERIMENTS"]
+
+
+def layout(sides: tuple[int, ...], ratios: tuple[tuple[float, ...], ...]) -> dict[str, object]:
+    """The tiny layout with its four sizes on other maps: a map may carry several sizes."""
+    priors = dataclasses.replace(
+        SSD_TINY_PRIORS,
+        map_sizes=sides,
+        steps=tuple(128 // side for side in sides),
+        aspect_ratios=ratios,
+    )
+    return {"priors": priors}
+
+
+TWO = ((), (2.0,), (2.0,), (2.0,))
+SHORT = {"scenes": 6_000, "epochs": 4, "tune_scenes": 3_000, "tune_epochs": 2}
+
+MAPS = Experiment(
+    name="ssd_maps",
+    question="Is it worth predicting from several maps?",
+    paper="VOC07 test: 74.3 mAP with six maps, 62.4 with conv7 only (Liu et al. 2016, Table 3)",
+    # As many sizes and nearly as many priors in each row; what changes is where they sit.
+    variants=(
+        Variant("four maps", "ssd_tiny"),
+        Variant("three maps", "ssd_tiny",
+                layout((32, 16, 8, 8), TWO) | {"widths": (16, 32, 64, 96)},
+                change="a map for several levels", like="four maps"),
+        Variant("two maps", "ssd_tiny",
+                layout((32, 16, 16, 16), ((), (2.0,), (), ())) | {"widths": (16, 32, 64)},
+                change="a map for several levels", like="four maps"),
+        Variant("one map", "ssd_tiny",
+                layout((16, 16, 16, 16), TWO) | {"widths": (16, 32, 64)},
+                change="a map for several levels", like="four maps"),
+        Variant("one map, as many parameters", "ssd_tiny",
+                layout((16, 16, 16, 16), TWO) | {"widths": (28, 56, 110)},
+                change="a map for several levels", like="four maps", control="four maps"),
+    ),
+    reference="four maps",
+    recipe=FAST,
+    **SHORT,
+)  # fmt: skip
+
+SHAPES = Experiment(
+    name="ssd_shapes",
+    question="Are boxes of several shapes worth it?",
+    paper=(
+        "VOC07 test, mAP: 71.6 with squares, 73.7 with 1:2 too, 74.3 with 1:3 too (Liu et al. "
+        "2016, Table 2)"
+    ),
+    variants=(
+        Variant("1, 2 and 1/2", "ssd_tiny"),
+        Variant("squares", "ssd_tiny", layout((32, 16, 8, 4), ((), (), (), ())),
+                like="1, 2 and 1/2"),
+        Variant("1, 2, 1/2, 3 and 1/3", "ssd_tiny",
+                layout((32, 16, 8, 4), ((), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0))),
+                like="1, 2 and 1/2"),
+    ),
+    reference="1, 2 and 1/2",
+    recipe=FAST,
+    **SHORT,
+)  # fmt: skip
+
+LOSS = Experiment(
+    name="ssd_loss",
+    question="Which negatives should an SSD learn from, and must every object have a prior?",
+    paper="3:1, the hardest first; no figures without (Liu et al. 2016, §2.2)",
+    variants=(
+        Variant("3:1, hardest", "ssd_tiny"),
+        Variant("3:1, at random", "ssd_tiny", change="random negatives", like="3:1, hardest"),
+        Variant("1:1, hardest", "ssd_tiny", {"negative_ratio": 1.0}, like="3:1, hardest"),
+        Variant("10:1, hardest", "ssd_tiny", {"negative_ratio": 10.0}, like="3:1, hardest"),
+        Variant("all, over positives", "ssd_tiny", {"negative_ratio": 1e9}),
+        Variant("all, mean over priors", "ssd_tiny", change="mean over priors"),
+        Variant("no forced matches", "ssd_tiny", change="not forced", like="3:1, hardest"),
+    ),
+    reference="3:1, hardest",
+    recipe=FAST,
+    **SHORT,
+)
+
+EXPERIMENTS = (MAPS, SHAPES, LOSS)
