@@ -72,7 +72,8 @@ def not_forced(model: Any, predictions: Any, targets: Any) -> Losses:
     """SSD's loss without the rule that the best prior of an object takes it, whatever the IoU."""
     labels, deltas = targets_of(model, targets, len(predictions.logits), force=False)
     return multibox_loss(
-        *predictions, labels, deltas, negative_ratio=model.config.negative_ratio
+        predictions.logits, predictions.deltas, labels, deltas,
+        negative_ratio=model.config.negative_ratio
     )  # fmt: skip
 
 
@@ -83,13 +84,15 @@ def random_negatives(model: Any, predictions: Any, targets: Any) -> Losses:
     lot = torch.rand(labels.shape).masked_fill(labels > 0, 2.0)  # (B, P)
     place = lot.argsort(dim=1).argsort(dim=1)  # (B, P)
     labels = labels.masked_fill((labels == 0) & (place >= wanted), -1)  # the others are ignored
-    return multibox_loss(*predictions, labels, deltas, negative_ratio=1e9)
+    return multibox_loss(predictions.logits, predictions.deltas, labels, deltas, negative_ratio=1e9)
 
 
 def mean_over_priors(model: Any, predictions: Any, targets: Any) -> Losses:
     """SSD's loss with all negatives, its classification a mean over all priors."""
     labels, deltas = targets_of(model, targets, len(predictions.logits))
-    losses = multibox_loss(*predictions, labels, deltas, negative_ratio=1e9)
+    losses = multibox_loss(
+        predictions.logits, predictions.deltas, labels, deltas, negative_ratio=1e9
+    )
     positives = (labels > 0).sum().clamp(min=1)
     losses["classification"] = losses["classification"] * positives / labels.numel()
     return losses

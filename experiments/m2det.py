@@ -25,9 +25,9 @@ PARTS = Experiment(
     reference="m2det_tiny",
     recipe=FAST,
     scenes=6_000,
-    epochs=6,
+    epochs=4,
     tune_scenes=3_000,
-    tune_epochs=3,
+    tune_epochs=2,
 )  # fmt: skip
 
 EXPERIMENTS = (PARTS,)

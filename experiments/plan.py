@@ -88,6 +88,7 @@ class Experiment:
         delta_reason: why, if it is not 0.01.
         grid: the learning rates to begin with.
         seeds: of the final runs.
+        fixed_precision: its runs stay in float32 even where bfloat16 is allowed.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Experiment:
     delta_reason: str = ""
     grid: tuple[float, ...] = GRID
     seeds: tuple[int, ...] = SEEDS
+    fixed_precision: bool = False
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.variants]

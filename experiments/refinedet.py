@@ -68,9 +68,9 @@ FACTORIAL = Experiment(
     reference=ALL,
     recipe=FAST,
     scenes=6_000,
-    epochs=6,
+    epochs=4,
     tune_scenes=3_000,
-    tune_epochs=3,
+    tune_epochs=2,
 )  # fmt: skip
 
 LAYOUT = Experiment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from detlearn.boxes import SSD_TINY_PRIORS
 
@@ -12,7 +13,7 @@ from .recipes import FAST
 __all__ = ["EXPERIMENTS"]
 
 
-def layout(sides: tuple[int, ...], ratios: tuple[tuple[float, ...], ...]) -> dict[str, object]:
+def layout(sides: tuple[int, ...], ratios: tuple[tuple[float, ...], ...]) -> dict[str, Any]:
     """The tiny layout with its four sizes on other maps: a map may carry several sizes."""
     priors = dataclasses.replace(
         SSD_TINY_PRIORS,
@@ -24,7 +25,7 @@ def layout(sides: tuple[int, ...], ratios: tuple[tuple[float, ...], ...]) -> dic
 
 
 TWO = ((), (2.0,), (2.0,), (2.0,))
-SHORT = {"scenes": 6_000, "epochs": 4, "tune_scenes": 3_000, "tune_epochs": 2}
+SHORT: dict[str, Any] = {"scenes": 6_000, "epochs": 4, "tune_scenes": 3_000, "tune_epochs": 2}
 
 MAPS = Experiment(
     name="ssd_maps",

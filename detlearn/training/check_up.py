@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..models.m2det import SFAM
 from ..models.modes import evaluating
 
-__all__ = ["CheckUp", "ModuleHealth", "check_up"]
+__all__ = ["CheckUp", "ModuleHealth", "check_up", "look_at_channels"]
 
 DEAD = 0.5
 """A module is dead when at least this share of its channels is never active."""
@@ -193,7 +193,7 @@ def check_up(
     device = next(model.parameters()).device
     batches = [part.to(device) for part in images.split(batch_size)]
     with evaluating(model):
-        _look_at_channels(model, batches, result)
+        look_at_channels(model, batches, result)
         statistics = _stale_statistics(model, batches)
         gradients = {} if targets is None else _gradients(model, images.to(device), targets)
     # A BatchNorm and a weight belong to the smallest module that has a row of its own.
@@ -219,8 +219,14 @@ class _Answers:
     rectified: bool = True  # nothing below 0 was ever seen
 
 
-def _look_at_channels(model: Any, batches: Sequence[Tensor], result: CheckUp) -> None:
-    """Which channels answer to which picture, module by module, by hooks on all of them."""
+def look_at_channels(model: Any, batches: Sequence[Tensor], result: CheckUp) -> None:
+    """Which channels answer to which picture, module by module, by hooks on all of them.
+
+    Args:
+        model: in eval mode.
+        batches: ``(B, 3, H, W)`` each.
+        result: what was found is added to it.
+    """
     answers: dict[str, _Answers] = {}
     gates: dict[str, list[Tensor]] = {}
     seen: list[tuple[str, bool, Tensor, Tensor, bool]] = []

@@ -50,7 +50,8 @@ def train(
     """Train a detector; its weights change in place.
 
     Started by ``torchrun`` inside `detlearn.training.process_group`, every process calls this with
-    the same arguments; process 0 writes.  Ctrl-C ends it after a step, with a checkpoint.
+    the same arguments; process 0 writes.  Ctrl-C ends it after a step, with a checkpoint.  A
+    module that dies (see `detlearn.training.check_up`) is warned of.
 
     Args:
         model: has ``normalize``, ``forward``, ``loss``, ``config`` (an `detlearn.SSD`, say).
@@ -114,7 +115,7 @@ def train(
                 schedule.step()  # after the optimiser, or the first learning rate is never used
                 if average is not None:
                     average.update_parameters(model)
-                run.after_step(losses)
+                run.after_step(losses, images)
             row = run.close_epoch()
             scored: Any = (model if average is None else average.module).eval()
             if evaluate and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == config.epochs):

@@ -23,6 +23,7 @@ from . import distributed
 from .batches import batch_indices
 from .checkpoint import RunFolder, get_rng_state, set_rng_state, storable
 from .config import TrainConfig
+from .death_watch import DeathWatch
 from .history import History, is_best
 from .logs import LogKind, json_bytes, open_logs
 from .nonfinite import keep_nonfinite_batch
@@ -54,6 +55,7 @@ class TrainingRun:
         seconds: what that epoch has taken so far, without scoring.
         sums: the parts of the loss, added up over its batches.
         history: the finished epochs.
+        watch: warns of modules that die.
         started: when ``seconds`` was last brought up to date.
         bar: the epoch's progress bar.
     """
@@ -74,6 +76,7 @@ class TrainingRun:
     seconds: float = 0.0
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     history: History = dataclasses.field(default_factory=list)
+    watch: DeathWatch = dataclasses.field(default_factory=DeathWatch)
     started: float = 0.0
     bar: Any = None
 
@@ -129,11 +132,12 @@ class TrainingRun:
         )  # fmt: skip
         return self.bar
 
-    def after_step(self, losses: dict[str, float]) -> None:
+    def after_step(self, losses: dict[str, float], images: Tensor) -> None:
         """Note a step; write a checkpoint when one is due or a signal has come.
 
         Args:
             losses: the parts of this process's loss.
+            images: what it was made of.
 
         Raises:
             KeyboardInterrupt: one of the processes got a signal; all have a checkpoint.
@@ -144,6 +148,7 @@ class TrainingRun:
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.batch += 1
+        self.watch.saw(images)
         self._tell(losses)
         due = self.batch % self.checkpoint_every == 0 and not self.folder.too_early()
         if signal or (due and self.batch < self.steps_per_epoch):
@@ -204,6 +209,8 @@ class TrainingRun:
             log.epoch(self.history)
         self.epoch, self.batch, self.seconds, self.sums = self.epoch + 1, 0, 0.0, {}
         self.save()
+        if distributed.process_rank() == 0:
+            self.watch.look(model, self.epoch)
 
     def finish(self, model: Detector) -> None:
         """Write the weights of a run that is done.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 from detlearn import create_model, load_model
 from detlearn.data import CocoDetectionDataset, KeypointCrops, collate, data_path
-from detlearn.training import check_up
+from detlearn.training import TrainConfig, check_up, train
+from detlearn.training.death_watch import DeathWatch
 
 # Until they are trained anew: what is known to be dead in the weights that are shipped.
 SICK = {
@@ -191,6 +194,71 @@ def test_hooks_go_even_if_the_network_fails(small):
 def test_what_cannot_be_looked_at(small, images, targets, message):
     with pytest.raises(ValueError, match=message):
         check_up(small, images, targets)
+
+
+class Sink(Dataset):
+    """Pictures whose loss pushes the first block below 0."""
+
+    class_names = None
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        return torch.full((3, 8, 8), 200, dtype=torch.uint8), {"image_id": index}
+
+
+class Sinking(Small):
+    """A network that is paid for silence: its first block dies of it."""
+
+    config = SimpleNamespace(name="sinking", num_classes=2)
+    class_names = ("background", "thing")
+
+    def normalize(self, images):
+        return images.float() / 255
+
+    def forward(self, images):
+        return super().forward(images)[0]
+
+    def loss(self, maps, targets):
+        return {"sum": self.first[0].bias.sum() + 0 * maps.sum()}
+
+
+def test_the_loop_warns_when_a_module_dies_and_once(monkeypatch):
+    torch.manual_seed(0)
+    model = Sinking()
+    model.first[0].weight.data.fill_(0.1)
+    model.first[0].bias.data.fill_(0.5)
+    config = TrainConfig(
+        epochs=3, batch_size=16, learning_rate=0.2, warmup_steps=0, weight_decay=0.0,
+        schedule="constant",
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="dead modules") as told:
+        train(model, Sink(), config, device="cpu", progress=False)
+    texts = [str(one.message) for one in told if "dead modules" in str(one.message)]
+    assert len(texts) == 1 and texts[0].startswith("epoch 1: ") and "first (100%)" in texts[0]
+
+
+def test_the_loop_does_not_warn_of_a_healthy_network(recwarn):
+    torch.manual_seed(0)
+    model = Sinking()
+    model.first[0].weight.data.fill_(0.1)
+    model.first[0].bias.data.fill_(0.5)
+    model.second.bn.bias.data.fill_(9.0)
+    config = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-6, warmup_steps=0)
+    train(model, Sink(), config, device="cpu", progress=False)
+    assert not [one for one in recwarn if "dead" in str(one.message)]
+
+
+def test_few_pictures_are_not_enough_to_warn(small, recwarn):
+    watch = DeathWatch(images=8)
+    small.first[0].bias.data.fill_(-99)
+    watch.saw(torch.rand(6, 3, 8, 8))
+    watch.look(small, 1)
+    assert not recwarn.list
+    watch.saw(torch.rand(6, 3, 8, 8))
+    with pytest.warns(UserWarning, match=r"epoch 2: dead modules.*first \(100%\)"):
+        watch.look(small, 2)
 
 
 def test_it_prints_as_a_table(small, images):

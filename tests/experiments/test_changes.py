@@ -1,0 +1,171 @@
+"""Changes that no config has: each does what its name says; every row of the catalogue learns."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from detlearn import create_model
+from detlearn.boxes import match
+from detlearn.losses import multibox_loss
+from experiments import budget
+from experiments.catalogue import EXPERIMENTS
+from experiments.changes import CHANGES, change, targets_of
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = [
+    {"boxes": torch.tensor([[10.0, 10, 60, 60], [70, 20, 100, 90]]), "labels": torch.tensor([1, 5])},
+    {"boxes": torch.tensor([[0.0, 0, 128, 8]]), "labels": torch.tensor([3])},  # no prior is so long
+]  # fmt: skip
+
+
+@pytest.fixture
+def ssd():
+    torch.manual_seed(0)
+    return create_model("ssd_tiny").eval()
+
+
+@pytest.fixture
+def predictions(ssd):
+    with torch.no_grad():
+        return ssd(torch.rand(2, 3, 128, 128))
+
+
+def test_targets_are_those_of_the_network_itself(ssd, predictions):
+    labels, deltas = targets_of(ssd, TARGETS, 2)
+    own = ssd.loss(predictions, TARGETS)
+    again = multibox_loss(predictions.logits, predictions.deltas, labels, deltas)
+    assert own.keys() == again.keys()
+    assert all(torch.equal(own[name], again[name]) for name in own)
+
+
+def test_not_forced_leaves_an_object_without_a_teacher(ssd, predictions):
+    boxes = TARGETS[1]["boxes"] / 128
+    assert (match(boxes, ssd.priors, 0.4).gt_index >= 0).sum() == 1  # only by force
+    assert (targets_of(ssd, TARGETS, 2, force=False)[0][1] > 0).sum() == 0
+    free = change(copy.deepcopy(ssd), "not forced")
+    assert free.loss(predictions, TARGETS[1:] * 2) == {
+        "bbox_regression": torch.tensor(0.0), "classification": torch.tensor(0.0),
+    }  # fmt: skip
+    assert ssd.loss(predictions, TARGETS[1:] * 2)["classification"] > 0
+
+
+def test_random_negatives_are_as_many_and_not_the_hardest(ssd, predictions):
+    chance = change(copy.deepcopy(ssd), "random negatives")
+    found = [float(chance.loss(predictions, TARGETS)["classification"]) for _ in range(3)]
+    assert len(set(found)) == 3
+    assert max(found) < float(ssd.loss(predictions, TARGETS)["classification"])
+    # With equal logits every negative costs log K: what is left is their number.
+    even = type(predictions)(torch.zeros_like(predictions.logits), predictions.deltas)
+    assert chance.loss(even, TARGETS)["classification"] == pytest.approx(
+        float(ssd.loss(even, TARGETS)["classification"]), rel=1e-5
+    )
+
+
+def test_mean_over_priors_is_all_negatives_divided_otherwise(ssd, predictions):
+    mean = change(copy.deepcopy(ssd), "mean over priors")
+    every = create_model("ssd_tiny", negative_ratio=1e9)
+    labels, _ = targets_of(ssd, TARGETS, 2)
+    ratio = int((labels > 0).sum()) / labels.numel()
+    ours, theirs = mean.loss(predictions, TARGETS), every.loss(predictions, TARGETS)
+    assert ours["classification"] == pytest.approx(float(theirs["classification"]) * ratio)
+    assert torch.equal(ours["bbox_regression"], theirs["bbox_regression"])
+
+
+def test_without_the_arm_nothing_reaches_it():
+    model = create_model("refinedet_tiny", two_step=False, negative_filter="off")
+    change(model, "without the ARM")
+    losses = model.loss(model(torch.rand(2, 3, 128, 128)), TARGETS)
+    assert losses.keys() == {"odm_bbox_regression", "odm_classification"}
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(p.grad is None for p in model.arm.parameters())
+    assert all(p.grad is not None for p in model.odm.parameters())
+
+
+def test_shared_gates_are_one_pair():
+    model = change(create_model("m2det_tiny"), "shared gates")
+    assert len(model.mlfpn.sfam.fc1) == len(model.mlfpn.sfam.fc2) == 1
+    assert model.config.num_levels == len(model.mlfpn.ffm2) == 4
+
+
+def test_later_tums_forget_the_base():
+    plain = create_model("m2det_tiny").eval()
+    model = change(copy.deepcopy(plain), "base feature for the first TUM only")
+    bases = [torch.rand(1, plain.mlfpn.ffm1.out_channels, 32, 32) for _ in range(2)]
+    previous = torch.rand(1, 24, 32, 32)
+    one, other = (model.mlfpn.ffm2[1](base, previous) for base in bases)
+    assert torch.equal(one, other)
+    assert one.shape == plain.mlfpn.ffm2[1](bases[0], previous).shape
+    one, other = (model.mlfpn.ffm2[0](base) for base in bases)
+    assert not torch.equal(one, other)
+
+
+def test_a_map_for_several_levels():
+    (experiment,) = [one for one in EXPERIMENTS.values() if one.name == "ssd_maps"]
+    row = experiment.variant("three maps")
+    model = change(create_model(row.model, **row.overrides), row.change).eval()
+    pyramid = model.features(torch.rand(1, 3, 128, 128))
+    assert [maps.shape[-1] for maps in pyramid] == [32, 16, 8, 8]
+    assert pyramid[2] is pyramid[3] and pyramid[1] is not pyramid[2]
+
+
+def test_an_unknown_change():
+    with pytest.raises(ValueError, match="change: expected one of .*not forced.*, got 'forced'"):
+        change(create_model("ssd_tiny"), "forced")
+    assert {one.change for e in EXPERIMENTS.values() for one in e.variants} - {""} == set(CHANGES)
+
+
+ROWS = {
+    f"{name}: {one.name}": one for name, e in EXPERIMENTS.items() for one in e.variants
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_every_row_of_the_catalogue_learns(row):
+    model = change(create_model(row.model, **row.overrides), row.change)
+    if row.model.startswith("pose"):
+        images = torch.rand(2, 3, *model.config.crop_size)
+        maps = torch.zeros(17, *model.config.heatmap_size)
+        targets = [{"heatmaps": maps, "weights": torch.ones(17)}] * 2
+    else:
+        images, targets = torch.rand(2, 3, 128, 128), TARGETS
+    loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
+    loss.backward()
+    assert loss.isfinite()
+    silent = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is None}
+    expected = {
+        "without the ARM": {"arm"},
+        "base feature for the first TUM only": {"mlfpn"},  # the leaches of the later ones
+    }
+    assert silent == expected.get(row.change, set())
+
+
+def test_controls_are_of_equal_size():
+    def size(experiment, name):
+        row = experiment.variant(name)
+        return sum(p.numel() for p in create_model(row.model, **row.overrides).parameters())
+
+    pairs = [(e, one) for e in EXPERIMENTS.values() for one in e.variants if one.control]
+    assert len(pairs) >= 4
+    for experiment, row in pairs:
+        ratio = size(experiment, row.name) / size(experiment, row.control)
+        assert 0.97 <= ratio <= 1.03, (experiment.name, row.name, ratio)
+
+
+def test_the_readme_shows_the_budget():
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    assert budget.table(EXPERIMENTS.values()) in text
+
+
+def test_a_cost_by_hand():
+    experiment = EXPERIMENTS["face_off"]
+    cost = budget.cost_of(experiment)
+    # 5.5 rates x 2 seeds x 2,250 steps and 5 seeds x 9,000 steps, for each network
+    seconds = (11 * 2250 + 5 * 9000) * (0.080 + 0.120 + 0.125 + 0.136)
+    assert cost == (44, 20, 9000, pytest.approx(seconds / 3600))
+    both = itertools.chain(EXPERIMENTS.values())
+    assert sum(budget.cost_of(one).hours for one in both) < 40
