@@ -21,6 +21,7 @@ class DeathWatch:
     Args:
         images: how many of them: with few, many a healthy channel keeps silent.
 
+    >>> import torch
     >>> watch = DeathWatch(images=4)
     >>> watch.saw(torch.zeros(3, 3, 8, 8))
     >>> watch.saw(torch.zeros(3, 3, 8, 8))
