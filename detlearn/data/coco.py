@@ -15,6 +15,7 @@ from .coco_json import CocoContent, read_coco
 from .compact import ById, Paths, Ragged, Texts, integers
 from .files import path_inside
 from .images import read_image
+from .listing import Listing, check_said_size
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CocoDetectionDataset"]
@@ -91,6 +92,7 @@ class CocoDetectionDataset(Dataset):
         self.num_joints = content.num_joints
         bad = BadBoxes(on_bad, str(self.file))
         self._rows, self._joints = self._keep(content, places, bad)
+        self.skipped = bad.skipped
         bad.report()
 
     def _keep(
@@ -111,7 +113,7 @@ class CocoDetectionDataset(Dataset):
         for number in order[~_are_inside(boxes, self._sizes[where])[order]].tolist():
             box = content.strange.get(number, _plain(boxes[number]))
             if sentence := self._complain(int(where[number]), ids[number], box):
-                bad.add(sentence)
+                bad.add(sentence, self._names[int(where[number])])
                 kept[number] = False
         order = order[kept[order]]
         counts = np.bincount(where[order], minlength=len(self.ids))
@@ -152,6 +154,25 @@ class CocoDetectionDataset(Dataset):
             found.append(annotation | points)
         return found
 
+    def listing(self) -> Listing:
+        """What the JSON says, as `detlearn.data.border` checks it."""
+        rows = self._rows.rows
+        first = rows["bbox"][:, :2]  # (G, 2)
+        seen = (self._joints.rows[..., 2] > 0).sum(axis=1)  # (G,)
+        return Listing(
+            file=str(self.file),
+            class_names=self.class_names,
+            paths=self._paths[:],
+            sizes=np.where(np.isfinite(self._sizes), self._sizes, np.nan),
+            owner=np.repeat(np.arange(len(self.ids)), np.diff(self._rows.ends)),
+            boxes=np.concatenate([first, first + rows["bbox"][:, 2:]], axis=1),
+            labels=rows["label"].astype(np.int64),
+            ignored=rows["iscrowd"] == 1,
+            ignored_word="crowds (iscrowd)",
+            skipped=self.skipped,
+            joints=seen if self.keypoints else np.full(len(rows), -1),
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -159,13 +180,11 @@ class CocoDetectionDataset(Dataset):
         image_id, path, rows = self.ids[index], self._paths[index], self._rows[index]
         image = read_image(path)
         height, width = image.shape[-2:]
-        said = [int(side) if side < math.inf else side for side in self._sizes[index].tolist()]
-        # Swapped, they are those of a picture that a camera's note turns.
-        if math.inf not in said and sorted(said) != sorted((width, height)):
-            raise ValueError(
-                f"{self.file}: image {image_id} ({path.name}): the picture has {width} x {height} "
-                f"px, expected {said[0]} x {said[1]}; its boxes would lie in wrong places"
-            )
+        check_said_size(
+            tuple(self._sizes[index].tolist()), (width, height),
+            [_corners(bbox) for bbox in rows["bbox"].tolist()],
+            f"{self.file}: image {image_id} ({path.name})",
+        )  # fmt: skip
         boxes = []
         for number, bbox in zip(rows["id"].tolist(), rows["bbox"].tolist(), strict=True):
             box = clip_corners(_corners(bbox), width, height)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 
 from .files import path_inside
+from .headers import read_header
 from .images import read_image
+from .listing import Listing, check_said_size, make_listing
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CsvDetectionDataset"]
@@ -66,6 +66,7 @@ class CsvDetectionDataset(Dataset):
     picture's place in the file), ``area``, ``iscrowd`` and the image's ``name``.
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as name:
     ...     folder = Path(name)
     ...     Image.new("RGB", (20, 10)).save(folder / "a.png")
@@ -94,9 +95,10 @@ class CsvDetectionDataset(Dataset):
             raise ValueError(
                 f"class_names: expected 'background' as the first, got {self.class_names}"
             )
-        bad = BadBoxes(on_bad, str(self.file))
+        self.bad = bad = BadBoxes(on_bad, str(self.file))
         objects: dict[Path, list[tuple[int, list[float], int]]] = {}  # row, box, label
         sizes: dict[Path, tuple[int, int]] = {}
+        said: dict[Path, tuple[str | None, str | None]] = {}
         for number, row in rows:
             where = f"{self.file}: row {number}"
             path = path_inside(self.folder, row["image"], where)
@@ -105,17 +107,23 @@ class CsvDetectionDataset(Dataset):
                     raise FileNotFoundError(f"{where}: {path}: no such picture")
                 objects[path], sizes[path] = [], _size_of(path)
             _check_size(row, sizes[path], f"{where}: {path.name}")
+            said[path] = row.get("width"), row.get("height")
             if (found := self._read(row, where)) is None:
                 continue
             x1, y1, x2, y2 = box = found[0]
             if not all(map(math.isfinite, box)) or not (x1 < x2 and y1 < y2):
-                bad.add(f"{where}: expected finite numbers, x1 < x2 and y1 < y2, got {box}")
+                bad.add(
+                    f"{where}: expected finite numbers, x1 < x2 and y1 < y2, got {box}", path.name
+                )
             elif not has_area(clip_corners(box, *sizes[path])) and (size := _leaves(box, path)):
-                bad.add(f"{where}: box {box} lies outside its image ({path.name}, {size})")
+                bad.add(
+                    f"{where}: box {box} lies outside its image ({path.name}, {size})", path.name
+                )
             else:
                 objects[path].append((number, *found))
         bad.report()
         self.images, self.objects = list(objects), list(objects.values())
+        self.sizes = [said[path] for path in self.images]
         sides = [side for found in self.objects for _, box, _ in found for side in box]
         if sides and max(sides) <= 1 and any(side % 1 for side in sides):
             raise ValueError(f"{self.file}: expected pixels, got fractions (no box goes beyond 1)")
@@ -138,6 +146,17 @@ class CsvDetectionDataset(Dataset):
             )
         return box, self.class_names.index(label)
 
+    def listing(self) -> Listing:
+        """What the table says, as `detlearn.data.border` checks it."""
+        rows = [
+            (place, box, label, False)
+            for place, objects in enumerate(self.objects)
+            for _, box, label in objects
+        ]
+        return make_listing(
+            self.file, self.class_names, self.images, self.sizes, rows, skipped=self.bad.skipped
+        )
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -145,8 +164,13 @@ class CsvDetectionDataset(Dataset):
         path = self.images[index]
         image = read_image(path)
         height, width = image.shape[-2:]
+        rows = self.objects[index]
+        check_said_size(
+            self.sizes[index], (width, height), [box for _, box, _ in rows],
+            f"{self.file}: {path.name}",
+        )  # fmt: skip
         boxes = []
-        for number, corners, _ in self.objects[index]:
+        for number, corners, _ in rows:
             box = clip_corners(corners, width, height)
             if not has_area(box):  # the camera was turned
                 raise ValueError(
@@ -155,7 +179,7 @@ class CsvDetectionDataset(Dataset):
                 )
             boxes.append(box)
         target = make_target(
-            boxes, [label for *_, label in self.objects[index]], (height, width), index,
+            boxes, [label for *_, label in rows], (height, width), index,
             area=torch.tensor([float((b[2] - b[0]) * (b[3] - b[1])) for b in boxes]),
             iscrowd=torch.zeros(len(boxes), dtype=torch.int64),
         )  # fmt: skip
@@ -207,21 +231,19 @@ def _read_table(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _size_of(path: Path) -> tuple[int, int]:
-    """Width and height as the file's first bytes tell; a camera may have been turned."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                return opened.size
-    except Exception:  # `read_image` says it in a sentence
+    """Width and height, upright, as the file's first bytes tell."""
+    header = read_header(path)
+    if header.problem:  # `read_image` says it in a sentence
         height, width = read_image(path).shape[-2:]
         return width, height
+    return header.width, header.height
 
 
 def _check_size(row: dict[str, str], size: tuple[int, int], where: str) -> None:
     """Refuse a picture that has been resized since its boxes were drawn."""
     said = [row[side].removesuffix(".0") for side in ("width", "height") if row.get(side)]
-    # In any order: a camera may have been turned.
+    said = [side for side in said if side != "0"]  # some tools know no size
+    # Exchanged sides are for `check_said_size`, which knows all boxes of the picture.
     if len(said) == 2 and sorted(said) != sorted(map(str, size)):
         raise ValueError(
             f"{where} has {size[0]} x {size[1]} px, expected {' x '.join(said)} as its row says; "

@@ -13,9 +13,10 @@ from torch.utils.data import ConcatDataset, Dataset
 from torchvision import tv_tensors
 
 from ..boxes import check_boxes
+from .listing import Listing, Skipped, join_listings
 
-__all__ = ["BadBoxes", "Cached", "Joined", "OnBad", "check_target", "clip_corners", "collate",
-           "has_area", "make_target"]  # fmt: skip
+__all__ = ["BadBoxes", "BoxesSkipped", "Cached", "Joined", "OnBad", "check_target",
+           "clip_corners", "collate", "has_area", "make_target"]  # fmt: skip
 
 OnBad = Literal["error", "skip"]
 """What a loader does with a box that nothing can be learned from."""
@@ -115,6 +116,10 @@ def has_area(box: Sequence[float]) -> bool:
     return bool(x1 < x2 and y1 < y2)
 
 
+class BoxesSkipped(UserWarning):
+    """A reader left boxes out; `detlearn.data.border` says the same among its findings."""
+
+
 class BadBoxes:
     """Counts what a loader passes over, and says so once."""
 
@@ -122,20 +127,25 @@ class BadBoxes:
         if on_bad not in ("error", "skip"):
             raise ValueError(f"on_bad: expected 'error' or 'skip', got {on_bad!r}")
         self.on_bad, self.where = on_bad, where
-        self.first, self.count = "", 0
+        self.skipped = Skipped()
 
-    def add(self, sentence: str) -> None:
+    def add(self, sentence: str, picture: str = "") -> None:
         """Refuse a box, or note that it is skipped."""
         if self.on_bad == "error":
             raise ValueError(f"{sentence} (on_bad='skip' leaves such boxes out)")
-        self.first = self.first or sentence
-        self.count += 1
+        self.skipped.first = self.skipped.first or sentence
+        self.skipped.count += 1
+        if picture not in self.skipped.pictures and len(self.skipped.pictures) < 3:
+            self.skipped.pictures.append(picture)
 
     def report(self) -> None:
         """One warning for all that was skipped."""
-        if self.count:
+        if self.skipped.count:
             warnings.warn(
-                f"{self.where}: {self.count} boxes skipped; the first: {self.first}", stacklevel=3
+                f"{self.where}: {self.skipped.count} boxes skipped; the first: "
+                f"{self.skipped.first}",
+                BoxesSkipped,
+                stacklevel=3,
             )
 
 
@@ -220,6 +230,11 @@ class Joined(ConcatDataset):
                     f"got {dataset.class_names}"
                 )
         super().__init__(datasets)
+
+    def listing(self) -> Listing:
+        """All that the parts' readers have understood."""
+        parts: Any = self.datasets
+        return join_listings([part.listing() for part in parts])
 
     def __getitem__(self, index: int) -> tuple[Any, Target]:
         image, target = super().__getitem__(index)

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from .files import path_inside, read_lines
 from .images import read_image
+from .listing import Listing, check_said_size, make_listing
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, make_target
 
 __all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset", "voc_image_sets"]
@@ -117,6 +118,8 @@ class VocDetectionDataset(Dataset):
         pictures, annotations = base / "JPEGImages", base / "Annotations"
         self.images = [path_inside(pictures, f"{name}.jpg", str(listed)) for name in names]
         self.bad = BadBoxes(on_bad, str(listed))
+        self.listed = listed
+        self.sizes: list[tuple[str | None, str | None]] = []
         self.objects = [
             self._read(path_inside(annotations, f"{name}.xml", str(listed))) for name in names
         ]
@@ -125,7 +128,9 @@ class VocDetectionDataset(Dataset):
     def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
         """Box, label and difficulty of every object of an XML."""
         found: list[tuple[tuple[float, ...], int, bool]] = []
-        for number, entry in enumerate(_parse(path).iter("object")):
+        root = _parse(path)
+        self.sizes.append((root.findtext("size/width"), root.findtext("size/height")))
+        for number, entry in enumerate(root.iter("object")):
             where = f"{path}: object {number}"
             name = (entry.findtext("name") or "").strip()
             if name not in self.class_names[1:]:
@@ -150,10 +155,24 @@ class VocDetectionDataset(Dataset):
             box = (xmin - 1, ymin - 1, xmax, ymax)
             if not (box[0] < box[2] and box[1] < box[3]):
                 corners = f"{xmin}, {ymin}, {xmax}, {ymax}"
-                self.bad.add(f"{where}: expected xmin <= xmax and ymin <= ymax, got {corners}")
+                self.bad.add(
+                    f"{where}: expected xmin <= xmax and ymin <= ymax, got {corners}", path.stem
+                )
             elif self.use_difficult or not difficult:
                 found.append((box, self.class_names.index(name), difficult))
         return found
+
+    def listing(self) -> Listing:
+        """What the XML files say, as `detlearn.data.border` checks it."""
+        rows = [
+            (place, box, label, difficult)
+            for place, objects in enumerate(self.objects)
+            for box, label, difficult in objects
+        ]
+        return make_listing(
+            self.listed, self.class_names, self.images, self.sizes, rows,
+            ignored_word="difficult", skipped=self.bad.skipped,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.images)
@@ -163,6 +182,7 @@ class VocDetectionDataset(Dataset):
         image = read_image(path)
         height, width = image.shape[-2:]
         rows = self.objects[index]
+        check_said_size(self.sizes[index], (width, height), [box for box, _, _ in rows], str(path))
         boxes = [clip_corners(box, width, height) for box, _, _ in rows]
         areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in boxes]
         target = make_target(
