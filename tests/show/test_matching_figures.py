@@ -3,7 +3,6 @@ are named."""
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -53,16 +52,6 @@ def pixels_of(figure):
 def has_colour(pixels, colour):
     rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return bool((np.abs(pixels - rgb).sum(-1) < 12).sum() > 2000)  # more than an edge
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_a_drawing_is_a_small_png_with_a_description(name):
-    data, metadata = DRAWINGS[name]()._repr_mimebundle_()
-    assert data["text/plain"] == f"Figure: {ALT}"
-    assert metadata["image/png"]["alt"] == ALT
-    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert 100 < picture.width <= 800
-    assert len(data["image/png"]) <= 80_000
 
 
 def test_priors_are_drawn_where_they_lie_in_the_colour_of_their_object():

@@ -31,16 +31,6 @@ DRAWINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_a_drawing_is_a_small_png_with_a_description(name):
-    figure = DRAWINGS[name]()
-    assert isinstance(figure, Figure)
-    assert figure.alt == ALT
-    picture = Image.open(io.BytesIO(figure.png))
-    assert 100 < picture.width <= 800
-    assert len(figure.png) <= 40_000
-
-
 def blue(figure: Figure) -> np.ndarray:
     """Where the pixels have the house's blue."""
     pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
