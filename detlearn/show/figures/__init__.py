@@ -8,6 +8,7 @@ function returns a `Figure` with alternative text and leaves nothing behind.
 from typing import TYPE_CHECKING
 
 from detlearn.show.figures.boxes import *  # noqa: F403
+from detlearn.show.figures.check_up import *  # noqa: F403
 from detlearn.show.figures.coverage import *  # noqa: F403
 from detlearn.show.figures.experiments import *  # noqa: F403
 from detlearn.show.figures.hrnet import *  # noqa: F403

@@ -1,0 +1,46 @@
+"""What was found on the way, and stands in experiments/README.md: shown, not told."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from detlearn import load_model
+from detlearn.data import data_path
+
+
+def rows_of(trunk):
+    """Biases of the last BatchNorm of each giver, for every row of every fuse matrix."""
+    for stage in trunk.stages:
+        for module in stage:
+            for row in module.fuse:
+                norms = [
+                    [one for one in cell.modules() if isinstance(one, nn.BatchNorm2d)]
+                    for cell in row
+                ]
+                yield [found[-1].bias.detach() for found in norms if found]
+
+
+@pytest.mark.parametrize("name", ["ssd_hrnet_tiny", "pose_hrnet_tiny"])
+def test_biases_that_are_summed_have_learned_the_same(name):
+    """Their gradients are equal and they all begin at 0, so Adam moves them alike."""
+    model = load_model(data_path("weights", f"{name}.safetensors")).float()
+    trunk = model.trunk if name.startswith("pose") else model.backbone.trunk
+    several = [row for row in rows_of(trunk) if len(row) > 1]
+    assert len(several) >= 10
+    for first, *others in several:
+        for other in others:  # weights are shipped with 11 bits
+            assert torch.allclose(first, other, rtol=2e-3, atol=1e-4)
+    assert max(float(row[0].abs().max()) for row in several) > 0.5  # and they have moved
+
+
+@pytest.mark.parametrize("givers", [1, 3])
+def test_their_sum_moves_as_many_times_as_fast(givers):
+    biases = [torch.zeros(4, requires_grad=True) for _ in range(givers)]
+    optimizer = torch.optim.AdamW(biases, lr=0.01, weight_decay=0.0)
+    for _ in range(10):
+        optimizer.zero_grad()
+        (sum(biases) * torch.tensor([1.0, 0.1, 10.0, 3.0])).sum().backward()
+        optimizer.step()
+    assert torch.allclose(sum(biases), torch.full((4,), -0.1 * givers), rtol=1e-3)
