@@ -6,15 +6,26 @@
 9
 """
 
+import gc
+
 from ._version import __version__
-from .models import (
-    create_model,
-    list_models,
-    load_backbone,
-    load_model,
-    load_reference_weights,
-    save_model,
-)
+
+# torch leaves half a million objects, and Python would search all of them for garbage in the
+# middle of our import, half a second in which it finds none.
+_collects = gc.isenabled()
+gc.disable()
+try:
+    from .models import (
+        create_model,
+        list_models,
+        load_backbone,
+        load_model,
+        load_reference_weights,
+        save_model,
+    )
+finally:
+    if _collects:
+        gc.enable()
 
 __all__ = [
     "__version__",

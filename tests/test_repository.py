@@ -533,6 +533,23 @@ def test_import_is_light():
     assert [m for m in loaded if m.startswith(tuple(f"detlearn.{room}" for room in rooms))] == []
 
 
+def test_import_searches_for_no_garbage():
+    """torch leaves half a million objects: a search costs as much as the import, and finds none."""
+    code = (
+        "import gc, torch, torchvision; seen = [];"
+        "gc.callbacks.append(lambda phase, info: seen.append(phase)); {before};"
+        "import detlearn; print(seen.count('start'), gc.isenabled())"
+    )
+    for before, after in (("gc.enable()", "True"), ("gc.disable()", "False")):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(before=before)],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        searches, enabled = result.stdout.split()
+        assert int(searches) <= 2  # what is due before the import, and what falls due after it
+        assert enabled == after
+
+
 # ------------------------------------------------------------------ the files that tests rest on
 
 

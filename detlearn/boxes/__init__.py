@@ -23,7 +23,7 @@ from .geometry import (
     xyxy_to_cxcywh,
     xyxy_to_xywh,
 )
-from .matching import Match, Targets, coverage, make_targets, match
+from .matching import Match, Targets, coverage, make_batch_targets, make_targets, match
 from .nms import (
     all_finite,
     nms,
@@ -86,6 +86,7 @@ __all__ = [
     "encode",
     "encode_linear",
     "linear_from_log",
+    "make_batch_targets",
     "make_priors",
     "make_targets",
     "match",

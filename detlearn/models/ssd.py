@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 
@@ -23,7 +22,7 @@ from ..boxes import (
     SSDLITE300_UVIPEN_PRIORS,
     PriorConfig,
     linear_from_log,
-    make_targets,
+    make_batch_targets,
 )
 from ..losses import multibox_loss
 from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone, check_widths
@@ -240,19 +239,13 @@ class SSD(Detector):
         {'bbox_regression': 0.0, 'classification': 0.0}
         """
         self.check_predictions(predictions)
-        matched = [
-            make_targets(
-                boxes,
-                labels,
-                self.priors,
-                threshold=self.config.match_threshold,
-                inclusive=self.config.match_inclusive,
-                scales=self.config.box_scales,
-            )
-            for boxes, labels in self.check_targets(targets, len(predictions.logits))
-        ]
-        target_labels = torch.stack([one.labels for one in matched])  # (B, P)
-        target_deltas = torch.stack([one.deltas for one in matched])  # (B, P, 4)
+        target_labels, target_deltas = make_batch_targets(
+            self.check_targets(targets, len(predictions.logits)),
+            self.priors,
+            threshold=self.config.match_threshold,
+            inclusive=self.config.match_inclusive,
+            scales=self.config.box_scales,
+        )  # (B, P), (B, P, 4)
         if self.config.linear_sizes:
             target_deltas = linear_from_log(target_deltas, self.config.box_scales)  # (B, P, 4)
         return multibox_loss(

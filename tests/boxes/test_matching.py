@@ -88,3 +88,60 @@ def test_coverage_is_the_best_iou(n):
     priors = B.make_priors(B.REFINEDET320_PRIORS)
     expected = B.box_iou(boxes, B.cxcywh_to_xyxy(priors)).amax(1) if n else torch.zeros(0)
     assert torch.equal(B.coverage(boxes, priors), expected)
+
+
+def batch(seed, counts, dtype=torch.float32):
+    """Objects of so many images, some of them copies: two objects that want one prior."""
+    images = []
+    for i, count in enumerate(counts):
+        boxes = random_boxes(count, seed + i).to(dtype) / 100
+        boxes[1::3] = boxes[0::3][: len(boxes[1::3])]
+        images.append((boxes, torch.arange(1, count + 1)))
+    return images
+
+
+@pytest.mark.parametrize(
+    ("counts", "rule"),
+    [
+        pytest.param([], {}, id="no image"),
+        pytest.param([0, 0], {}, id="no object"),
+        pytest.param([0, 5, 1, 0, 14], {}, id="images without objects between others"),
+        pytest.param([4, 7], {"inclusive": False}, id="above the threshold only"),
+        pytest.param([4, 7], {"threshold": 0.0}, id="every prior has an object"),
+        pytest.param([4, 7], {"threshold": 1.0}, id="forced priors only"),
+        pytest.param([4, 7], {"scales": (0.3, 0.7), "eps": 1e-5}, id="scales and eps"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_batch_is_its_images(counts, rule, dtype):
+    priors = torch.cat([B.make_priors(B.SSD_TINY_PRIORS), WINDOW]).to(dtype)
+    images = batch(3, counts, dtype)
+    found = B.make_batch_targets(images, priors, **rule)
+    assert found.labels.shape == (len(counts), len(priors))
+    assert found.deltas.shape == (len(counts), len(priors), 4)
+    for i, (boxes, labels) in enumerate(images):
+        expected = B.make_targets(boxes, labels, priors, **rule)
+        for ours, theirs in zip((found.labels[i], found.deltas[i]), expected, strict=True):
+            assert ours.dtype == theirs.dtype and torch.equal(ours, theirs)
+
+
+def test_a_batch_with_equality_and_boxes_without_area():
+    halves = torch.tensor([[0.0, 0.0, 1.0, 0.5], [0.2, 0.2, 0.2, 0.2]])  # IoU 0.5 with two
+    labels = torch.tensor([1, 2])
+    for inclusive in (True, False):
+        found = B.make_batch_targets([(halves, labels)], WINDOW, inclusive=inclusive)
+        expected = B.make_targets(halves, labels, WINDOW, inclusive=inclusive)
+        assert torch.equal(found.labels[0], expected.labels)
+
+
+@pytest.mark.parametrize(
+    ("images", "priors", "message"),
+    [
+        ([(torch.rand(2, 4), torch.tensor([1]))], WINDOW, "one for each of the 2 boxes"),
+        ([(torch.full((1, 4), torch.nan), torch.tensor([1]))], WINDOW, "box 0 is"),
+        ([(torch.rand(1, 4), torch.tensor([1]))], WINDOW[:0], "priors: expected at least one"),
+    ],
+)
+def test_a_batch_is_checked_like_an_image(images, priors, message):
+    with pytest.raises(ValueError, match=message):
+        B.make_batch_targets(images, priors)

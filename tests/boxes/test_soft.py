@@ -71,6 +71,16 @@ CASES = {
     "ties where few enter": (*with_ties(), {"max_candidates": 30, "max_per_class": 20}),
     "ties where few are kept": (*with_ties(), {"max_per_class": 3}),
     "the same box many times": (crowd(1).repeat(300, 1), torch.full((300, 3), 0.5), {}),
+    "what nothing overlaps stays below the floor": (
+        torch.tensor([[0.0, 0, 4, 4], [9, 9, 12, 12], [0, 0, 4, 3]]),
+        torch.tensor([[0.0, 0.9], [0, 0.1], [0, 0.8]]),
+        {"decayed_threshold": 0.4},
+    ),
+    "a tie with one that was left out": (  # 0.8 * (1 - 0.5) is 0.4, and prior 0 comes first
+        torch.tensor([[90.0, 90, 94, 94], [0, 0, 4, 4], *[[0, 0, 4, 2]] * 7]),
+        torch.tensor([[0.0, 0.4], [0, 0.9], *[[0, 0.8]] * 7]),
+        {"max_per_class": 2},
+    ),
     "boxes without area": (torch.ones(5, 4), random_scores(5, 3), {}),
     "classes of very different size": (
         random_boxes(900, 2),

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...boxes import (
+    make_batch_targets,
     make_priors,
-    make_targets,
 )
 from ...losses import multibox_loss
 from ..backbones import VGG16, VGG19, ResNetFamily, TinyBackbone
@@ -172,14 +172,12 @@ class M2Det(Detector):
         """
         self.check_predictions(predictions)
         config = self.config
-        matched = [
-            make_targets(
-                boxes, labels, self.priors, config.match_threshold, scales=config.box_scales
-            )
-            for boxes, labels in self.check_targets(targets, len(predictions.logits))
-        ]
-        target_labels = torch.stack([one.labels for one in matched])  # (B, P)
-        target_deltas = torch.stack([one.deltas for one in matched])  # (B, P, 4)
+        target_labels, target_deltas = make_batch_targets(
+            self.check_targets(targets, len(predictions.logits)),
+            self.priors,
+            config.match_threshold,
+            scales=config.box_scales,
+        )  # (B, P), (B, P, 4)
         return multibox_loss(
             predictions.logits,
             predictions.deltas,
