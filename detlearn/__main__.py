@@ -1,4 +1,4 @@
-"""``python -m detlearn data|recipes|train|replay|evaluate|report|detect|student|models``."""
+"""``python -m detlearn data|recipes|train|priors|replay|evaluate|report|detect|student|models``."""
 
 from __future__ import annotations
 

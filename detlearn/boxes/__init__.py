@@ -23,6 +23,7 @@ from .geometry import (
     xyxy_to_cxcywh,
     xyxy_to_xywh,
 )
+from .layout_json import layout_from_json, layout_to_json
 from .matching import Match, Targets, coverage, make_batch_targets, make_targets, match
 from .nms import (
     all_finite,
@@ -52,6 +53,7 @@ from .priors import (
     make_priors,
     ssd_sizes,
 )
+from .propose import cluster_1d, layout_coverage, level_coverage, propose_layout
 from .soft import select_soft
 
 __all__ = [
@@ -79,18 +81,24 @@ __all__ = [
     "box_iou",
     "check_boxes",
     "clip_boxes",
+    "cluster_1d",
     "coverage",
     "cxcywh_to_xyxy",
     "decode",
     "decode_linear",
     "encode",
     "encode_linear",
+    "layout_coverage",
+    "layout_from_json",
+    "layout_to_json",
+    "level_coverage",
     "linear_from_log",
     "make_batch_targets",
     "make_priors",
     "make_targets",
     "match",
     "nms",
+    "propose_layout",
     "resize_boxes",
     "select_detections",
     "select_soft",

@@ -4,6 +4,7 @@ Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchv
 ``boxes`` (xyxy, px of that image), ``labels`` (from 1) and ``image_id``.
 """
 
+from .box_shapes import CoverageRow, coverage_by_shape, input_boxes, text_histogram
 from .coco import CocoDetectionDataset
 from .csv_boxes import CsvDetectionDataset
 from .files import check_files, data_path
@@ -30,6 +31,7 @@ __all__ = [
     "VOC_CLASS_NAMES",
     "Cached",
     "CocoDetectionDataset",
+    "CoverageRow",
     "CsvDetectionDataset",
     "Joined",
     "KeypointAugmentation",
@@ -39,14 +41,17 @@ __all__ = [
     "check_files",
     "check_target",
     "collate",
+    "coverage_by_shape",
     "data_path",
     "eval_transform",
+    "input_boxes",
     "load_photo",
     "make_target",
     "open_dataset",
     "photo_names",
     "read_image",
     "shapes_train_transform",
+    "text_histogram",
     "train_transform",
     "voc_image_sets",
 ]

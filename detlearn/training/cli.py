@@ -36,6 +36,7 @@ from .history import History, loss_names
 from .logs import LOGS, json_bytes
 from .loop import train
 from .nonfinite import describe, replay
+from .priors_cli import add_priors_command, read_layout
 from .recipes import RECIPES
 from .record import RunRecord, versions
 
@@ -58,7 +59,8 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
     plain = open_dataset(args.data, "train", length=args.scenes)
     names = plain.class_names
     torch.manual_seed(seed)
-    model = create_model(args.model, num_classes=len(names))
+    priors = {"priors": read_layout(args.priors)} if args.priors else {}
+    model = create_model(args.model, num_classes=len(names), **priors)
     model.class_names = names
     size = model.config.image_size
     fitting = {"antialias": model.config.antialias, "letterbox": model.config.letterbox}
@@ -79,6 +81,8 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
 
 def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
     """The same for a pose network: its items are people."""
+    if args.priors:
+        raise ValueError(f"--priors: {args.model} finds key points and has no priors")
     scenes = open_dataset(args.data, "train", length=args.scenes, keypoints=True)
     torch.manual_seed(seed)
     model = create_model(args.model)
@@ -212,6 +216,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
         draw: called with data set, model, indices and a path to write sample detections to.
     """
     _add_train(commands, draw)
+    add_priors_command(commands, DATA_HELP)
     p = commands.add_parser(
         "replay", help="a loss that was not a number, again", description=run_replay.__doc__
     )
@@ -237,6 +242,8 @@ def _add_train(commands: Any, draw: Callable | None) -> None:
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
     p.add_argument("--backbone", metavar="FILE", help="weights learned on ImageNet to begin with; "
                    "the command recipes says which")  # fmt: skip
+    p.add_argument("--priors", metavar="FILE", help="a layout of your own, written by the command "
+                   "priors")  # fmt: skip
     p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")
     _add_recipe_fields(p)
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")

@@ -121,7 +121,9 @@ def test_the_command_train_asks_the_model(name, photo, tmp_path, monkeypatch):
     box = ",".join(str(side) for side in target["boxes"][0].tolist())
     (tmp_path / "train.csv").write_text(f"image,x1,y1,x2,y2,label\na.png,{box},thing\n")
     monkeypatch.setattr(cli, "create_model", meta_model)
-    arguments = argparse.Namespace(model=name, data=str(tmp_path), scenes=1, no_eval=True)
+    arguments = argparse.Namespace(
+        model=name, data=str(tmp_path), scenes=1, no_eval=True, priors=None
+    )
     model, dataset, *_ = cli.prepare_detector(arguments, 0)
     assert dataset.transform.antialias == model.config.antialias
     assert dataset.transform.letterbox == model.config.letterbox
