@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detlearn.boxes import encode, match
-from detlearn.losses import multibox_loss
+from detlearn.boxes import Targets, encode, make_targets, match
+from detlearn.losses import multibox_loss, two_step_loss
+from detlearn.models import RefineDetPredictions
 from detlearn.models.backbones import TinyBackbone
 from detlearn.models.m2det import SFAM, FFMv2
+from detlearn.models.refinedet.network import stack_targets
 
 __all__ = ["CHANGES", "change"]
 
@@ -107,6 +109,38 @@ def without_arm(model: Any, predictions: Any, targets: Any) -> Losses:
     return {name: value for name, value in losses.items() if name.startswith("odm")}
 
 
+def odm_matched_at(threshold: float) -> Callable[[Any, Any, Any], Losses]:
+    """RefineDet's loss with a threshold of its own for the refined anchors.
+
+    They overlap their objects better than the priors do, so the priors' threshold lets many more of
+    them answer for an object.
+    """
+
+    def loss(model: Any, predictions: RefineDetPredictions, targets: Any) -> Losses:
+        config = model.config
+        arm: list[Targets] = []
+        odm: list[Targets] = []
+        anchors = model.anchors(predictions.arm_deltas.detach().float())  # (B, P, 4)
+        checked = model.check_targets(targets, len(anchors))
+        for (boxes, labels), image_anchors in zip(checked, anchors, strict=True):
+            for matched, start, least in (
+                (arm, model.priors, config.match_threshold), (odm, image_anchors, threshold)
+            ):  # fmt: skip
+                matched.append(
+                    make_targets(
+                        boxes, labels, start, threshold=least, scales=config.box_scales,
+                        eps=config.encode_eps,
+                    )
+                )  # fmt: skip
+        return two_step_loss(
+            *predictions, stack_targets(arm), stack_targets(odm),
+            negative_ratio=config.negative_ratio, negative_filter=config.negative_filter,
+            objectness_threshold=config.objectness_threshold,
+        )  # fmt: skip
+
+    return loss
+
+
 def share_gates(model: Any) -> None:
     """M2Det: one pair of layers in SFAM for all scales, as released, instead of one for each."""
     config = model.config
@@ -150,6 +184,8 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "random negatives": learns_by(random_negatives),
     "mean over priors": learns_by(mean_over_priors),
     "without the ARM": learns_by(without_arm),
+    "ODM matched at 0.5": learns_by(odm_matched_at(0.5)),
+    "ODM matched at 0.6": learns_by(odm_matched_at(0.6)),
     "shared gates": share_gates,
     "base feature for the first TUM only": forget_the_base,
 }

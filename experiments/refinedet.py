@@ -73,6 +73,23 @@ FACTORIAL = Experiment(
     tune_epochs=2,
 )  # fmt: skip
 
+THRESHOLD = Experiment(
+    name="refinedet_threshold",
+    question="From which IoU on should a refined anchor answer for an object?",
+    paper="0.5 for both modules, no figures for others (Zhang et al. 2018, §4)",
+    variants=(
+        Variant("0.4, as the priors", "refinedet_tiny"),
+        Variant("0.5", "refinedet_tiny", change="ODM matched at 0.5", like="0.4, as the priors"),
+        Variant("0.6", "refinedet_tiny", change="ODM matched at 0.6", like="0.4, as the priors"),
+    ),
+    reference="0.4, as the priors",
+    recipe=FAST,
+    scenes=6_000,
+    epochs=4,
+    tune_scenes=3_000,
+    tune_epochs=2,
+)
+
 LAYOUT = Experiment(
     name="refinedet_layout",
     question="Does the second step help where the priors leave something to refine?",
@@ -92,4 +109,4 @@ LAYOUT = Experiment(
     tune_epochs=2,
 )  # fmt: skip
 
-EXPERIMENTS = (FACTORIAL, LAYOUT)
+EXPERIMENTS = (FACTORIAL, THRESHOLD, LAYOUT)

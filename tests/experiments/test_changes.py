@@ -14,7 +14,7 @@ from detlearn.boxes import match
 from detlearn.losses import multibox_loss
 from experiments import budget
 from experiments.catalogue import EXPERIMENTS
-from experiments.changes import CHANGES, change, targets_of
+from experiments.changes import CHANGES, change, odm_matched_at, targets_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = [
@@ -84,6 +84,24 @@ def test_without_the_arm_nothing_reaches_it():
     torch.stack(list(losses.values())).sum().backward()
     assert all(p.grad is None for p in model.arm.parameters())
     assert all(p.grad is not None for p in model.odm.parameters())
+
+
+def test_the_odm_has_a_threshold_of_its_own():
+    torch.manual_seed(0)
+    plain = create_model("refinedet_tiny").eval()
+    with torch.no_grad():
+        predictions = plain(torch.rand(2, 3, 128, 128))
+    own = plain.loss(predictions, TARGETS)
+    same = odm_matched_at(plain.config.match_threshold)(plain, predictions, TARGETS)
+    assert all(torch.equal(own[name], same[name]) for name in own)
+    # Where the ARM has moved nothing the anchors are the priors.
+    still = predictions._replace(arm_deltas=torch.zeros_like(predictions.arm_deltas))
+    strict = change(copy.deepcopy(plain), "ODM matched at 0.6").loss(still, TARGETS)
+    everywhere = create_model("refinedet_tiny", match_threshold=0.6).loss(still, TARGETS)
+    before = plain.loss(still, TARGETS)
+    for name in own:
+        assert torch.equal(strict[name], (everywhere if "odm" in name else before)[name])
+    assert not torch.equal(strict["odm_classification"], before["odm_classification"])
 
 
 def test_shared_gates_are_one_pair():
