@@ -18,9 +18,11 @@ from .keypoints import (
     KeypointCrops,
 )
 from .photos import load_photo, photo_names
+from .portraits import Portrait, load_portraits, runtime_picture
 from .shapes import TRAIN_OBJECTS, Shapes
 from .targets import Cached, Joined, check_target, collate, make_target
 from .transforms import eval_transform, shapes_train_transform, train_transform
+from .views import view_photo
 from .voc import VOC_CLASS_NAMES, VocDetectionDataset, voc_image_sets
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Joined",
     "KeypointAugmentation",
     "KeypointCrops",
+    "Portrait",
     "Shapes",
     "VocDetectionDataset",
     "check_files",
@@ -46,12 +49,15 @@ __all__ = [
     "eval_transform",
     "input_boxes",
     "load_photo",
+    "load_portraits",
     "make_target",
     "open_dataset",
     "photo_names",
     "read_image",
+    "runtime_picture",
     "shapes_train_transform",
     "text_histogram",
     "train_transform",
+    "view_photo",
     "voc_image_sets",
 ]

@@ -9,33 +9,12 @@ import torch
 
 import detlearn
 from detlearn.boxes import box_iou, make_priors
-from detlearn.data import data_path, load_photo
+from detlearn.data import data_path, load_photo, runtime_picture
 from detlearn.models.blazeface import BLAZEFACE, BlazeFace, pad_same
 
 # What the runtime ai-edge-litert 2.3.0 answered with MediaPipe's own file, whole pixels of
 # scikit-image's photographs, without any resizing: rows of 200 priors, drawn by lot.
 REFERENCE = dict(np.load(data_path("weights", "blazeface_runtime.npz")))
-CROPS = {
-    "astronaut": np.s_[::4, ::4],
-    "camera": np.s_[::4, ::4],
-    "coffee": np.s_[:384:3, :384:3],
-    "chelsea": np.s_[:256:2, :256:2],
-}
-
-
-def network_input(name):
-    """The picture (1, 3, 128, 128) in [-1, 1] that the runtime was given."""
-    if name.startswith("noise"):
-        values = np.random.default_rng(int(name[-1])).uniform(-1, 1, (128, 128, 3))
-    elif name == "zeros":
-        values = np.zeros((128, 128, 3))
-    else:
-        import skimage.data
-
-        picture = getattr(skimage.data, name)()
-        picture = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
-        values = picture[CROPS[name]] / np.float32(127.5) - 1
-    return torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +26,7 @@ def model():
 def test_equal_to_the_published_runtime(model, index):
     name, rows = str(REFERENCE["names"][index]), REFERENCE["rows"].astype(int)
     with torch.inference_mode():
-        said = model(network_input(name))
+        said = model(runtime_picture(name))
     pixels = 128 * torch.cat([said.deltas, said.points.flatten(2)], dim=-1)[0]  # (P, 16)
     expected = torch.from_numpy(REFERENCE["regressors"][index])
     spread = float(expected.max() - expected.min())
