@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import re
 import shlex
@@ -12,58 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-
-
-def run_detect(args: argparse.Namespace) -> None:
-    """``python -m detlearn detect --weights FILE IMAGE...``: pictures with boxes, and a JSON."""
-    from . import load_model
-    from .data import read_image
-    from .files import write_atomically
-    from .show import save_detections
-    from .training.distributed import pick_device
-
-    model = load_model(args.weights).to(pick_device(args.device))
-    if not hasattr(model, "detect"):
-        raise ValueError(
-            f"{args.weights}: {model.config.name} finds no boxes; detect takes a detector's weights"
-        )
-    names = model.class_names or tuple(str(k) for k in range(model.config.num_classes))
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    results: list[dict[str, Any]] = []
-    for path in _images(args.images):
-        image = read_image(path)
-        found = model.detect([image], score_threshold=args.score_threshold)[0]
-        found = {key: value.cpu() for key, value in found.items()}
-        picture = out / f"{path.stem}_detections.png"
-        if any(result["picture"] == str(picture) for result in results):  # a.png and a.jpg
-            picture = out / f"{path.name.replace('.', '_')}_detections.png"
-        save_detections(image, found, picture, class_names=names)
-        columns = (found[key].tolist() for key in ("labels", "scores", "boxes"))
-        objects = [
-            {"label": label, "class": names[label], "score": round(score, 4),
-             "box_xyxy": [round(x, 2) for x in box]}
-            for label, score, box in zip(*columns, strict=True)
-        ]  # fmt: skip
-        results.append({"image": str(path), "picture": str(picture), "objects": objects})
-        print(f"{path}: {len(objects)} objects -> {picture}")
-    write_atomically(out / "detections.json", (json.dumps(results, indent=1) + "\n").encode())
-
-
-def _images(paths: Sequence[str]) -> list[Path]:
-    """Every file as given, and the pictures of every folder."""
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES]
-            if not inside:
-                raise ValueError(f"{path}: no pictures in this folder")
-            found += inside
-        else:
-            found.append(path)
-    return found
 
 
 def run_student(args: argparse.Namespace) -> None:
@@ -102,6 +49,7 @@ def run_models(args: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every shell command; each says what it does with ``--help``."""
     from . import __version__
+    from .commands import detect
     from .data import download
     from .report import add_commands as add_report
     from .training import recipes
@@ -116,16 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     recipes.add_commands(commands)
     add_commands(commands, draw_samples)
     add_report(commands)
-
-    p = commands.add_parser("detect", help="draw boxes on pictures", description=run_detect.__doc__)
-    p.set_defaults(run=run_detect)
-    p.add_argument("images", nargs="+", metavar="IMAGE", help="picture files or folders")
-    p.add_argument("--weights", required=True, help="a .safetensors file of this package")
-    p.add_argument(
-        "--out", default="detections", help="folder for the pictures (default: detections)"
-    )
-    p.add_argument("--score-threshold", type=float, default=0.5)
-    p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")
+    detect.add_command(commands)
 
     p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)
     p.set_defaults(run=run_student)
@@ -146,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes the process's.
 
     Returns:
-        exit status: 0; 2 after a message about what was asked for; 3 if another process of the
-        run has ended; 130 after Ctrl-C.
+        exit status: 0; 1 if some of what was asked for could not be read; 2 after a message about
+        what was asked for; 3 if another process of the run has ended; 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser().parse_args(arguments)
@@ -155,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
     args.command_line = shlex.join([*start, "-m", "detlearn", *arguments])
     try:
-        args.run(args)
+        return args.run(args) or 0
     except (ValueError, OSError, FloatingPointError) as error:
         # What a download says by hand to do keeps its lines.
         joined = "; ".join(line.strip() for line in str(error).splitlines())
@@ -174,7 +113,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"detlearn: another process of this run has ended ({reason}); the run continues with "
               "the same command and --resume", file=sys.stderr)  # fmt: skip
         return 3
-    return 0
 
 
 if __name__ == "__main__":

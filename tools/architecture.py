@@ -29,6 +29,7 @@ ROOMS = {
     "training": "The loop, checkpoints, evaluation, the command line.",
     "report": "One page on a run: curves, mistakes, pictures.",
     "show": "Figures and explorers.",
+    "commands": "What the shell does with pictures and videos.",
     "teach": "Proofs and exercises.",
 }
 WIDTH, ROOM, HEIGHT, STEP = 1000, 400, 58, 98  # px; STEP from floor to floor

@@ -17,7 +17,7 @@ from PIL import Image
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
 from detlearn.show import figures as draw
 from detlearn.show.canvas import PALETTE, ink_on
-from detlearn.show.figures.boxes import _captions
+from detlearn.show.figures.boxes import captions_of
 from detlearn.show.figures.priors import _cell_priors, _ratio_names
 
 ALT = "A picture that a test has drawn."
@@ -200,9 +200,9 @@ def test_a_fault_is_named(name):
 
 
 def test_captions_say_what_is_known():
-    assert _captions(None, None, None, 1) == [""]
-    assert _captions([2], [0.5], NAMES, 1) == ["square 0.50"]
-    assert _captions([2], None, None, 1) == ["class 2"]
+    assert captions_of(None, None, None, 1) == [""]
+    assert captions_of([2], [0.5], NAMES, 1) == ["square 0.50"]
+    assert captions_of([2], None, None, 1) == ["class 2"]
 
 
 def test_the_text_on_every_colour_can_be_read():

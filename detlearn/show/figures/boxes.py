@@ -1,18 +1,14 @@
-"""Boxes on images: for the notebooks as figures, for the command line as picture files."""
+"""Boxes on images: the notebooks' figures."""
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from detlearn.files import write_atomically
 from detlearn.show.canvas import (
     DPI,
     INK,
@@ -33,12 +29,11 @@ from detlearn.show.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from PIL.Image import Image as PillowImage
 
-__all__ = ["draw_boxes", "draw_scenes", "save_detections"]
+__all__ = ["draw_boxes", "draw_scenes"]
 
 
-def _numbers(values: Any, count: int, name: str) -> list[float] | None:
+def numbers_of(values: Any, count: int, name: str) -> list[float] | None:
     """`values` as a list of one number a box, or None."""
     if values is None:
         return None
@@ -48,7 +43,7 @@ def _numbers(values: Any, count: int, name: str) -> list[float] | None:
     return flat
 
 
-def _captions(
+def captions_of(
     labels: list[float] | None,
     scores: list[float] | None,
     class_names: Sequence[str] | None,
@@ -73,7 +68,7 @@ def _captions(
     return captions
 
 
-def _place_captions(
+def _placecaptions_of(
     axes: Axes, boxes: np.ndarray, captions: Sequence[str], colours: Sequence[str], size: float
 ) -> None:
     """Write each caption at the free corner of its box, inside the picture, on its colour."""
@@ -141,7 +136,7 @@ def _boxes_on_axes(
         draw_rectangle(axes, box, INK, line * 0.8, (0, (3, 2)))
     for box, colour in zip(boxes, colours, strict=True):
         draw_rectangle(axes, box, colour, line)
-    _place_captions(axes, boxes, captions, colours, font)
+    _placecaptions_of(axes, boxes, captions, colours, font)
 
 
 def draw_boxes(
@@ -181,9 +176,9 @@ def draw_boxes(
     pixels = image_array(image)
     box_array = boxes_array(boxes, "boxes")
     count = len(box_array)
-    label_list = _numbers(labels, count, "labels")
-    score_list = _numbers(scores, count, "scores")
-    captions = _captions(label_list, score_list, class_names, count)
+    label_list = numbers_of(labels, count, "labels")
+    score_list = numbers_of(scores, count, "scores")
+    captions = captions_of(label_list, score_list, class_names, count)
     colours = [class_colour(int(label)) for label in label_list or [1] * count]
     truth = None if reference is None else boxes_array(reference, "reference")
 
@@ -250,9 +245,9 @@ def draw_scenes(
         for i, (pixels, (_, target)) in enumerate(zip(arrays, scenes, strict=True)):
             row, column = divmod(i, columns)
             boxes = boxes_array(target["boxes"], f"scenes[{i}] boxes")
-            labels = _numbers(target.get("labels"), len(boxes), f"scenes[{i}] labels")
-            scores = _numbers(target.get("scores"), len(boxes), f"scenes[{i}] scores")
-            captions = _captions(labels, scores, class_names, len(boxes), f"scenes[{i}] labels")
+            labels = numbers_of(target.get("labels"), len(boxes), f"scenes[{i}] labels")
+            scores = numbers_of(target.get("scores"), len(boxes), f"scenes[{i}] scores")
+            captions = captions_of(labels, scores, class_names, len(boxes), f"scenes[{i}] labels")
             colours = [class_colour(int(label)) for label in labels or [1] * len(boxes)]
             height = side * pixels.shape[0] / pixels.shape[1]
             left = gap + column * (side + gap)
@@ -264,90 +259,3 @@ def draw_scenes(
             if titles:
                 axes.set_title(titles[i], pad=4, fontsize=10.5)
         return finish(drawing, alt)
-
-
-def save_detections(
-    image: Any,
-    detections: Mapping[str, Any],
-    path: str | os.PathLike[str],
-    *,
-    class_names: Sequence[str] | None = None,
-) -> Path:
-    """Write the image with its detections drawn in, at its own resolution, in one step.
-
-    The file appears whole or not at all (written beside, then renamed).
-
-    Args:
-        image: (3, H, W) uint8 or float in [0, 1], array (H, W, 3) or Pillow image.
-        detections: "boxes" (D, 4) xyxy px of the image; "labels" and "scores" (D,) if known.
-        path: a file name ending in .png, .jpg, .jpeg, .webp or another that Pillow writes.
-        class_names: names by label, background at 0.
-
-    Returns:
-        The path.
-
-    Raises:
-        ValueError: an ending that is no picture format, or shapes that do not fit.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     out = save_detections(torch.zeros(3, 8, 8), {"boxes": []}, Path(folder) / "empty.png")
-    ...     out.name
-    'empty.png'
-    """
-    from PIL import Image
-
-    path = Path(path)
-    formats = Image.registered_extensions()
-    suffix = path.suffix.lower()
-    if formats.get(suffix) not in Image.SAVE:
-        raise ValueError(
-            f"path: expected a picture file such as {path.with_suffix('.png').name}, "
-            f"got {path.name!r}"
-        )
-    picture = _detections_image(image, detections, class_names)
-    content = io.BytesIO()
-    options = {"quality": 92} if formats[suffix] in ("JPEG", "WEBP") else {}
-    picture.save(content, format=formats[suffix], **options)
-    write_atomically(path, content.getvalue())
-    return path
-
-
-def _detections_image(
-    image: Any, detections: Mapping[str, Any], class_names: Sequence[str] | None
-) -> PillowImage:
-    from PIL import Image, ImageDraw, ImageFont
-
-    picture = Image.fromarray(image_array(image))
-    boxes = boxes_array(detections["boxes"], "detections['boxes']")
-    labels = _numbers(detections.get("labels"), len(boxes), "detections['labels']")
-    scores = _numbers(detections.get("scores"), len(boxes), "detections['scores']")
-    captions = _captions(labels, scores, class_names, len(boxes), "detections['labels']")
-    unit = max(1, round(min(picture.size) / 260))
-    size = max(11, round(min(picture.size) / 32))
-    try:
-        font: Any = ImageFont.load_default(size)
-    except (OSError, TypeError):  # a Pillow without FreeType has one small bitmap font
-        font = ImageFont.load_default()
-    pen = ImageDraw.Draw(picture)
-    # weakest first, so that the best detection is drawn on top
-    order = sorted(range(len(boxes)), key=lambda i: scores[i] if scores else -i)
-    for i in order:
-        x1, y1, x2, y2 = boxes[i]
-        colour = class_colour(int(labels[i]) if labels else 1)
-        corners = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
-        pen.rectangle(corners, outline="white", width=2 * unit + 2)
-        pen.rectangle([c + s * 1 for c, s in zip(corners, (1, 1, -1, -1), strict=True)]
-                      if x2 - x1 > 4 and y2 - y1 > 4 else corners,
-                      outline=colour, width=2 * unit)  # fmt: skip
-    for i in order:
-        if captions[i]:
-            x1, y1, x2, y2 = boxes[i]
-            colour = class_colour(int(labels[i]) if labels else 1)
-            left, top, right, bottom = pen.textbbox((0, 0), captions[i], font=font)
-            w, h = right - left + 6, bottom - top + 6
-            x = min(max(0, x1), max(0, picture.width - w))
-            y = y1 - h if y1 - h >= 0 else min(y1, picture.height - h)
-            pen.rectangle((x, y, x + w, y + h), fill=colour, outline="white")
-            pen.text((x + 3 - left, y + 3 - top), captions[i], fill=ink_on(colour), font=font)
-    return picture
