@@ -228,7 +228,11 @@ def test_the_pyramid_counts_its_priors(drawn):
 def test_taps_lie_a_dilation_apart(drawn):
     picture = drawn(draw.draw_taps({"f": (3, 2, 8)}, alt=ALT))
     assert "3 × 3 taps over 40 px" in words(picture)
-    assert len(blocks(picture, canvas.BLUE)) == 9 and len(blocks(picture)) == 25
+    filled, cells = blocks(picture, canvas.BLUE), blocks(picture)
+    assert len(filled) == 9 and len(cells) == 25
+    first, second, third = sorted({block[0] for block in filled})
+    assert second - first == pytest.approx(third - second, abs=0.02)
+    assert second - first == pytest.approx(2 * cells[0][2], abs=0.02), "every other cell"
 
 
 def test_the_size_chart_marks_both_squares_and_their_reach(drawn):
