@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from .coco_json import CocoContent, read_coco
 from .compact import ById, Paths, Ragged, Texts, integers
-from .files import path_inside
+from .finding import find_pictures
 from .images import read_image
 from .listing import Listing, check_said_size
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
@@ -29,13 +29,15 @@ class CocoDetectionDataset(Dataset):
     in them is wrong, and has to count.
 
     Args:
-        image_folder: folder of the ``file_name`` entries.
+        image_folder: folder of the ``file_name`` entries.  Pictures that lie there without the
+            folders before their names are found, and that is said (`finding.find_pictures`).
         annotation_file: the JSON.
         transform: called with image and target.
         keypoints: add ``keypoints (G, J, 3)`` (x, y, visibility; zeros where there are none), J as
             many as the file's first person has, 17 if nobody has any.
         on_bad: ``"error"`` refuses a box without area in the image, ``"skip"`` leaves it out with a
             warning.  COCO's own train2017 has two such boxes.
+        other_folders: where the pictures may lie instead.
 
     Attributes:
         class_names: names by label, ``"background"`` first.
@@ -70,15 +72,15 @@ class CocoDetectionDataset(Dataset):
         *,
         keypoints: bool = False,
         on_bad: OnBad = "error",
+        other_folders: Sequence[Path] = (),
     ) -> None:
         self.file, self.transform, self.keypoints = Path(annotation_file), transform, keypoints
         content = read_coco(self.file, keypoints)
         order = sorted(range(len(content.image_ids)), key=content.image_ids.__getitem__)
         self.ids = [content.image_ids[number] for number in order]
-        paths = [
-            path_inside(Path(image_folder), name, f"{self.file}: images[{number}]")
-            for number, name in enumerate(content.names)
-        ]
+        where = [f"{self.file}: images[{number}]" for number in range(len(content.names))]
+        folders = [Path(image_folder), *other_folders]
+        paths = find_pictures(content.names, folders, where, self.file)
         self._names = Texts(content.names[number] for number in order)
         self._paths = Paths(paths[number] for number in order)
         self._sizes = content.sizes[order]  # (N, 2)

@@ -1,0 +1,163 @@
+"""Where the pictures of somebody else's list lie."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
+
+from .files import path_inside
+
+__all__ = ["PICTURE_SUFFIXES", "find_pictures", "pictures_in"]
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+"""Endings, in small letters, of files that are taken for pictures."""
+
+
+def pictures_in(folder: Path, deep: bool = False) -> list[Path]:
+    """The pictures of a folder, by name.
+
+    Args:
+        folder: which need not exist.
+        deep: those of folders below it, too.
+
+    >>> pictures_in(Path("nowhere"))
+    []
+    """
+    files = folder.rglob("*") if deep else folder.glob("*")
+    return sorted(
+        file
+        for file in files
+        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
+    )
+
+
+def find_pictures(
+    names: Sequence[str], folders: Sequence[Path], where: Sequence[str], file: Path
+) -> list[Path]:
+    r"""The picture of each name: where the list says, or else by its name alone.
+
+    Tools that export annotations keep the folders of their own machine in the names
+    (``..\..\label-studio\media\upload\4\000.jpg``, ``images\000.jpg``).  So many leading folders
+    are dropped, of all names alike, as it takes to find the pictures.  One way serves a whole list:
+    where some pictures lie as the list says, another that does not is missing, and no picture of
+    the same name takes its place.
+
+    Args:
+        names: N, each once or more often.
+        folders: at least one: where the pictures belong, then other folders where they may lie.
+        where: what messages call the place of each name in the list.
+        file: the list, for messages.
+
+    Returns:
+        N paths.  Those of missing pictures do not exist.
+
+    Raises:
+        ValueError: a name leads out of the folder, and no picture has that name; two names mean one
+            picture; pictures of one name lie in several places.
+
+    Warns:
+        UserWarning: that folders were dropped.
+    """
+    if not names:
+        return []
+    written = [_parts(name) for name in names]
+    for drop in range(max(1, *map(len, written))):
+        ways = [_way(names, written, folder, drop) for folder in folders]
+        hits = [sum(path is not None and path.is_file() for path in way) for way in ways]
+        most = max(hits)
+        if most == 0:
+            continue
+        first, *others = [n for n, found in enumerate(hits) if found == most]
+        if others:
+            raise ValueError(
+                f"{file}: pictures of its names lie in {folders[first]} and in "
+                f"{folders[others[0]]}; move or rename the folder that is not meant"
+            )
+        paths = _fill(ways[first], names, folders[first], where)
+        return _said(paths, names, where, file) if drop else paths
+    found = _search(written, folders[0], where)
+    paths = _fill(found, names, folders[0], where)
+    return _said(paths, names, where, file) if any(found) else paths
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Folders and file of a name, without what leads elsewhere."""
+    path = PureWindowsPath(name)  # knows drives, and both slashes
+    if path.drive and not path.root:  # "C:a.png": wherever one stands on that drive
+        return ()
+    return tuple(part for part in path.parts if part not in (path.anchor, ".."))
+
+
+def _way(
+    names: Sequence[str], written: Sequence[tuple[str, ...]], folder: Path, drop: int
+) -> list[Path | None]:
+    """The path of each name without its first folders; None where it leads out of the folder."""
+    found: list[Path | None] = []
+    for name, parts in zip(names, written, strict=True):
+        path = PureWindowsPath(name)
+        leads_out = ".." in path.parts or bool(path.anchor)
+        if not parts or (leads_out and drop == 0):
+            found.append(None)
+        else:
+            found.append(folder.joinpath(*parts[min(drop, len(parts) - 1) :]))
+    return found
+
+
+def _search(
+    written: Sequence[tuple[str, ...]], folder: Path, where: Sequence[str]
+) -> list[Path | None]:
+    """The one picture below a folder that has a name; of several, that in folders of those names."""
+    there: dict[str, list[Path]] = {}
+    for file in pictures_in(folder, deep=True):
+        there.setdefault(file.name.casefold(), []).append(file)
+    found: list[Path | None] = []
+    for parts, place in zip(written, where, strict=True):
+        same = there.get(parts[-1].casefold(), []) if parts else []
+        shared = [_shared_end(file.relative_to(folder).parts, parts) for file in same]
+        best = [file for file, length in zip(same, shared, strict=True) if length == max(shared)]
+        if len(best) > 1:
+            raise ValueError(
+                f"{place}: {parts[-1]!r} may be {best[0]} or {best[1]}; rename one of them, or "
+                "write its folder before its name"
+            )
+        found.append(best[0] if best else None)
+    return found
+
+
+def _shared_end(ours: Sequence[str], theirs: Sequence[str]) -> int:
+    """How many of the last parts are the same, whatever their case."""
+    count = 0
+    for one, other in zip(reversed(ours), reversed(theirs), strict=False):
+        if one.casefold() != other.casefold():
+            break
+        count += 1
+    return count
+
+
+def _fill(
+    found: Sequence[Path | None], names: Sequence[str], folder: Path, where: Sequence[str]
+) -> list[Path]:
+    """Where a picture is not found, the path that it should have; names that lead out refused."""
+    return [
+        path_inside(folder, name, place) if path is None else path
+        for path, name, place in zip(found, names, where, strict=True)
+    ]
+
+
+def _said(paths: list[Path], names: Sequence[str], where: Sequence[str], file: Path) -> list[Path]:
+    """The same, if each picture has one name; says that they were found by their names."""
+    owner: dict[Path, int] = {}
+    for number, path in enumerate(paths):
+        first = owner.setdefault(path, number)
+        if names[first] != names[number]:
+            raise ValueError(
+                f"{where[number]}: {names[number]!r} and {names[first]!r} would both be {path}; "
+                "keep the pictures in the folders that the file names, or rename them"
+            )
+    warnings.warn(
+        f"{file}: the {len(owner)} pictures do not lie in the folders that it names; they are taken "
+        f"by their names; the first: {names[0]!r} is {paths[0]}",
+        stacklevel=4,
+    )
+    return paths
