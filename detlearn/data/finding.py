@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 from .files import path_inside
 
-__all__ = ["PICTURE_SUFFIXES", "find_pictures", "pictures_in"]
+__all__ = ["PICTURE_SUFFIXES", "by_stem", "find_pictures", "picture_of", "pictures_in"]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 """Endings, in small letters, of files that are taken for pictures."""
@@ -30,6 +30,41 @@ def pictures_in(folder: Path, deep: bool = False) -> list[Path]:
         for file in files
         if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
     )
+
+
+def picture_of(stem: str, there: Mapping[str, Sequence[Path]], where: str) -> Path | None:
+    """The picture that has a name, without its ending.
+
+    Args:
+        stem: the name.
+        there: the pictures of a folder by their stems, see `by_stem`.
+        where: what the message calls the file that asks.
+
+    Returns:
+        the path; None without such a picture.
+
+    Raises:
+        ValueError: several pictures have that name, and none or all of them end with ``.jpg``.
+    """
+    found = there.get(stem, ())
+    plain = [file for file in found if file.suffix == ".jpg"] if len(found) > 1 else found
+    if len(found) > 1 and len(plain) != 1:
+        raise ValueError(
+            f"{where}: its picture may be {found[0]} or {found[1].name}; rename one of them"
+        )
+    return plain[0] if plain else None
+
+
+def by_stem(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Files under their names without endings.
+
+    >>> list(by_stem([Path("a.b.png"), Path("c.jpg")]))
+    ['a.b', 'c']
+    """
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        found.setdefault(file.stem, []).append(file)
+    return found
 
 
 def find_pictures(
@@ -107,7 +142,7 @@ def _way(
 def _search(
     written: Sequence[tuple[str, ...]], folder: Path, where: Sequence[str]
 ) -> list[Path | None]:
-    """The one picture below a folder that has a name; of several, that in folders of those names."""
+    """The one picture below a folder with a name; of several, that in folders of those names."""
     there: dict[str, list[Path]] = {}
     for file in pictures_in(folder, deep=True):
         there.setdefault(file.name.casefold(), []).append(file)
@@ -156,8 +191,8 @@ def _said(paths: list[Path], names: Sequence[str], where: Sequence[str], file: P
                 "keep the pictures in the folders that the file names, or rename them"
             )
     warnings.warn(
-        f"{file}: the {len(owner)} pictures do not lie in the folders that it names; they are taken "
-        f"by their names; the first: {names[0]!r} is {paths[0]}",
+        f"{file}: the {len(owner)} pictures do not lie in the folders that it names; they are "
+        f"taken by their names; the first: {names[0]!r} is {paths[0]}",
         stacklevel=4,
     )
     return paths

@@ -14,6 +14,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from torch.utils.data import Dataset
 
 from .files import path_inside, read_lines
+from .finding import PICTURE_SUFFIXES, by_stem, picture_of, pictures_in
 from .images import read_image
 from .listing import Listing, check_said_size, make_listing
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, make_target
@@ -107,28 +108,67 @@ class VocDetectionDataset(Dataset):
             raise FileNotFoundError(f"{listed}: no such image set")
         names_file = Path(root) / "labels.txt"
         if class_names is None and names_file.is_file():
-            class_names = _read_class_names(names_file)
+            class_names = read_class_names(names_file)
         self.class_names = tuple(class_names or VOC_CLASS_NAMES)
         if self.class_names[0] != "background":
             raise ValueError(
                 f"class_names: expected 'background' as the first, got {self.class_names[0]!r}"
             )
-        self.transform, self.use_difficult = transform, use_difficult
-        names = read_lines(listed)
         pictures, annotations = base / "JPEGImages", base / "Annotations"
-        self.images = [path_inside(pictures, f"{name}.jpg", str(listed)) for name in names]
+        stems = read_stems(listed, annotations)
+        self._open(
+            find_by_stem(stems, pictures, listed),
+            [path_inside(annotations, f"{stem}.xml", str(listed)) for stem in stems],
+            listed, transform, use_difficult, on_bad,
+        )  # fmt: skip
+
+    @classmethod
+    def from_files(
+        cls,
+        images: Sequence[Path],
+        xmls: Sequence[Path],
+        listed: Path,
+        transform: Callable[..., Any] | None = None,
+        *,
+        class_names: Sequence[str],
+        use_difficult: bool = True,
+        on_bad: OnBad = "error",
+    ) -> VocDetectionDataset:
+        """The same of pictures and XML files that lie anywhere.
+
+        Args:
+            images: N pictures.
+            xmls: the annotation of each.
+            listed: what messages call the whole.
+            transform: called with image and target.
+            class_names: names by label, background first.
+            use_difficult: as above.
+            on_bad: as above.
+
+        Returns:
+            the data set.
+        """
+        self = cls.__new__(cls)
+        self.class_names = tuple(class_names)
+        self._open(images, xmls, listed, transform, use_difficult, on_bad)
+        return self
+
+    def _open(
+        self, images: Sequence[Path], xmls: Sequence[Path], listed: Path,
+        transform: Callable[..., Any] | None, use_difficult: bool, on_bad: OnBad,
+    ) -> None:  # fmt: skip
+        self.transform, self.use_difficult = transform, use_difficult
+        self.images = list(images)
         self.bad = BadBoxes(on_bad, str(listed))
         self.listed = listed
         self.sizes: list[tuple[str | None, str | None]] = []
-        self.objects = [
-            self._read(path_inside(annotations, f"{name}.xml", str(listed))) for name in names
-        ]
+        self.objects = [self._read(path) for path in xmls]
         self.bad.report()
 
     def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
         """Box, label and difficulty of every object of an XML."""
         found: list[tuple[tuple[float, ...], int, bool]] = []
-        root = _parse(path)
+        root = parse_xml(path)
         self.sizes.append((root.findtext("size/width"), root.findtext("size/height")))
         for number, entry in enumerate(root.iter("object")):
             where = f"{path}: object {number}"
@@ -196,7 +236,71 @@ class VocDetectionDataset(Dataset):
         return self.transform(image, target) if self.transform else (image, target)
 
 
-def _read_class_names(path: Path) -> tuple[str, ...]:
+def read_stems(listed: Path, annotations: Path) -> list[str]:
+    """The names in a set's list, as they are without endings, marks and folders.
+
+    Args:
+        listed: a name a line; ``a``, ``a.jpg``, ``a 1`` (as the lists of VOC's classes have it), or
+            ``JPEGImages/a.jpg``.
+        annotations: folder of the XML files: a name that has one is taken as it stands.
+
+    Returns:
+        the names, in the list's order.
+
+    Raises:
+        ValueError: two lines of the list mean one annotation.
+    """
+    found: dict[str, str] = {}
+    stems = []
+    for line in read_lines(listed):
+        unmarked = re.sub(r"\s+(1|0|-1)$", "", line)
+        tries = [line, _without_suffix(line), unmarked, _without_suffix(unmarked)]
+        tries += [re.split(r"[/\\]", tries[-1])[-1]]
+        stem = next((one for one in tries if _is_xml(annotations, one)), line)
+        if found.setdefault(stem, line) != line:
+            raise ValueError(f"{listed}: {found[stem]!r} and {line!r} both mean {stem}.xml")
+        stems.append(stem)
+    return stems
+
+
+def _without_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in PICTURE_SUFFIXES else name
+
+
+def _is_xml(folder: Path, stem: str) -> bool:
+    """Whether a name has an annotation; what leads out of the folder has none."""
+    try:
+        return path_inside(folder, f"{stem}.xml", "").is_file()
+    except ValueError:
+        return False
+
+
+def find_by_stem(stems: Sequence[str], folder: Path, listed: Path) -> list[Path]:
+    """The pictures of a list, ``.jpg`` or of another kind.
+
+    Args:
+        stems: names without endings.
+        folder: where the pictures lie.
+        listed: what messages call the list.
+
+    Returns:
+        a path for each; that of a picture which is not there ends with ``.jpg``.
+
+    Raises:
+        ValueError: a name leads out of the folder, or belongs to two pictures.
+    """
+    paths = [path_inside(folder, f"{stem}.jpg", str(listed)) for stem in stems]
+    if all(path.is_file() for path in paths):
+        return paths
+    there = by_stem(pictures_in(folder))
+    return [
+        path if path.is_file() else picture_of(stem, there, f"{listed}: {stem}") or path
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
     """The background, then the names of a file with one a line."""
     names = read_lines(path)
     if not names:
@@ -209,7 +313,7 @@ def _read_class_names(path: Path) -> tuple[str, ...]:
     return ("background", *names)
 
 
-def _parse(path: Path) -> Any:
+def parse_xml(path: Path) -> Any:
     """The XML's root; entity declarations, with which a file can fill the memory, are refused."""
     try:
         content = path.read_bytes()
