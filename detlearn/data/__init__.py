@@ -24,6 +24,7 @@ from .targets import Cached, Joined, check_target, collate, make_target
 from .transforms import eval_transform, shapes_train_transform, train_transform
 from .views import view_photo
 from .voc import VOC_CLASS_NAMES, VocDetectionDataset, voc_image_sets
+from .yolo import YoloDetectionDataset
 
 __all__ = [
     "COCO_AUGMENTATION",
@@ -41,6 +42,7 @@ __all__ = [
     "Portrait",
     "Shapes",
     "VocDetectionDataset",
+    "YoloDetectionDataset",
     "check_files",
     "check_target",
     "collate",

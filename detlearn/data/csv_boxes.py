@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from .files import path_inside
+from .finding import find_pictures
 from .headers import read_header
 from .images import read_image
 from .listing import Listing, check_said_size, make_listing
@@ -53,6 +53,7 @@ class CsvDetectionDataset(Dataset):
         class_names: names by label, background first; None takes the names in the file, sorted.
         on_bad: ``"error"`` refuses a box without area in its picture, ``"skip"`` leaves it out
             with a warning.
+        other_folders: where the pictures may lie instead.
 
     Attributes:
         class_names: names by label, ``"background"`` first.
@@ -84,6 +85,7 @@ class CsvDetectionDataset(Dataset):
         *,
         class_names: Sequence[str] | None = None,
         on_bad: OnBad = "error",
+        other_folders: Sequence[Path] = (),
     ) -> None:
         self.file, self.folder, self.transform = Path(csv_file), Path(image_folder), transform
         rows = _read_table(self.file)
@@ -99,9 +101,12 @@ class CsvDetectionDataset(Dataset):
         objects: dict[Path, list[tuple[int, list[float], int]]] = {}  # row, box, label
         sizes: dict[Path, tuple[int, int]] = {}
         said: dict[Path, tuple[str | None, str | None]] = {}
-        for number, row in rows:
+        paths = find_pictures(
+            [row["image"] for _, row in rows], [self.folder, *other_folders],
+            [f"{self.file}: row {number}" for number, _ in rows], self.file,
+        )  # fmt: skip
+        for path, (number, row) in zip(paths, rows, strict=True):
             where = f"{self.file}: row {number}"
-            path = path_inside(self.folder, row["image"], where)
             if path not in objects:
                 if not path.is_file():
                     raise FileNotFoundError(f"{where}: {path}: no such picture")
@@ -183,7 +188,8 @@ class CsvDetectionDataset(Dataset):
             area=torch.tensor([float((b[2] - b[0]) * (b[3] - b[1])) for b in boxes]),
             iscrowd=torch.zeros(len(boxes), dtype=torch.int64),
         )  # fmt: skip
-        target["name"] = path.relative_to(self.folder).as_posix()
+        inside = path.is_relative_to(self.folder)
+        target["name"] = path.relative_to(self.folder).as_posix() if inside else path.name
         check_target(target, (height, width), len(self.class_names), f"{self.file}: {path.name}")
         return self.transform(image, target) if self.transform else (image, target)
 
