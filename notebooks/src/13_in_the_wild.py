@@ -435,6 +435,9 @@ show.draw_decline(
 # %% [markdown] id="explore" slide="subslide"
 # **Everything at once.** Move, turn, scale and blur the astronaut below. Score, box and prior come from a table that the network filled beforehand, so this works without a kernel. Find a place where the score is high and the box is wrong.
 
+# %% id="explorer" slide="-" tags=["explorer"]
+show.FaceExplorer()
+
 # %% [markdown] id="alarms" slide="subslide"
 # **False alarms.** Four pictures without a face, and noise. The motorcycle is shown twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it.
 

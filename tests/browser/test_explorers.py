@@ -13,6 +13,7 @@ from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
+    FaceExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
@@ -32,6 +33,7 @@ EXPLORERS = {
     "hard negatives": HardNegativesExplorer,
     "nms": NMSExplorer,
     "average precision": AveragePrecisionExplorer,
+    "faces": FaceExplorer,
     "fuse matrix": FuseMatrixExplorer,
     "heat map": HeatMapExplorer,
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
@@ -377,6 +379,19 @@ def test_transfer_in_the_browser(read):
     reader.press("#picture", "ArrowLeft")
     reader.changed("Map 2 changes by")
     reader.frame.select_option("#channel", "1")
+    reader.changed()
+
+
+def test_faces(read):
+    reader = read(FaceExplorer())
+    assert "Found. Score 0.89" in reader.facts()
+    reader.press("#picture", "ArrowRight")
+    reader.changed("Found.")
+    reader.press("#picture", "b", "b", "-", "-")
+    reader.changed("Missed: the threshold is 0.5.")
+    reader.press("#size", "End")
+    reader.changed()
+    reader.press("#angle", "End")
     reader.changed()
 
 

@@ -19,6 +19,7 @@ from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS, Pr
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
+    FaceExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
@@ -48,6 +49,7 @@ EXPLORERS = {
     "nms": NMSExplorer,
     "nms, no box": lambda: NMSExplorer(torch.zeros(0, 4), torch.zeros(0)),
     "average precision": AveragePrecisionExplorer,
+    "faces": FaceExplorer,
     "fuse matrix": FuseMatrixExplorer,
     "fuse matrix, two branches": lambda: FuseMatrixExplorer((8, 16), (8, 8)),
     "heat map": HeatMapExplorer,
