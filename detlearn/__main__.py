@@ -1,4 +1,7 @@
-"""``python -m detlearn data|recipes|train|priors|replay|evaluate|report|detect|student|models``."""
+"""``python -m detlearn COMMAND``, which is one of
+
+data, recipes, train, priors, replay, evaluate, report, check, detect, student, models.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     from . import __version__
     from .commands import detect
     from .data import download
+    from .report import add_check
     from .report import add_commands as add_report
     from .training import recipes
     from .training.cli import add_commands
@@ -65,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_commands(commands, draw_samples)
     add_report(commands)
     detect.add_command(commands)
+    add_check(commands)
 
     p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)
     p.set_defaults(run=run_student)

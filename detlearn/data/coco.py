@@ -16,6 +16,7 @@ from .compact import ById, Paths, Ragged, Texts, integers
 from .finding import find_pictures
 from .images import read_image
 from .listing import Listing, check_said_size
+from .skeleton import Skeleton
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CocoDetectionDataset"]
@@ -41,6 +42,7 @@ class CocoDetectionDataset(Dataset):
 
     Attributes:
         class_names: names by label, ``"background"`` first.
+        skeleton: what the file says of its key points: names, what a mirror does to them, sigmas.
         category_ids: the file's category id of each label; None for the background.
         ids: the images' ids, ascending; item ``n`` is image ``ids[n]``.
         images, paths, annotations: what the file says of an image, by its id.  They are made when
@@ -91,7 +93,8 @@ class CocoDetectionDataset(Dataset):
         categories = sorted(content.categories)
         self.class_names = ("background", *(name for _, name in categories))
         self.category_ids: tuple[int | None, ...] = (None, *(number for number, _ in categories))
-        self.num_joints = content.num_joints
+        self.skeleton = content.choose_skeleton() if keypoints else Skeleton()
+        self.num_joints = content.num_joints or len(self.skeleton.names)
         bad = BadBoxes(on_bad, str(self.file))
         self._rows, self._joints = self._keep(content, places, bad)
         self.skipped = bad.skipped

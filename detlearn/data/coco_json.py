@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .skeleton import Skeleton, read_skeleton
+
 __all__ = ["CocoContent", "read_coco"]
 
 FIELDS = {
@@ -41,6 +43,7 @@ class CocoContent:
         ids: of the annotations, in the file's order; ``images`` and ``labels`` (id of the category)
             likewise, ``boxes (N, 4)`` (x, y, width, height; not finite where the file's are not),
             ``areas``, ``crowds``, and ``joints (N, J, 3)`` with ``joined``: whether it has any.
+        skeletons: what each category says of its key points, by its id.
         num_joints: J, of the first annotation that has key points; 0 without any.
         strange: boxes as the file writes them, by annotation, where no array can hold them.
     """
@@ -51,6 +54,7 @@ class CocoContent:
         self.names: list[str] = []
         self.sides = array("d")
         self.categories: list[tuple[int, str]] = []
+        self.skeletons: dict[int, Skeleton] = {}
         self.ids: list[int] = []
         self.images: list[int] = []
         self.labels: list[int] = []
@@ -94,6 +98,8 @@ class CocoContent:
             self.sides.extend((_side(entry.get("width")), _side(entry.get("height"))))
         elif section == "categories":
             self.categories.append((entry["id"], entry["name"]))
+            if self.keypoints:
+                self.skeletons[entry["id"]] = read_skeleton(entry, where)
         else:
             self._add_annotation(entry)
 
@@ -136,6 +142,29 @@ class CocoContent:
                 )
         self.joined.append(bool(joints))
         self.points.extend(joints or [0.0] * (3 * self.num_joints))
+
+    def choose_skeleton(self) -> Skeleton:
+        """The skeleton of the categories that have key points.
+
+        Raises:
+            ValueError: they have several, or another number of names than of key points.
+        """
+        with_joints = {label for label, has in zip(self.labels, self.joined, strict=True) if has}
+        used = sorted(with_joints or self.skeletons)
+        found = {self.skeletons[label] for label in used if self.skeletons[label].names}
+        if len(found) > 1:
+            listed = "; ".join(", ".join(one.names[:4]) for one in found)
+            raise ValueError(
+                f"{self.file}: expected one set of key points, got categories with different ones "
+                f"({listed}); a network learns one"
+            )
+        chosen = found.pop() if found else Skeleton()
+        if chosen.names and self.num_joints and len(chosen.names) != self.num_joints:
+            raise ValueError(
+                f"{self.file}: expected key points of {3 * len(chosen.names)} numbers for the "
+                f"{len(chosen.names)} names of the category, got {3 * self.num_joints}"
+            )
+        return chosen
 
     def check_partners(self) -> None:
         """Refuse ids that occur twice, and annotations without image or category."""

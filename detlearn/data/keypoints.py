@@ -7,8 +7,9 @@ count.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,15 +28,22 @@ from ..models.pose import (
     make_heatmaps,
 )
 from .coco import CocoDetectionDataset
+from .shapes import KEYPOINT_NAMES
 from .targets import Target
 
 __all__ = [
     "COCO_AUGMENTATION",
     "MPII_AUGMENTATION",
+    "NOT_MIRRORED",
     "SHAPES_AUGMENTATION",
     "KeypointAugmentation",
     "KeypointCrops",
 ]
+
+NOT_MIRRORED = (
+    "nobody says which joints change places in a mirror, so nothing is mirrored: expected "
+    "flip_pairs in the file's category, or --flip-pairs ('none' if all stay)"
+)
 
 UPPER_BODY = range(11)  # of COCO's joints: face and arms; hips and legs follow
 
@@ -101,7 +109,8 @@ class KeypointCrops(Dataset):
         min_joints: int = 1,
         min_side: float = 0.0,
     ) -> None:
-        self.dataset, self.config, self.augmentation = dataset, config, augmentation
+        self.dataset, self.config = dataset, config
+        self.augmentation = _what_is_known(dataset, config, augmentation)
         self.people = [
             (index, row)
             for index, row, joints, side in _people(dataset, config.num_joints)
@@ -142,13 +151,38 @@ class KeypointCrops(Dataset):
         return crop, item | ({"name": target["name"]} if "name" in target else {})
 
 
+def _what_is_known(
+    dataset: Any, config: PoseHRNetConfig, how: KeypointAugmentation | None
+) -> KeypointAugmentation | None:
+    """The augmentation without what needs COCO's joints, where they are others."""
+    skeleton = getattr(dataset, "skeleton", None)
+    if how is None or (skeleton is None and config.flip_order is not None):
+        return how
+    if skeleton is None or skeleton.names != KEYPOINT_NAMES:
+        how = replace(how, half_body=0.0)  # which of them are a half, nobody says
+    mirror = config.flip_order or (skeleton and skeleton.order)
+    if not mirror and how.flip:
+        warnings.warn(NOT_MIRRORED, stacklevel=3)
+        how = replace(how, flip=0.0)
+    elif config.flip_order == () and skeleton and skeleton.order != config.mirrored:
+        raise ValueError(
+            f"flip_order: expected the file's {skeleton.order}, got none in the network's config"
+        )
+    return how
+
+
 def _people(dataset: Any, num_joints: int) -> Iterator[tuple[int, int, int, float]]:
     """Index of the image, row in its target, labelled joints and longer side of every person."""
     if isinstance(dataset, CocoDetectionDataset) and dataset.keypoints:
         # The JSON says it all: no picture need be opened.
+        if dataset.num_joints not in (0, num_joints):
+            raise ValueError(
+                f"{dataset.file}: expected key points of {num_joints} joints, as the network "
+                f"answers, got {dataset.num_joints}"
+            )
         for index, image_id in enumerate(dataset.ids):
             for row, annotation in enumerate(dataset.annotations[image_id]):
-                joints = sum(value > 0 for value in annotation.get("keypoints", [])[2::3])
+                joints = sum(value > 0 for value in (annotation.get("keypoints") or [])[2::3])
                 if joints and not annotation.get("iscrowd"):
                     yield index, row, joints, max(annotation["bbox"][2:])
         return

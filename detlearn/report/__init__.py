@@ -5,6 +5,7 @@ In reading order: `run` (what a folder holds), `measure` (what its detector does
 and ``templates/`` (how it is said).
 """
 
+from .check import add_commands as add_check
 from .cli import add_commands, write_report
 from .measure import Findings, Picture, PoseFindings, measure_pose, worst_pictures
 from .run import Run, read_run
@@ -14,6 +15,7 @@ __all__ = [
     "Picture",
     "PoseFindings",
     "Run",
+    "add_check",
     "add_commands",
     "measure_pose",
     "read_run",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..boxes import box_area
+from ..data.skeleton import choose_sigmas
 from ..metrics import (
-    COCO_SIGMAS,
     DetectionError,
     best_score_threshold,
     coco_curves,
@@ -211,6 +211,7 @@ class PoseFindings:
         labelled: ``(J,)`` how often each joint is labelled.
         indices: of each image its place in the data set.
         total: how many images the data set has.
+        names: of the joints; empty for COCO's.
     """
 
     scores: dict[str, float]
@@ -219,6 +220,7 @@ class PoseFindings:
     labelled: Tensor
     indices: list[int]
     total: int
+    names: tuple[str, ...] = ()
 
 
 def measure_pose(
@@ -242,7 +244,8 @@ def measure_pose(
 
     part, indices = _part(dataset, limit)
     detections, targets = estimate_all(model, part, progress=progress)
-    scores = coco_keypoint_evaluate(detections, targets)
+    sigmas, _ = choose_sigmas(dataset, detections[0]["keypoints"].shape[1])
+    scores = coco_keypoint_evaluate(detections, targets, sigmas)
     points = torch.cat([found["keypoints"] for found in detections])  # (N, J, 3)
     truth = torch.cat([target["keypoints"] for target in targets])  # (N, J, 3)
     boxes = torch.cat([target["boxes"] for target in targets])  # (N, 4)
@@ -254,9 +257,20 @@ def measure_pose(
         for j in range(truth.shape[1]):
             one = (slice(n, n + 1), slice(j, j + 1))
             similar[n, j] = oks(
-                points[one], truth[one], area[n : n + 1], truth[one][..., 2], COCO_SIGMAS[j : j + 1]
+                points[one], truth[one], area[n : n + 1], truth[one][..., 2], sigmas[j : j + 1]
             )
     right = pck(points, truth, truth[..., 2], sides.amax(dim=1, keepdim=True), PCK_REFERENCE)
+    skeleton = getattr(dataset, "skeleton", None)
     return PoseFindings(
-        scores, right.per_joint, similar.sum(dim=0) / labelled, labelled, indices, len(dataset)
-    )
+        scores, right.per_joint, similar.sum(dim=0) / labelled, labelled, indices, len(dataset),
+        () if skeleton is None else skeleton.names or joint_numbers(truth.shape[1]),
+    )  # fmt: skip
+
+
+def joint_numbers(joints: int) -> tuple[str, ...]:
+    """What joints without names are called.
+
+    >>> joint_numbers(2)
+    ('joint 0', 'joint 1')
+    """
+    return tuple(f"joint {number}" for number in range(joints))

@@ -193,7 +193,11 @@ def _standouts(run: Run, findings: Findings | PoseFindings | None) -> Iterable[S
         if math.isfinite(ap50) and ap50 > 0:
             found.append(("fit", {"ap50": ap50, "ap75": ap75}))
     elif findings is not None and findings.labelled.any():
-        pairs = [(float(v), joint_name(j)) for j, v in enumerate(findings.pck) if math.isfinite(v)]
+        pairs = [
+            (float(v), joint_name(j, findings.names))
+            for j, v in enumerate(findings.pck)
+            if math.isfinite(v)
+        ]
         (low, hardest), (high, easiest) = min(pairs), max(pairs)
         found.append(("joints", {"hardest": hardest, "low": low, "easiest": easiest, "high": high}))
     found.append(_progress(points_of(run.history, _main_score(findings))))

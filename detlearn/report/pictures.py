@@ -17,7 +17,7 @@ from ..boxes import box_iou
 from .errors import KIND_TEXTS
 from .measure import Findings, Picture
 
-__all__ = ["pictures_section"]
+__all__ = ["data_uri", "pictures_section"]
 
 PICTURE_BYTES = 3_600_000  # of all pictures together; base64 makes 4.8 MB of them
 MOST_HEIGHT = 420  # of a picture on the page, px
@@ -40,7 +40,7 @@ def _shot(findings: Findings, picture: Picture, budget: int) -> dict[str, Any]:
     mistakes = _mistakes(findings, picture)
     return {
         "name": picture.name,
-        "source": _data_uri(picture.pixels, budget),
+        "source": data_uri(picture.pixels, budget),
         "width": width,
         "height": height,
         "max_width": MOST_HEIGHT * width / height,
@@ -111,8 +111,13 @@ def _mistakes(findings: Findings, picture: Picture) -> list[dict[str, Any]]:
     return mistakes
 
 
-def _data_uri(pixels: np.ndarray, budget: int) -> str:
-    """The picture as data: PNG if it is small, else JPEG, smaller until it fits the budget."""
+def data_uri(pixels: np.ndarray, budget: int) -> str:
+    """The picture as data: PNG if it is small, else JPEG, smaller until it fits the budget.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        budget: bytes, before base64.
+    """
     from PIL import Image
 
     picture = Image.fromarray(pixels)

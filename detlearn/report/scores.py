@@ -75,15 +75,19 @@ def _curve(precision: Sequence[float]) -> Points:
     return [*points, (max(reached - 1, 0) / 100, 0.0)]
 
 
-def joint_name(number: int) -> str:
+def joint_name(number: int, names: Sequence[str] = ()) -> str:
     """A joint's name in words.
+
+    Args:
+        number: which.
+        names: of all joints; empty for COCO's.
 
     >>> joint_name(5)
     'left shoulder'
     """
     from ..data.shapes import KEYPOINT_NAMES
 
-    return KEYPOINT_NAMES[number].replace("_", " ")
+    return (names or KEYPOINT_NAMES)[number].replace("_", " ")
 
 
 def joints_section(findings: PoseFindings) -> dict[str, Any]:
@@ -91,8 +95,8 @@ def joints_section(findings: PoseFindings) -> dict[str, Any]:
     return {
         "reference": PCK_REFERENCE,
         "joints": [
-            [joint_name(j), f"{int(findings.labelled[j]):,}", number_text(float(findings.pck[j])),
-             number_text(float(findings.oks[j]))]
+            [joint_name(j, findings.names), f"{int(findings.labelled[j]):,}",
+             number_text(float(findings.pck[j])), number_text(float(findings.oks[j]))]
             for j in range(len(findings.pck))
         ],
         "scores": [

@@ -26,8 +26,13 @@ from ..data import (
     train_transform,
 )
 from ..data.folders import SHAPES_SCENES
+from ..data.keypoints import NOT_MIRRORED
+from ..data.skeleton import Skeleton, choose_sigmas, flip_order, parse_pairs
+from ..data.targets import BoxesSkipped
 from ..files import write_atomically
 from ..models import PoseHRNet
+from .batches import batch_indices
+from .before import cross_border, match_names, size_warning, training_warnings
 from .checkpoint import RunFolder
 from .config import TrainConfig
 from .distributed import broadcast, num_processes, pick_device, process_group, process_rank
@@ -49,6 +54,14 @@ DEVICE_HELP = "cpu, cuda, cuda:1, mps; default: the best there is"
 Prepared = tuple[Any, Any, Any, Callable[[Any], dict[str, float]] | None]
 
 
+def open_both(args: argparse.Namespace, keypoints: bool = False) -> tuple[Any, Any]:
+    """What is trained and what is scored on; None for the latter where nothing is to be scored."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoxesSkipped)  # the border counts them among its findings
+        train = open_dataset(args.data, "train", length=args.scenes, keypoints=keypoints)
+        return train, None if args.no_eval else open_dataset(args.data, "val", keypoints=keypoints)
+
+
 def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
     """The detector that a command asks for, its data to train on and to score, and how."""
     if args.model.startswith("hrnetv2p"):
@@ -56,8 +69,11 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
             f"{args.model} is a pyramid without heads, there is no loss to train it by; "
             "ssd_hrnetv2p_w18 is the detector on it"
         )
-    plain = open_dataset(args.data, "train", length=args.scenes)
+    plain, validation = open_both(args)
+    seen, _ = cross_border(plain, validation)
     names = plain.class_names
+    if validation is not None:
+        validation = match_names(validation, names, ("train", "val"))
     torch.manual_seed(seed)
     priors = {"priors": read_layout(args.priors)} if args.priors else {}
     model = create_model(args.model, num_classes=len(names), **priors)
@@ -74,8 +90,9 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
         dataset = plain
         for part in getattr(plain, "datasets", [plain]):
             part.transform = train_transform(size, **fitting)
-    validation = None if args.no_eval else open_dataset(args.data, "val")
-    scorer = None if validation is None else (lambda m: evaluate(m, validation, class_names=names))
+    if seen is not None and (text := size_warning(seen, size, model.config.letterbox)):
+        print(text)
+    scorer = None if validation is None else (lambda m: evaluate(m, validation))
     return model, dataset, validation, scorer
 
 
@@ -83,16 +100,52 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
     """The same for a pose network: its items are people."""
     if args.priors:
         raise ValueError(f"--priors: {args.model} finds key points and has no priors")
-    scenes = open_dataset(args.data, "train", length=args.scenes, keypoints=True)
+    scenes, validation = open_both(args, keypoints=True)
+    cross_border(scenes, validation)
+    settings = {}
+    if (skeleton := getattr(scenes, "skeleton", None)) is not None:
+        settings = pose_settings(scenes, getattr(args, "flip_pairs", None))
+        for text in skeleton_differences(skeleton, validation):
+            raise ValueError(text)
     torch.manual_seed(seed)
-    model = create_model(args.model)
+    model = create_model(args.model, **settings)
+    joints = model.config.num_joints
+    said = "" if validation is None else choose_sigmas(validation, joints)[1]
+    if said and process_rank() == 0:
+        print(said)
     if args.data == "shapes":
         people = KeypointCrops(Cached(scenes), model.config, SHAPES_AUGMENTATION)
     else:
-        people = KeypointCrops(scenes, model.config, COCO_AUGMENTATION)
-    validation = None if args.no_eval else open_dataset(args.data, "val", keypoints=True)
+        how = COCO_AUGMENTATION
+        if model.config.flip_order is None:
+            how = dataclasses.replace(how, flip=0.0)
+            if process_rank() == 0:
+                print(NOT_MIRRORED)
+        people = KeypointCrops(scenes, model.config, how)
     scorer = None if validation is None else (lambda m: evaluate_pose(m, validation))
     return model, people, validation, scorer
+
+
+def pose_settings(scenes: Any, pairs: str | None) -> dict[str, Any]:
+    """Joints and mirror of a network for a file's key points."""
+    joints, skeleton = scenes.num_joints, scenes.skeleton
+    if not joints:
+        raise ValueError(f"{scenes.file}: expected key points, got none")
+    order = skeleton.order
+    if pairs is not None:
+        order = flip_order(parse_pairs(pairs), skeleton.names, joints)
+    return {"num_joints": joints, "flip_order": order}
+
+
+def skeleton_differences(ours: Skeleton, validation: Any) -> list[str]:
+    """What the key points of training and validation do not share."""
+    theirs = getattr(validation, "skeleton", ours)
+    if theirs.names == ours.names:
+        return []
+    return [
+        f"val: expected the key points of train, {', '.join(ours.names) or 'without names'}, got "
+        f"{', '.join(theirs.names) or 'none with names'}"
+    ]
 
 
 def begin_with_backbone(args: argparse.Namespace, model: Any) -> None:
@@ -178,6 +231,9 @@ def _announce(
         print(f"{len(model.class_names) - 1} classes: {names}{more}")
     if args.resume and not RunFolder(args.out).in_use:
         print(f"{Path(args.out)}: there is no run to go on with; a new one begins")
+    steps, recipe = len(batch_indices(dataset, config, 0)), RECIPES.get(args.recipe or args.model)
+    for text in training_warnings(len(dataset), steps, config, recipe):
+        print(text)
 
 
 def _epoch_line(row: dict[str, float]) -> str:
@@ -197,9 +253,22 @@ def run_evaluate(args: argparse.Namespace) -> None:
     model = load_model(args.weights).to(pick_device(args.device))
     if isinstance(model, PoseHRNet):
         dataset = open_dataset(args.data, "val", keypoints=True)
+        cross_border(None, dataset)
+        joints = model.config.num_joints
+        if getattr(dataset, "num_joints", joints) != joints:
+            raise ValueError(
+                f"{args.data}: expected key points of {joints} joints, as the weights answer, got "
+                f"{dataset.num_joints}"
+            )
+        if said := choose_sigmas(dataset, joints)[1]:
+            print(said)
         scores = evaluate_pose(model, dataset, progress=not args.quiet)
     else:
-        dataset = open_dataset(args.data, "val")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BoxesSkipped)
+            dataset = open_dataset(args.data, "val")
+        cross_border(None, dataset)
+        dataset = match_names(dataset, model.class_names, (f"the weights {args.weights}", "val"))
         scores = evaluate(model, dataset, progress=not args.quiet)
     for name, value in scores.items():
         print(f"{name:<24}{value:8.4f}")
@@ -245,6 +314,8 @@ def _add_train(commands: Any, draw: Callable | None) -> None:
     p.add_argument("--priors", metavar="FILE", help="a layout of your own, written by the command "
                    "priors")  # fmt: skip
     p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")
+    p.add_argument("--flip-pairs", metavar="0-1,2-3", help="joints that change places in a mirror "
+                   "(none: all stay); default: what the file says")  # fmt: skip
     _add_recipe_fields(p)
     p.add_argument("--scenes", type=int, default=SHAPES_SCENES, help="scenes of Shapes to train on")
     p.add_argument(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data.skeleton import choose_sigmas
 from ..metrics import coco_keypoint_evaluate, detection_scores
 from ..models import Detector, PoseHRNet
 from . import distributed
@@ -47,7 +48,7 @@ def detect_all(
     """
     from tqdm.auto import tqdm
 
-    names = class_names if class_names is not None else getattr(dataset, "class_names", None)
+    names = data_names(dataset, class_names)
     translate = _translation(getattr(model, "class_names", None), names)
 
     rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
@@ -61,6 +62,25 @@ def detect_all(
         rows += zip(detections, [target for _, target in items], strict=True)
     rows = distributed.all_gather(rows)
     return [detection for detection, _ in rows], [target for _, target in rows]
+
+
+def data_names(dataset: Any, class_names: Sequence[str] | None) -> Sequence[str] | None:
+    """What a data set's labels mean: what it says itself, else what somebody says for it.
+
+    Args:
+        dataset: perhaps with ``class_names``.
+        class_names: names by label, background first.
+
+    Raises:
+        ValueError: the data set knows better; an argument does not change what its labels mean.
+    """
+    own = getattr(dataset, "class_names", None)
+    if None not in (own, class_names) and tuple(own or ()) != tuple(class_names or ()):
+        raise ValueError(
+            f"class_names: expected those of the data set, {', '.join(own or ())}, got "
+            f"{', '.join(class_names or ())}"
+        )
+    return own if class_names is None else class_names
 
 
 def _translation(ours: Sequence[str] | None, theirs: Sequence[str] | None) -> Tensor | None:
@@ -106,7 +126,7 @@ def evaluate(
     Raises:
         ValueError: the data set is empty, or knows other classes than the model.
     """
-    names = tuple(class_names if class_names is not None else dataset.class_names)
+    names = tuple(data_names(dataset, class_names) or ())
     if len(dataset) == 0:
         raise ValueError("dataset: expected at least one image to evaluate on, got none")
     num_classes = model.config.num_classes
@@ -181,6 +201,7 @@ def evaluate_pose(
     *,
     flip: bool = True,
     batch_size: int = 32,
+    sigmas: Sequence[float] | None = None,
     progress: bool = False,
 ) -> dict[str, float]:
     """COCO's scores of a pose network in the true boxes of a data set's people.
@@ -190,6 +211,8 @@ def evaluate_pose(
         dataset: see `estimate_all`.
         flip: see `estimate_all`.
         batch_size: see `estimate_all`.
+        sigmas: see `detlearn.metrics.oks`; None for the file's, COCO's for COCO's joints, and one
+            for all where neither is known (`detlearn.data.skeleton.choose_sigmas`).
         progress: see `estimate_all`.
 
     Returns:
@@ -201,4 +224,6 @@ def evaluate_pose(
     estimates, targets = estimate_all(
         model, dataset, flip=flip, batch_size=batch_size, progress=progress
     )
-    return coco_keypoint_evaluate(estimates, targets)
+    if sigmas is None:
+        sigmas, _ = choose_sigmas(dataset, estimates[0]["keypoints"].shape[1])
+    return coco_keypoint_evaluate(estimates, targets, sigmas)

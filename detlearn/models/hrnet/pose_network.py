@@ -49,7 +49,8 @@ class PoseHRNetConfig(HRNetConfig):
         decoding: ``"argmax"``, ``"quarter"`` (published) or ``"dark"``, see `decode_heatmaps`.
         pixel_center: coordinate of the first pixel's middle, in key points and boxes: 0 for
             COCO and MPII as the published code reads them, 0.5 for Shapes.
-        flip_order: the joints' order in a mirrored picture; empty for that of COCO or MPII.
+        flip_order: the joints' order in a mirrored picture; empty for that of COCO or MPII, None
+            where nobody knows: then nothing is mirrored.
         hard_joints: the loss counts only so many joints of a person, the worst (OHKM); None
             for all, as published.
         image_mean: subtracted from images in [0, 1], RGB.
@@ -63,7 +64,7 @@ class PoseHRNetConfig(HRNetConfig):
     rounded: bool = True
     decoding: Decoding = "quarter"
     pixel_center: float = 0.0
-    flip_order: tuple[int, ...] = ()
+    flip_order: tuple[int, ...] | None = ()
     hard_joints: int | None = None
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -87,7 +88,7 @@ class PoseHRNetConfig(HRNetConfig):
         for name in ("image_mean", "image_std"):
             check_numbers(name, getattr(self, name), 3, positive=name == "image_std")
         order, joints = self.flip_order, range(self.num_joints)
-        whole = isinstance(order, tuple) and len(order) in (0, self.num_joints)
+        whole = order is None or (isinstance(order, tuple) and len(order) in (0, len(joints)))
         if not whole or (order and any(joint not in order for joint in joints)):
             raise ValueError(
                 f"flip_order: expected each of the {self.num_joints} joints once, got {order}"
@@ -106,10 +107,10 @@ class PoseHRNetConfig(HRNetConfig):
     def mirrored(self) -> tuple[int, ...]:
         """The joints' order in a mirrored picture."""
         known = {17: COCO_FLIP_ORDER, 16: MPII_FLIP_ORDER}
-        order = self.flip_order or known.get(self.num_joints)
+        order = None if self.flip_order is None else self.flip_order or known.get(self.num_joints)
         if order is None:
             raise ValueError(
-                f"flip_order: {self.num_joints} joints are neither COCO's nor MPII's; say in "
+                f"flip_order: these {self.num_joints} joints are neither COCO's nor MPII's; say in "
                 "which order a mirrored picture has them"
             )
         return order
@@ -243,7 +244,7 @@ class PoseHRNet(nn.Module):
             ``(B, J, H/4, W/4)``.
         """
         maps: Tensor = self(crops)
-        if not flip:
+        if not flip or self.config.flip_order is None:  # nobody knows what a mirror does
             return maps
         mirrored = flip_heatmaps(self(crops.flip(-1)), self.config.mirrored, shift)
         return (maps + mirrored) / 2

@@ -1,0 +1,380 @@
+"""The border: what is looked at before the first training step, for every layout alike.
+
+`survey` asks a reader what it understood and opens the head of every picture; `findings_of`
+compares the two, and `findings_between` the pictures that are trained and scored on.  Each finding
+is one sentence with counts and the first three names.  `detlearn.data.names` compares the classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .headers import ON_THEIR_SIDE, Header, read_headers
+from .listing import Listing, only_the_size_is_swapped
+from .same_pictures import also_in, identity
+
+__all__ = ["Finding", "Survey", "findings_between", "findings_of", "refuse", "survey"]
+
+Split = Literal["train", "val"]
+SLOPPY = 1.0
+"""px that a box may reach out of its picture before it is worth a line: roundings do."""
+
+Sample = tuple[Path, tuple[tuple[float, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What somebody should know about their data before it is trained on.
+
+    Attributes:
+        kind: one word.
+        text: one sentence: which split, how many of how many, the first three names.
+        refused: whether training would be wrong or fail.
+        samples: pictures that show it, and its boxes on each, xyxy px; for `detlearn check`.
+    """
+
+    kind: str
+    text: str
+    refused: bool = False
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A reader's listing beside the heads of its pictures.
+
+    Attributes:
+        split: ``"train"`` or ``"val"``.
+        listing: what the annotations say.
+        headers: what the files say, one for each picture.
+        sizes: ``(N, 2)`` width and height of the pictures, upright, px; NaN where unreadable.
+    """
+
+    split: Split
+    listing: Listing
+    headers: list[Header]
+    sizes: NDArray[np.float64]
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """``(G,)`` which boxes something is learned from."""
+        return ~self.listing.ignored & (self.listing.joints != 0)
+
+
+def survey(dataset: Any, split: Split) -> Survey | None:
+    """Look at a data set without decoding a picture.
+
+    Args:
+        dataset: of a reader, or made of such.
+        split: what it is for.
+
+    Returns:
+        a `Survey`; None for data that have no files (Shapes).
+    """
+    if not hasattr(dataset, "listing"):
+        return None
+    listing = dataset.listing()
+    headers = read_headers(listing.paths)
+    sides = [(h.width, h.height) if not h.problem else (np.nan, np.nan) for h in headers]
+    return Survey(split, listing, headers, np.array(sides, dtype=np.float64).reshape(-1, 2))
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Stop if a finding says that training would be wrong.
+
+    Args:
+        findings: of any number.
+
+    Raises:
+        ValueError: the first that refuses, and how many more do.
+
+    >>> refuse([Finding("missing", "train: 1 of 2 pictures is missing: a.png", refused=True)])
+    Traceback (most recent call last):
+        ...
+    ValueError: train: 1 of 2 pictures is missing: a.png
+    """
+    texts = [finding.text for finding in findings if finding.refused]
+    if texts:
+        more = f" (and {len(texts) - 1} more, see above)" if texts[1:] else ""
+        raise ValueError(f"{texts[0]}{more}")
+
+
+def findings_of(seen: Survey) -> list[Finding]:
+    """What is worth a line about the pictures and boxes of one split.
+
+    Args:
+        seen: of `survey`.
+    """
+    looks = (
+        _files,
+        _sizes,
+        _turned,
+        _units,
+        _places,
+        _left_out,
+        _nothing_left,
+        _repeated,
+        _classes,
+    )
+    return [finding for look in looks for finding in look(seen)]
+
+
+def findings_between(train: Survey, val: Survey) -> list[Finding]:
+    """Pictures that are trained on and scored on.
+
+    Args:
+        train: of `survey`.
+        val: likewise.
+    """
+    both = also_in(val.listing.paths, train.listing.paths)
+    if not both:
+        return []
+    many, of = len(both), len(val.listing.paths)
+    told = "the scores say how well they are known by heart, not what new pictures would give"
+    text = f"val: {_count(many, of, 'picture')} {_are(many)} trained on too, {told}"
+    return [_finding(val, "trained and scored", text, both)]
+
+
+# ---------------------------------------------------------------- the looks at one split
+
+
+def _files(seen: Survey) -> Iterator[Finding]:
+    """Pictures that are not there, or are none."""
+    problems = [header.problem for header in seen.headers]
+    missing = [n for n, problem in enumerate(problems) if problem == "missing"]
+    broken = [n for n, problem in enumerate(problems) if problem and problem != "missing"]
+    of = len(problems)
+    if missing:
+        text = f"{_count(len(missing), of, 'picture')} {_are(len(missing))} missing"
+        folder = seen.listing.paths[missing[0]].parent
+        yield _finding(seen, "missing", f"{text} (expected in {folder})", missing, refused=True)
+    if broken:
+        text = f"{_count(len(broken), of, 'picture')} cannot be read ({problems[broken[0]]})"
+        yield _finding(seen, "unreadable", text, broken, refused=True)
+
+
+def _sizes(seen: Survey) -> Iterator[Finding]:
+    """Pictures of another size than their annotations were made for."""
+    said, real = seen.listing.sizes, seen.sizes
+    known = np.isfinite(said).all(axis=1) & np.isfinite(real).all(axis=1)
+    swapped = known & (said[:, ::-1] == real).all(axis=1) & (said != real).any(axis=1)
+    other = np.flatnonzero(known & (said != real).any(axis=1) & ~swapped)
+    if len(other):
+        n = other[0]
+        text = (
+            f"{_count(len(other), len(real), 'picture')} {_have(len(other))} another size than the "
+            f"annotations say ({_by(real[n])} px, expected {_by(said[n])}), boxes would lie in "
+            "wrong places"
+        )
+        yield _finding(seen, "size", text, other, refused=True)
+    proven: list[int] = []
+    unclear: list[int] = []
+    for n in np.flatnonzero(swapped):
+        boxes = seen.listing.boxes[seen.listing.owner == n]
+        size = (int(real[n, 0]), int(real[n, 1]))
+        fits = only_the_size_is_swapped(boxes.tolist(), size)  # type: ignore[arg-type]
+        (proven if fits else unclear).append(int(n))
+    if unclear:
+        turned = sum(seen.headers[n].orientation in ON_THEIR_SIDE for n in unclear)
+        why = (
+            f"{turned} turned by the camera's note (EXIF), so boxes may be those of the picture "
+            "before; remove the note or turn the pictures for good, and let sizes and boxes be "
+            "theirs"
+            if turned
+            else "boxes would lie in wrong places"
+        )
+        n = unclear[0]
+        text = (
+            f"{_count(len(unclear), len(real), 'picture')} {_have(len(unclear))} width and height "
+            f"exchanged ({_by(real[n])} px, expected {_by(said[n])}): {why}"
+        )
+        yield _finding(seen, "turned", text, unclear, refused=True)
+    if proven:
+        text = (
+            f"{_count(len(proven), len(real), 'picture')} {_have(len(proven))} width and height "
+            "exchanged in the annotations, while the boxes fit the picture only: they are taken"
+        )
+        yield _finding(seen, "exchanged", text, proven)
+
+
+def _turned(seen: Survey) -> Iterator[Finding]:
+    """Pictures that a note turns, where no size tells in which position they were labelled."""
+    silent = np.array(~np.isfinite(seen.listing.sizes).all(axis=1))
+    square = np.isclose(seen.sizes[:, 0], seen.sizes[:, 1])
+    labelled = np.bincount(seen.listing.owner, minlength=len(seen.headers)) > 0
+    unclear = [
+        n
+        for n, header in enumerate(seen.headers)
+        if header.orientation > 1 and labelled[n]
+        and (header.orientation not in ON_THEIR_SIDE or silent[n] or square[n])
+    ]  # fmt: skip
+    if unclear:
+        text = (
+            f"{_count(len(unclear), len(seen.headers), 'picture')} {_are(len(unclear))} turned or "
+            "mirrored by the camera's note (EXIF), and no size tells whether the boxes were drawn "
+            "before or after: they are taken for those of the upright picture"
+        )
+        yield _finding(seen, "EXIF", text, unclear)
+
+
+def _units(seen: Survey) -> Iterator[Finding]:
+    """Boxes that are numbers of another kind than the layout's."""
+    boxes, owner = seen.listing.boxes, seen.listing.owner
+    if not len(boxes):
+        return
+    if boxes.max() <= 1 and (boxes % 1 != 0).any():
+        text = f"expected boxes in pixels, got fractions (none of the {len(boxes)} goes beyond 1)"
+        yield _finding(seen, "fractions", text, owner, refused=True)
+    x, y = boxes[:, :2].T
+    w, h = (boxes[:, 2:] - boxes[:, :2]).T  # as COCO's JSON gives them
+    width, height = seen.sizes[owner].T
+    out = np.array((x + w > 1.05 * width) | (y + h > 1.05 * height))
+    corners = ((w > x) & (h > y) & (w <= width + SLOPPY) & (h <= height + SLOPPY)).all()
+    if seen.listing.file.endswith(".json") and len(boxes) > 2 and corners and out.mean() > 0.25:
+        text = (
+            f"expected bbox [x, y, width, height], got what looks like [x1, y1, x2, y2]: "
+            f"{_count(int(out.sum()), len(boxes), 'box')} would leave {_its(int(out.sum()))} "
+            "picture, and as corners all fit"
+        )
+        yield _finding(seen, "corners", text, owner[out], refused=True)
+
+
+def _places(seen: Survey) -> Iterator[Finding]:
+    """Boxes outside of their pictures, or half outside."""
+    boxes, size = seen.listing.boxes, seen.sizes[seen.listing.owner]
+    low, high = boxes[:, :2].clip(min=0), np.minimum(boxes[:, 2:], size)
+    with np.errstate(invalid="ignore"):
+        outside = np.array(np.isfinite(size).all(axis=1) & ~(low < high).all(axis=1))
+        over = np.concatenate([-boxes[:, :2], boxes[:, 2:] - size], axis=1)  # (G, 4)
+        cut = np.array(~outside & (over > SLOPPY).any(axis=1))
+    if outside.any():
+        text = f"{_count(int(outside.sum()), len(boxes), 'box')} lie outside of the picture"
+        yield _finding(seen, "outside", text, seen.listing.owner[outside], boxes[outside], True)
+    if cut.any():
+        text = f"{_count(int(cut.sum()), len(boxes), 'box')} reach out of the picture, and are cut"
+        yield _finding(seen, "cut", text, seen.listing.owner[cut], boxes[cut])
+
+
+def _left_out(seen: Survey) -> Iterator[Finding]:
+    """Boxes and pictures that nothing is learned from."""
+    listing, scored = seen.listing, seen.split == "val"
+    skipped = listing.skipped
+    if skipped.count:
+        of = skipped.count + len(listing.boxes)
+        names = ", ".join(skipped.pictures)
+        text = f"{_count(skipped.count, of, 'box')} left out: {names}; the first: {skipped.first}"
+        yield Finding("left out", f"{seen.split}: {text}")
+    ignored = int(listing.ignored.sum())
+    if ignored:
+        what = "neither found nor missed when scored" if scored else "not trained on"
+        word = "crowds (iscrowd)" if "crowd" in listing.ignored_word else "marked difficult"
+        text = f"{_count(ignored, len(listing.boxes), 'box')} are {word}, {what}"
+        owner, boxes = listing.owner[listing.ignored], listing.boxes[listing.ignored]
+        yield _finding(seen, "crowds" if "crowd" in word else "difficult", text, owner, boxes)
+    silent = (listing.joints == 0) & ~listing.ignored
+    if silent.any():
+        text = f"{_count(int(silent.sum()), len(silent), 'box')} have no labelled key point (null, \
+[] or zeros), and are left out"
+        yield _finding(seen, "no key points", text, listing.owner[silent], listing.boxes[silent])
+    counts = np.bincount(listing.owner, minlength=len(listing.paths))
+    empty = np.flatnonzero(counts == 0)
+    if len(empty) and len(listing.boxes):
+        text = f"{_count(len(empty), len(listing.paths), 'picture')} {_have(len(empty))} no box"
+        yield _finding(seen, "empty", f"{text}, and {_are(len(empty))} kept as background", empty)
+
+
+def _nothing_left(seen: Survey) -> Iterator[Finding]:
+    """Splits without a picture or a box."""
+    listing = seen.listing
+    verb = "learn from" if seen.split == "train" else "score (--no-eval trains without scores)"
+    if not listing.paths:
+        text = f"{seen.split}: expected at least one picture to {verb}, got none in {listing.file}"
+        yield Finding("nothing", text, refused=True)
+    elif not seen.used.any():
+        gone = len(listing.boxes) + listing.skipped.count
+        text = (
+            f"{seen.split}: expected at least one box to {verb}, got none in {listing.file}: of "
+            f"its {gone} boxes {int(listing.ignored.sum())} are {listing.ignored_word}, "
+            f"{listing.skipped.count} left out"
+        )
+        yield Finding("nothing", text, refused=True)
+
+
+def _repeated(seen: Survey) -> Iterator[Finding]:
+    """The same picture, or the same box, twice."""
+    listing = seen.listing
+    times = Counter(map(identity, listing.paths))
+    twice = [n for n, path in enumerate(listing.paths) if times[identity(path)] > 1]
+    if twice:
+        text = f"{_count(len(twice), len(listing.paths), 'entry')} name a picture that another does"
+        yield _finding(seen, "repeated", text, twice)
+    rows = np.column_stack([listing.owner, listing.labels, listing.boxes])
+    _, first = np.unique(rows, axis=0, return_index=True)
+    again = np.setdiff1d(np.arange(len(rows)), first)
+    if len(again):
+        text = f"{_count(len(again), len(rows), 'box')} repeat one of the same class and place"
+        yield _finding(seen, "same box", text, listing.owner[again], listing.boxes[again])
+
+
+def _classes(seen: Survey) -> Iterator[Finding]:
+    """Classes that nothing is learned about."""
+    names, used = seen.listing.class_names, seen.listing.labels[seen.used]
+    counts = np.bincount(used, minlength=len(names))
+    never = [name for label, name in enumerate(names) if label and not counts[label]]
+    if never and len(used) and seen.split == "train":
+        listed = ", ".join(never[:3]) + (", ..." if never[3:] else "")
+        of = f"{len(never)} of {len(names) - 1} classes"
+        text = f"train: {of} never occur, and will not be learned: {listed}"
+        yield Finding("no example", text)
+
+
+# ---------------------------------------------------------------- words
+
+
+def _finding(
+    seen: Survey, kind: str, text: str, pictures: Sequence[int] | NDArray[np.int64],
+    boxes: NDArray[np.float64] | None = None, refused: bool = False,
+) -> Finding:  # fmt: skip
+    """A finding about pictures, some of which are shown with the boxes that are meant."""
+    order = list(dict.fromkeys(map(int, pictures)))
+    paths = seen.listing.paths
+    names = ", ".join(paths[n].name for n in order[:3]) + (", ..." if order[3:] else "")
+    samples = []
+    for n in order[:3]:
+        if seen.headers[n].problem:
+            continue
+        if boxes is None:
+            shown = seen.listing.boxes[seen.listing.owner == n]
+        else:
+            shown = boxes[np.asarray(pictures) == n]
+        samples.append((paths[n], tuple(map(tuple, shown[:50].tolist()))))
+    prefix = "" if text.startswith(f"{seen.split}:") else f"{seen.split}: "
+    return Finding(kind, f"{prefix}{text}: {names}", refused, tuple(samples))
+
+
+def _count(number: int, of: int, noun: str) -> str:
+    plural = {"box": "boxes", "entry": "entries"}.get(noun, f"{noun}s")
+    return f"{number} of {of} {noun if of == 1 else plural}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _its(number: int) -> str:
+    return "its" if number == 1 else "their"
+
+
+def _by(size: NDArray[np.float64]) -> str:
+    return f"{size[0]:g} x {size[1]:g}"
