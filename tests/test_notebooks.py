@@ -3,6 +3,7 @@ the package holds. Their outputs are compared by nbval (`make test`), not here."
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,8 +14,10 @@ from detlearn.teach.exercises import exercises_of
 from tools.course.check import check
 from tools.course.clone import product_of, sources
 from tools.course.lint import lint
+from tools.course.minutes import core_of
 
 pytest.importorskip("jupytext")
+nbformat = pytest.importorskip("nbformat")
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sources()
 EVERY = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -47,7 +50,19 @@ def test_title_and_minutes_are_those_of_the_table(source: Path) -> None:
     assert row["title"] in title[1]
     minutes = row.get("minutes")
     assert minutes is not None, "chapters.toml: give the chapter its minutes"
-    assert re.search(rf"\b{minutes}\s*min", text_of(source).partition('"setup"')[0])
+    said = json.loads(product_of(source).read_text("utf-8"))["cells"][0]["source"]
+    assert re.search(rf"\b{minutes}\s*min", "".join(said))
+
+
+@EVERY
+def test_counted_minutes_keep_to_the_limits(source: Path) -> None:
+    if "{minutes}" not in text_of(source):
+        pytest.skip("its minutes are still typed by hand")
+    core = core_of(nbformat.read(product_of(source), as_version=4).cells)
+    assert core.cells <= 70
+    assert core.words <= 2300
+    assert core.lines <= 350
+    assert CHAPTERS[source.name[:2]]["minutes"] == core.minutes <= 100
 
 
 @EVERY

@@ -1,15 +1,17 @@
 # %% [markdown] id="title" slide="slide"
 # # 02 · PriorBox
 #
-# **One question: where do the 8,732 boxes of SSD come from, and why these?**
+# **One question: where do the 8,732 boxes of SSD come from, and do they suit your objects?**
+#
+# You train a published detector on your own pictures: ships, say, four times as long as wide. It learns, and still it misses every second ship. The cause may stand in one short table of numbers, which the code copies from a paper about other objects. In this chapter you learn to read this table, to build it, and to replace it.
 #
 # Afterwards you will be able to
 #
-# - derive `min_sizes`, `max_sizes` and `steps` of SSD, SSDLite, RefineDet and M2Det, and name the few numbers that nobody can derive;
+# - derive `min_sizes`, `max_sizes` and `steps` of SSD, RefineDet and M2Det, and name the few numbers that nobody can derive;
 # - build every prior of a network without a loop, in the order in which the network predicts them;
-# - count them by three roads, and measure whether they suit *your* objects.
+# - measure whether they cover *your* objects, and make a layout that does.
 #
-# **75 minutes** with the exercises. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
+# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -29,23 +31,29 @@ from torchvision.models.detection import (
     ssd300_vgg16,
 )
 
-from detlearn import boxes, show
+from detlearn import boxes, create_model, show
 from detlearn.boxes import PRIOR_LAYOUTS, PriorConfig, coverage
-from detlearn.data import Shapes
+from detlearn.data import Shapes, coverage_by_shape, text_histogram
 from detlearn.teach.exercises import nb02
 from detlearn.teach.grow import method_of
 from detlearn.teach.prove import prove
 
 print(len(PRIOR_LAYOUTS), "layouts:", *PRIOR_LAYOUTS)
 
+# %% [markdown] id="whole" slide="slide"
+# Here is the whole chapter in one picture. A detector with four feature maps puts a grid over the image for each map. Every cell of a grid owns a few boxes, drawn here for one cell of each map. A fine grid owns small boxes, and a coarse grid owns large ones:
+
+# %% id="picture-of-the-whole" slide="-"
+show.draw_levels(boxes.SSD_TINY_PRIORS)
+
 # %% [markdown] id="one-cell" slide="slide"
 # ## 1 · One cell
 #
-# A network returns tensors of one fixed shape, however many objects there are. So a single-shot detector **writes down a long list of boxes before it has seen any picture**. For each the network then says *what is in it* (mostly: nothing), and *how to move it* so that it fits.
+# A network returns tensors of one fixed shape, however many objects there are. So a single-shot detector **writes down a long list of boxes before it has seen any picture**. For each box the network then says *what is in it* (mostly nothing), and *how to move it* so that it fits.
 #
-# Such a box is a **prior**. SSD says *default box*, RefineDet and M2Det say *anchor*: one thing, three words. A prior is four numbers `(cx, cy, w, h)`, centre and size, as fractions of the image.
+# Such a box is a **prior**. SSD calls it a *default box*, RefineDet and M2Det call it an *anchor*: one thing, three words. A prior is four numbers `(cx, cy, w, h)`, its centre and its size, as fractions of the image.
 #
-# The list is a grid. Make the smallest one by hand: an image of 8 px, a feature map of 2 × 2 cells. Each cell stands for 4 px; that distance is the **step**. Cell 0 spans the pixels 0 to 4, so its corner is at 0 and its *centre* at (0 + 0.5) · 4 = 2. **Adding the half turns the corner into the centre.**
+# Let us make the smallest grid by hand. The image has 8 px, the feature map has 2 × 2 cells. Each cell stands for 4 px; this distance is the **step**. Cell 0 spans the pixels 0 to 4. Its corner is at 0, and its *centre* is at (0 + 0.5) · 4 = 2. **The half turns the corner into the centre.**
 
 # %% [markdown] id="notes-one-cell" slide="notes"
 # > *For the speaker.* Draw a 2 × 2 grid on the board and let the audience say the four centres. Somebody will say (0, 0), (4, 0) …: those are corners. Keep the grid on the board for the clinic.
@@ -101,7 +109,7 @@ show.draw_priors(toy, level=0, cell=(0, 1))
 # | `min_sizes` | 30 | 60 | 111 | 162 | 213 | 264 |
 # | `max_sizes` | 60 | 111 | 162 | 213 | 264 | 315 |
 #
-# Why 111? Why 315, more than the image? Why 100 after 64? One config on GitHub says: “NO IDEA WHAT THIS SHOULD BE, COPIED 512 DATA”. (These numbers are for *VOC*, a public data set of photographs; *COCO* is another, larger one.)
+# Why 111? Why is 315 larger than the image? Why does 100 follow 64? These numbers are for *VOC*, a public data set of photographs. *COCO* is another, larger one.
 #
 # **Sizes.** The paper (Liu et al. 2016, §2.2, Eq. 4) spreads the scales evenly from 0.2 to 0.9 of the image, $s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1}(k - 1)$. Here *m* is the number of levels and *k* counts them from 1. The finest level gets 0.1, apart from the others; that leaves *m* = 5:
 
@@ -153,17 +161,19 @@ for name in ("refinedet320", "refinedet512"):
     print(f"{name:18}4 × step: equal")
 
 # %% [markdown] id="reading-the-rules" slide="subslide"
-# <details><summary>For the curious: the tables in words</summary>
+# Three numbers give seven tables. In the paper (§3.1, §3.4) the finest scale is 0.1 for VOC at 300 px, 0.07 for VOC at 512 and COCO at 300, and 0.04 for COCO at 512.
 #
-# - **COCO**'s objects are smaller than VOC's: every scale starts lower.
-# - **SSDLite** gives the first level no scale of its own: 20, 35, … 95 % is Eq. 4 for all six.
-# - **M2Det** writes 0.08, 0.15, 0.33, … 1.05: COCO's table under another first number.
-# - **“512 VOC”**, as PyTorch ports hand it on, is the rule that the paper gives for *COCO* (0.04, then 0.1 to 0.9). For VOC it has 0.07, then 0.15 to 0.9: 35.84, 76.8, … px.
-# - **RefineDet** is simpler: four times the step, and no second square.
+# Beware of one table. The “SSD512 for VOC” that PyTorch ports hand on starts at 4 %, and so it is the paper's rule for *COCO*. The paper's sizes for VOC at 512 px follow from 7 % and 15 to 90 %; the function gives them at once:
+
+# %% id="ssd512-of-the-paper" slide="-"
+sizes, _ = ssd_sizes(512, 7, first=7, low=15, high=90)
+print("paper, VOC:", [round(side, 1) for side in sizes])
+print("ports:     ", list(boxes.SSD512_VOC_PRIORS.min_sizes))
+
+# %% [markdown] id="why-root" slide="subslide"
+# **Why √(s s′)?** A prior can learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
 #
-# </details>
-#
-# **Why four, and why √(s s′)?** A prior can learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
+# **How small may a prior be?** Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
 
 # %% id="the-worst-place" slide="-"
 def worst_iou(side, step):
@@ -172,53 +182,42 @@ def worst_iou(side, step):
     return shared / (2 * side**2 - shared)
 
 
-for name in ("refinedet320", "ssd300_voc", "ssd300_coco"):
-    table = PRIOR_LAYOUTS[name]
-    worst = map(worst_iou, table.min_sizes[:3], table.steps)
-    print(f"{name:13}", *[f"{iou:.2f}" for iou in worst])
+for steps in (2, 3, 4):
+    print(f"side of {steps} steps: {worst_iou(steps, 1):.2f}")
+print(f"COCO, 21 px on a step of 8: {worst_iou(21, 8):.2f}")
 
 # %% [markdown] id="where-steps-come-from" slide="subslide"
-# A side of four steps keeps 0.62 on every level. COCO's 21 px on a step of 8 fall just below one half: the price of small priors. With a common centre, the IoU of two squares is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41; the mean, 45, would leave one gap wider.
+# A side of two steps is not enough, three steps keep 0.53. RefineDet takes four, which leaves room for objects of another size; that is a choice. COCO's 21 px on a step of 8 fall just below one half: small priors have this price.
 #
-# **Steps.** A step is the **stride** of its map: how many input pixels the view moves from one cell to the next. Compare with `image_size / map_size`:
+# **Steps.** Most steps are the **stride** of the map: how many input pixels the view moves from one cell to the next. Compare them with `image_size / map_size`:
 
 # %% id="steps-and-strides" slide="-"
-for name in ("ssd300_voc", "ssdlite300_uvipen", "m2det704", "m2det800"):
+for name in ("ssd300_voc", "m2det704", "m2det800"):
     table = PRIOR_LAYOUTS[name]
     even = [table.image_size / side for side in table.map_sizes]
     print(name)
     print("  image / map", *[f"{distance:7.2f}" for distance in even])
     print("  steps      ", *[f"{step:7}" for step in table.steps])
 
-print("neither a stride (a power of two) nor image / map, rounded:")
-for name, table in PRIOR_LAYOUTS.items():
-    for side, step in zip(table.map_sizes, table.steps):
-        is_stride = math.log2(step).is_integer()
-        if not is_stride and step != round(table.image_size / side):
-            print(f"  {name}: {table.image_size / side:.2f} became {step}")
-
 # %% [markdown] id="what-cannot-be-derived" slide="subslide"
-# While each map halves the one before, strides double: 8, 16, 32, 64, even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) come from 3 × 3 convolutions of stride 1 without padding: they lose their outer cells instead of halving. (i + 0.5) · 64 would put the three centres at 32, 96 and 160 of 300 px, all to the upper left; image / map spreads them evenly, 50, 150, 250 ([caffe #352](https://github.com/weiliu89/caffe/issues/352): “Because conv8_2 and conv9_2 has stride of 1 instead of 2”). Steps describe the network; **never tune them to your data.**
+# While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) are different. They come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. The stride of the 3 × 3 map therefore stays 64, and its three cells look at the centres 96, 160 and 224 of 300 px. The published step is 100, image / map, so the priors stand at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Steps describe the network; do not tune them to your data.
 #
 # **What nobody can derive:**
 #
-# - the first scales (10, 7, 4 %; M2Det .08, .06, .04), and 20–90 % itself; which levels get ratio 3;
-# - M2Det704's pattern .04 .11 .23 .39 .58 .80 1.05: it grows by 7, 12, 16, 19, 22, 25;
-# - M2Det800's 115. Rounding up would explain it, but then M2Det704's 117 would be 118.
+# - the finest scales, the range of 20 to 90 %, RefineDet's four steps, and which levels get ratio 3;
+# - M2Det800's 115 and M2Det704's 117: one is rounded up from 114.29, the other down from 117.33.
 #
-# These are choices, made for VOC and COCO; SSD's author calls the best scales “an open question” ([caffe #48](https://github.com/weiliu89/caffe/issues/48)).
+# The paper itself calls the best tiling an open question (§2.2).
 
 # %% [markdown] id="all-priors-at-once" slide="slide"
 # ## 3 · All priors at once
 #
-# All numbers of one network together are its *layout*, kept in a frozen dataclass. (`clamp` is for the border, below.) First the picture: blue the square, red the second square, then wide and tall in pairs, green and purple, orange and light blue. (A grid sticks out where cells · step is more than the image: 38 · 8 = 304.) Then the loops, as articles write them: one box after the other.
+# All numbers of one network together are its *layout*, kept in a frozen dataclass. First we build the boxes as articles do, with a loop over every cell.
 
 # %% id="a-layout" slide="-"
 ssd300 = boxes.SSD300_VOC_PRIORS
 for field in fields(ssd300):
     print(f"{field.name:14}", getattr(ssd300, field.name))
-
-show.draw_levels(ssd300)
 
 # %% id="priors-by-loops" slide="subslide"
 def priors_by_loops(config):
@@ -310,6 +309,353 @@ prove("ours = the package's, all layouts",
       [PriorBox(table)() for table in PRIOR_LAYOUTS.values()],
       [boxes.make_priors(table) for table in PRIOR_LAYOUTS.values()])
 
+# %% [markdown] id="three-roads" slide="slide"
+# ### 8,732 by three roads
+#
+# By hand; by the layout's own property; by asking a network. The heads of torchvision's SSD300 predict for so many boxes and no others, whatever we believe. On the device `meta` a network has shapes but no numbers: it costs nothing.
+
+# %% [markdown] id="notes-three-roads" slide="notes"
+# > *For the speaker.* The third road convinces: nobody in the room wrote that network. Ask what 600 px of input would do to 8,732.
+
+# %% id="counting" slide="-" tags=["prove"]
+by_hand = 38**2 * 4 + 19**2 * 6 + 10**2 * 6 + 5**2 * 6 + 3**2 * 4 + 4
+
+with torch.device("meta"):
+    network = ssd300_vgg16(weights=None, weights_backbone=None)
+    maps = list(network.backbone(torch.zeros(1, 3, 300, 300)).values())
+predicted = network.head(maps)["bbox_regression"]
+
+print("levels of the layout:", ssd300.priors_per_level)
+print("maps of the network: ", [tuple(m.shape[-2:]) for m in maps])
+print("predicted boxes:     ", tuple(predicted.shape))
+prove("three roads, one number", [by_hand, ssd300.num_priors],
+      [predicted.shape[1]] * 2)
+
+# %% [markdown] id="order" slide="subslide"
+# ### The order is part of the definition
+#
+# Row *i* of what the network predicts belongs to prior *i*. Here, as in torchvision, RefineDet and M2Det, the order is **level, row, column, prior**, all counted from 0. Prior 152 of the list lies one map row further down, since 38 cells × 4 priors = 152:
+
+# %% id="locate" slide="-"
+for index in (3, 4, 152, 5776, 8731):
+    print(index, boxes.PriorBox(ssd300).locate(index))
+
+# %% [markdown] id="border" slide="subslide"
+# ### Do priors end at the border?
+#
+# **Predict first.** The list is clamped to [0, 1]. How many of the 8,732 boxes still reach beyond the image after that? And before it, can a *centre* lie outside?
+
+# %% id="clamp-three-ways" slide="-"
+for rule in ("none", "sizes", "all"):
+    found = PriorBox(replace(ssd300, clamp=rule))()
+    corners = boxes.cxcywh_to_xyxy(found)
+    beyond = ((corners < -1e-6) | (corners > 1 + 1e-6)).any(dim=1)
+    outside = (found[:, :2] > 1 + 1e-6).any(dim=1)
+    print(f"{rule:5}  beyond the border: {int(beyond.sum())}"
+          f"  centres outside: {int(outside.sum())}"
+          f"  mean centre: {found[:, 0].mean():.3f}")
+
+# %% [markdown] id="predict-then-move" slide="subslide"
+# 2,865 boxes still reach beyond the image, only four fewer than before, and 114 centres lay outside. The clamp acts on `(cx, cy, w, h)` and not on corners: a 30-px box around 4 px still begins at −11. The centres lie outside because the grid is larger than the image. The 10 × 10 map's last row and column have their centres at 9.5 · 32 = 304 px; these are 19 cells with 6 priors each.
+#
+# ### Predict, then move
+#
+# The cell below the explorer checks what you read off. (Leave *IoU with an object* for chapter 03.)
+#
+# 1. `ssd300_voc`, level 2, last row and column: where is the centre? Untick the clamp. What moves?
+# 2. Level 5: how many of the four boxes does the clamp change, and which?
+# 3. Find the cell that owns prior 5,776 of the whole list (*index*, the table's last column).
+
+# %% id="explorer" slide="subslide" tags=["explorer"]
+shown = ("ssd300_voc", "ssd300_coco", "ssdlite300_uvipen",
+         "refinedet320", "m2det512", "ssd_tiny")
+show.PriorBoxExplorer({name: PRIOR_LAYOUTS[name] for name in shown})
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# task 1: centre (x, y) in px before clamping; task 2: how many boxes;
+# task 3: (level, row, column). Made up: ((280, 280), 1, (2, 5, 5))
+moves = ...
+
+nb02.moves.check(moves)
+
+# %% [markdown] id="do-they-suit" slide="slide"
+# ## 4 · Do they suit your objects?
+#
+# A layout is a guess about objects. So **measure**: for every object of a data set, take the IoU of its best prior. The **coverage** of a layout is the share of objects whose best IoU is at least 0.5. An object below it gets one poor prior by force (chapter 03), and is learned badly.
+#
+# We take *Shapes* first: scenes of 128 px with objects whose longer side is 8 to 96 px. Which of three layouts covers them: `ssd_tiny`, the same with every level one size larger, or SSD's rule of 10 % and 20 to 90 %?
+
+# %% id="objects-and-bars" slide="-"
+scenes = Shapes(length=400, size=128)
+objects = torch.cat([target["boxes"] for _, target in scenes]) / 128
+sizes_px = 128 * (objects[:, 2:] - objects[:, :2])  # (G, 2)
+tiny = boxes.SSD_TINY_PRIORS
+print("objects, width and height:", tuple(sizes_px.shape))
+
+# %% id="recall-by-size" slide="-"
+edges = [5, 8, 11, 16, 23, 32, 45, 64, 96]
+sides = sizes_px.prod(dim=1).sqrt()  # (G,)
+bins = [(sides >= a) & (sides < b) for a, b in pairwise(edges)]
+
+def covered(config):
+    """Of all objects, then of the objects of each size."""
+    found = coverage(objects, boxes.make_priors(config)) >= 0.5
+    return [found[chosen].float().mean().item()
+            for chosen in [slice(None), *bins]]
+
+low, high = ssd_sizes(128, 4, first=10, low=20, high=90)
+layouts = {
+    "ssd_tiny": tiny,
+    "one size larger": replace(tiny, min_sizes=(20, 40, 72, 112),
+                               max_sizes=(40, 72, 112, 128)),
+    "10, 20–90 %": replace(tiny, min_sizes=low, max_sizes=high),
+}
+curves = {name: covered(config)[1:] for name, config in layouts.items()}
+show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size: "
+    "ssd_tiny, one size larger, and the rule of 10, 20 to 90 %.")
+
+# %% [markdown] id="tune" slide="subslide"
+# `ssd_tiny` is near 100 % from 8 px on, SSD's rule from 11 px, and one size larger from 16 px. SSD's rule loses every object under 8 px: 10 % of 128 px is 12.8, and such a square covers squares only down to 12.8 / √2 = 9 px.
+#
+# **Predict.** The smallest objects have a side of 6 px. Which finest size is best for them all, 5, 9 or 14 px?
+
+# %% id="tune-sizes" slide="subslide"
+finest = {s: covered(replace(tiny, min_sizes=(s, 20, 40, 72)))
+          for s in (5, 9, 14)}
+for s, shares in finest.items():
+    print(f"finest {s:2} px: {100 * shares[0]:.0f} % of all objects")
+
+curves = {f"finest {s} px": finest[s][1:] for s in finest}
+show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size, "
+    "with a finest prior of 5, 9 and 14 px.")
+
+# %% [markdown] id="your-own-data" slide="slide"
+# Smaller is not better. With a finest size of 5 px the finest squares are 5 and √(5 · 20) = 10 px, and the next is 20 px. An object of 14 px then has an IoU of about one half at best, so a hole opens from 11 to 16 px.
+#
+# ## 5 · Priors for your own boxes
+#
+# Now the ships. Your boxes come from a COCO, VOC or CSV folder: `open_dataset(folder, "train")` reads any of them, and `input_boxes` gives its boxes as fractions of the network's input. Do not measure in the photograph. A square input squeezes a 640 × 480 photograph, so a square object becomes 3 : 4. Here we make 1,500 boxes up. They are 4 : 1, lying or standing:
+
+# %% id="ships" slide="-"
+generator = torch.Generator().manual_seed(0)
+random = torch.rand(1500, 4, generator=generator)  # (G, 4)
+area_side = 18 * (60 / 18) ** random[:, 0]  # (G,) px of 128
+ratio = torch.where(random[:, 1] < 0.5, 4.0, 0.25)
+wh = torch.stack([area_side * ratio.sqrt(), area_side / ratio.sqrt()], 1)
+wh = wh.clamp(max=126) / 128  # (G, 2)
+corner = random[:, 2:] * (1 - wh)
+ships = torch.cat([corner, corner + wh], dim=1)  # (G, 4)
+
+train, held_out = ships[:1000], ships[1000:]
+print("width, px of the input")
+print(text_histogram(128 * wh[:, 0], (0, 16, 32, 64, 128)))
+print("width : height")
+print(text_histogram(wh[:, 0] / wh[:, 1], (0, 0.5, 1, 2, 5)))
+
+# %% [markdown] id="measure-ships" slide="subslide"
+# **Predict.** What share of the ships does `ssd_tiny` cover? Its ratios are 1 and 2, and a centred 4 : 1 box of equal area has an IoU of 0.33 with a square and 0.55 with a 2 : 1 box.
+
+# %% id="coverage-of-ships" slide="-"
+for row in coverage_by_shape(held_out, tiny):
+    print(f"{row.name:22} {row.objects:4} objects,"
+          f" {100 * row.covered:3.0f} % covered")
+
+# %% [markdown] id="propose" slide="subslide"
+# Fewer than half are covered. A layout that suits follows from the boxes themselves, in four steps:
+#
+# 1. **Sizes.** Take the smallest and the largest common size, √(*w h*), and go from one to the other with a constant *factor*. IoU depends on ratios of sizes, so equal factors are fair to small and large objects.
+# 2. **Ratios.** Group the long boxes by the logarithm of their ratio and take the mean of each group (*k-means* in one dimension). Take another group only if coverage asks for it.
+# 3. **Measure and move.** Move each size a little, and keep what covers more objects.
+# 4. **Save.** Remove a ratio from a level if nothing is lost. Each costs two priors in every cell.
+#
+# Maps and steps belong to the network, and stay.
+
+# %% id="mine" slide="-"
+mine = boxes.propose_layout(train, tiny)
+print("min_sizes:    ", mine.min_sizes)
+print("aspect_ratios:", mine.aspect_ratios)
+for name, config in (("ssd_tiny", tiny), ("mine", mine)):
+    found = coverage(held_out, boxes.make_priors(config)) >= 0.5
+    print(f"{name:9}{config.num_priors:6} priors,"
+          f" {100 * found.float().mean():3.0f} % of held-out ships")
+    last = found.float().mean()
+assert last >= 0.95
+
+# %% [markdown] id="a-model-with-mine" slide="subslide"
+# The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads get as many channels as a cell has priors:
+
+# %% id="model-with-mine" slide="-"
+model = create_model("ssd_tiny", num_classes=2, priors=mine)
+predictions = model(torch.zeros(1, 3, 128, 128))
+print("deltas:", tuple(predictions.deltas.shape))
+assert predictions.deltas.shape[1] == mine.num_priors
+
+# %% [markdown] id="shell" slide="subslide"
+# In a shell, two commands do all of this:
+#
+# ```
+# python -m detlearn priors FOLDER --model ssd_tiny --out mine.json
+# python -m detlearn train ssd_tiny --data FOLDER --priors mine.json --out runs/mine
+# ```
+#
+# The explorer above takes your boxes too: *your boxes* reads a COCO JSON or a CSV file and shows its coverage instead of the samples'. The file is read by your browser and never leaves it.
+#
+# Coverage says what *may* be learned, not what will be. An object too small for every map needs a finer map or a larger input.
+
+# %% [markdown] id="exercises" slide="slide"
+# ## 6 · Your turn
+#
+# ### Exercises
+#
+# Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb02.prior_count.hint()` helps, a little more at each call.
+#
+# 1. `prior_count`: the number of priors of a layout with two squares per cell and two boxes per ratio. It works when SSD300 gives 8,732.
+# 2. `find_prior`: level, row, column and prior of entry `index` of the list. It works when it agrees with `locate`.
+# 3. `share_covered`: coverage as a function: the share of boxes (corners) with a prior (cxcywh) of IoU ≥ `threshold`.
+# 4. `even_factors`: the sizes of step 1 of the proposal. It works when `even_factors(10, 160, 4)` gives 10, 20, 40, 80, 160.
+
+# %% id="exercise-prior-count" slide="skip" tags=["exercise"]
+def prior_count(map_sizes, aspect_ratios):
+    """Number of priors of all levels together."""
+    total = 0
+    for side, ratios in zip(map_sizes, aspect_ratios):
+        ...
+    return None
+
+nb02.prior_count.check(prior_count)
+
+# %% id="exercise-find-prior" slide="skip" tags=["exercise"]
+def find_prior(index, map_sizes, priors_per_cell):
+    """(level, row, column, prior) of entry index of the list."""
+    levels = zip(map_sizes, priors_per_cell)
+    for level, (side, number) in enumerate(levels):
+        ...
+    return None
+
+nb02.find_prior.check(find_prior)
+
+# %% id="exercise-share-covered" slide="skip" tags=["exercise"]
+from detlearn.boxes import box_iou, cxcywh_to_xyxy
+
+def share_covered(boxes, priors, threshold):
+    """Share of the boxes that have a prior with IoU >= threshold."""
+    ...
+
+nb02.share_covered.check(share_covered)
+
+# %% id="exercise-even-factors" slide="skip" tags=["exercise"]
+def even_factors(low, high, levels):
+    """levels + 1 sizes from low to high, each a fixed factor larger."""
+    factor = ...
+    return None
+
+nb02.even_factors.check(even_factors)
+
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# ### Bug clinic
+#
+# Two patients, both met in the wild. Run the symptom, write down the mistake, open the diagnosis, then run the cure.
+#
+# **Patient 1.** “My boxes are exactly those of the paper, counts and sums are right. But with published weights it finds everything mirrored at the diagonal.”
+
+# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+def sick_centers(map_size, step):
+    along = (torch.arange(map_size) + 0.5) * step
+    x, y = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+right, sick = PriorBox(ssd300).centers(3) * 300, sick_centers(5, 64)
+print("sums:", right.sum().item(), sick.sum().item())
+print("equal rows:", int((right == sick).all(dim=1).sum()), "of", len(sick))
+sick[:3]
+
+# %% [markdown] id="clinic-1-diagnosis" slide="fragment" tags=["clinic"]
+# <details><summary>Diagnosis of patient 1</summary>
+#
+# x and y are swapped. With `indexing="ij"` the *first* output changes from row to row, and that is y. On a square map the set of boxes stays the same, only the order is transposed: a prediction for row 0, column 1 is decoded at row 1, column 0. No picture of all priors shows it; a comparison in order does.
+#
+# </details>
+
+# %% id="clinic-1-cure" slide="-" tags=["clinic"]
+along = (torch.arange(5) + 0.5) * 64
+y, x = torch.meshgrid(along, along, indexing="ij")
+cured = torch.stack([x, y], dim=-1).reshape(-1, 2)
+equal = (right - cured).abs().lt(1e-3).all(dim=1)
+print("equal rows:", int(equal.sum()), "of", len(equal))
+
+# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# **Patient 2.** “It finds fewer objects of every size, and the largest are simply gone.”
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+def sick_along(map_size, step):
+    return torch.arange(map_size) * step
+
+for k in (0, 3, 5):
+    sick = sick_along(ssd300.map_sizes[k], ssd300.steps[k])
+    right = PriorBox(ssd300).centers(k)[:, 0].unique() * 300
+    print(f"level {k}: {(right - sick).mean():.0f} px off,"
+          f" first centre at {sick[0]}")
+
+# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2</summary>
+#
+# The + 0.5 is forgotten. Every box sits half a step to the upper left. That is 4 px on the finest level, which the network may still learn. It is 150 px on the coarsest, whose only cell is now centred on the image's *corner*.
+#
+# </details>
+
+# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+cured = (torch.arange(1) + 0.5) * 300
+print("first centre of level 5:", cured.item())
+assert cured.item() == 150
+
+# %% [markdown] id="summary" slide="slide"
+# ### Summary
+#
+# - A **prior** is a box written down before any picture. Its centre comes from the grid, (i + 0.5) · step; its size from `min_size`, √(min · max) and the ratios.
+# - **Sizes** of SSD are even scales in whole per cent, with the step rounded down and a smaller scale in front. **Steps** are strides, and by convention image / map where maps shrink without a stride.
+# - **8,732** = 5,776 + 2,166 + 600 + 150 + 36 + 4: many small boxes on fine maps, few large ones on coarse maps.
+# - The **order** is part of the definition: level, row, column, prior.
+# - All this was chosen for VOC and COCO. On your data, **measure coverage**, and let your boxes propose the layout.
+#
+# **Next**, 03: which prior learns from which object?
+#
+# **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §2.2 · Zhang et al. 2018, *RefineDet*, 1711.06897, §4 · Zhao et al. 2019, *M2Det*, 1811.04533 · torchvision, `models/detection/anchor_utils.py` · SSD's author on steps and clamping: caffe issues [352](https://github.com/weiliu89/caffe/issues/352), [526](https://github.com/weiliu89/caffe/issues/526).
+
+# %% [markdown] id="star-code" slide="slide"
+# ## ★ More code: exercises, ratios, speed and order
+#
+# These cells are executed and tested like the rest. Open them when you need them.
+#
+# Two further exercises build the two halves of `PriorBox` anew. `cell_sizes` gives the (A, 2) sizes of a cell as fractions. `cell_centers` gives all centres (x, y) as fractions, row by row, without a loop.
+
+# %% id="exercise-cell-sizes" slide="skip" tags=["exercise"]
+def cell_sizes(min_size, max_size, ratios, image_size):
+    """Width and height of one cell's priors, fractions of the image."""
+    sizes = [(min_size, min_size)]
+    ...
+    return None
+
+nb02.cell_sizes.check(cell_sizes)
+
+# %% id="exercise-cell-centers" slide="skip" tags=["exercise"]
+def cell_centers(map_size, step, image_size):
+    """Centre (x, y) of every cell, row by row, fractions of the image."""
+    along = torch.arange(map_size)
+    ...
+    return None
+
+nb02.cell_centers.check(cell_centers)
+
+# %% [markdown] id="star-ratios" slide="subslide"
+# Ratios hold in the *input*. In a photograph of 640 × 480 px the “square” is 4 : 3, and the tall 1 : 2 is 2 : 3:
+
+# %% id="ratios-in-a-photograph" slide="-"
+in_input = PriorBox(ssd300).sizes(1)  # (A, 2)
+in_photograph = in_input * torch.tensor([640, 480])  # (A, 2)
+for sizes in (in_input, in_photograph):
+    print([f"{w / h:.2f}" for w, h in sizes])
+
 # %% id="ten-times-faster" slide="subslide"
 def seconds(function):
     return min(timeit.repeat(function, number=1, repeat=5))
@@ -318,7 +664,8 @@ def seconds(function):
 large = boxes.M2DET800_PRIORS  # the largest layout: 80,208 priors
 slow = seconds(lambda: priors_by_loops(large))
 fast = seconds(lambda: PriorBox(large)())
-print("at least 10 times faster:", slow > 10 * fast)
+assert slow > 10 * fast
+print(f"{large.num_priors:,} priors, loops against tensors")
 
 # %% id="milliseconds" slide="-" tags=["nbval-ignore-output"]
 print(f"loops {1e3 * slow:.1f} ms, tensors {1e3 * fast:.1f} ms")
@@ -347,38 +694,8 @@ for name, table in PRIOR_LAYOUTS.items():
         theirs = torchvision_priors(table)
         prove(f"{name} = torchvision's", ours, theirs, tolerance=1e-6)
 
-# %% [markdown] id="three-roads" slide="slide"
-# ### 8,732 by three roads
-#
-# By hand; by the layout's own property; by asking a network. The heads of torchvision's SSD300 predict for so many boxes and no others, whatever we believe. On the device `meta` a network has shapes but no numbers: it costs nothing.
-
-# %% [markdown] id="notes-three-roads" slide="notes"
-# > *For the speaker.* The third road convinces: nobody in the room wrote that network. Ask what 600 px of input would do to 8,732.
-
-# %% id="counting" slide="-" tags=["prove"]
-by_hand = 38**2 * 4 + 19**2 * 6 + 10**2 * 6 + 5**2 * 6 + 3**2 * 4 + 4
-
-with torch.device("meta"):
-    network = ssd300_vgg16(weights=None, weights_backbone=None)
-    maps = list(network.backbone(torch.zeros(1, 3, 300, 300)).values())
-predicted = network.head(maps)["bbox_regression"]
-
-print("levels of the layout:", ssd300.priors_per_level)
-print("maps of the network: ", [tuple(m.shape[-2:]) for m in maps])
-print("predicted boxes:     ", tuple(predicted.shape))
-prove("three roads, one number", [by_hand, ssd300.num_priors],
-      [predicted.shape[1]] * 2)
-
-# %% [markdown] id="order" slide="subslide"
-# ### The order is part of the definition
-#
-# Row *i* of what the network predicts belongs to prior *i*. Here, as in torchvision, RefineDet and M2Det, the order is **level, row, column, prior**, all counted from 0: prior 152 of the list lies one map row further down, since 38 cells × 4 priors = 152.
-#
-# A convolution puts channels first, (B, A·4, H, W); they must move behind row and column. A plain `reshape` has the right shape and the wrong boxes. And one published SSD (uvipen/SSD-pytorch, chapter 04, whose layouts end in `_uvipen`) orders **level, prior, row, column**; its weights fit ours after a permutation.
-
-# %% id="locate" slide="-"
-for index in (3, 4, 152, 5776, 8731):
-    print(index, boxes.PriorBox(ssd300).locate(index))
+# %% [markdown] id="star-order" slide="subslide"
+# A convolution puts channels first, (B, A·4, H, W). They must move behind row and column; a plain `reshape` has the right shape and the wrong boxes. One published SSD (uvipen/SSD-pytorch, chapter 04) orders **level, prior, row, column**; its weights fit ours after a permutation.
 
 # %% id="order-of-a-head" slide="subslide" tags=["prove"]
 # (B, A*4, H, W) -> (B, H*W*A, 4)
@@ -392,7 +709,8 @@ prove("the permuted head is in order",
       deltas[:, (row * width + column) * each + prior],
       head[:, prior * 4 : prior * 4 + 4, row, column])
 plain = head.reshape(deltas.shape)
-print("a plain reshape is, too:", torch.equal(deltas, plain))
+same = int((deltas == plain).all(dim=2).sum())
+print("a plain reshape agrees in", same, "of", deltas[..., 0].numel())
 
 # %% id="order-of-uvipen" slide="-"
 # level, row, column, prior -> level, prior, row, column
@@ -404,255 +722,24 @@ order = torch.cat([
 print("uvipen's first rows are our rows", order[:3].tolist())
 assert sorted(order.tolist()) == list(range(8732))
 
-# %% [markdown] id="border" slide="subslide"
-# ### Do priors end at the border?
-#
-# **Predict first.** The list is clamped to [0, 1]. How many of the 8,732 boxes still reach beyond the image after that? And before it, can a *centre* lie outside?
-
-# %% id="clamp-three-ways" slide="-"
-for rule in ("none", "sizes", "all"):
-    found = PriorBox(replace(ssd300, clamp=rule))()
-    corners = boxes.cxcywh_to_xyxy(found)
-    beyond = ((corners < -1e-6) | (corners > 1 + 1e-6)).any(dim=1)
-    outside = (found[:, :2] > 1 + 1e-6).any(dim=1)
-    print(f"{rule:5}  beyond the border: {int(beyond.sum())}"
-          f"  centres outside: {int(outside.sum())}"
-          f"  mean centre: {found[:, 0].mean():.3f}")
-
-# %% [markdown] id="predict-then-move" slide="subslide"
-# 2,865, only four fewer than before; and 114 centres lay outside. Clamped are `(cx, cy, w, h)`, not corners: a 30-px box around 4 px still begins at −11. And the grid is larger than the image: 38 · 8 = 304, 10 · 32 = 320. The 10 × 10 map's last row and column have their centres at 9.5 · 32 = 304 > 300: 19 cells × 6 = 114 priors. The mean centre is 0.509, not 0.5.
-#
-# PyTorch ports clamp all four, torchvision only sizes, and SSD's author stopped clamping: “slightly better” ([caffe #526](https://github.com/weiliu89/caffe/issues/526)). A reader who clipped the *corners* measured 76.2 mAP instead of 77.1 (a detector's usual score, out of 100: chapter 01; [thread](https://github.com/sgrvinod/a-PyTorch-Tutorial-to-Object-Detection/issues/95)).
-#
-# ### Predict, then move
-#
-# The cell below the explorer checks what you read off. (Leave *IoU with an object* for chapter 03.)
-#
-# 1. `ssd300_voc`, level 2, last row and column: where is the centre? Untick the clamp: what moves?
-# 2. Level 5: how many of the four boxes does the clamp change, and which?
-# 3. Find the cell that owns prior 5,776 of the whole list (*index*, the table's last column).
-#
-# <details><summary>Answers</summary>
-#
-# 1. At (304, 304). Clamped, all six boxes sit on the corner (300, 300).
-# 2. Two, the wide one and the tall one: 264 · √2 = 373 px is more than the image has.
-# 3. Level 1, row 0, column 0: the 5,776 priors of level 0 end at index 5,775.
-#
-# </details>
-
-# %% id="explorer" slide="subslide" tags=["explorer"]
-shown = ("ssd300_voc", "ssd300_coco", "ssdlite300_uvipen",
-         "refinedet320", "m2det512", "ssd_tiny")
-show.PriorBoxExplorer({name: PRIOR_LAYOUTS[name] for name in shown})
-
-# %% id="exercise-moves" slide="skip" tags=["exercise"]
-# task 1: centre (x, y) in px before clamping; task 2: how many boxes;
-# task 3: (level, row, column). Made up: ((280, 280), 1, (2, 5, 5))
-moves = ...
-
-nb02.moves.check(moves)
-
-# %% [markdown] id="do-they-suit" slide="slide"
-# ## 4 · Do they suit your objects?
-#
-# So **measure**: for every object of a data set, the IoU of its best prior. Ours is *Shapes*: 128 px scenes with objects whose longer side takes 6 to 75 % of the image's, 8 to 96 px. (The chart counts √(*w h*), and that is less for a slim person.)
-
-# %% [markdown] id="notes-suit" slide="notes"
-# > *For the speaker.* For people with data of their own: let one name typical object sizes and ask which level has to find them. Warn of the reverse mistake: coverage says what *may* be learned, not what will be.
-
-# %% id="objects-and-bars" slide="-"
-scenes = Shapes(length=400, size=128)
-objects = torch.cat([target["boxes"] for _, target in scenes]) / 128
-sizes_px = 128 * (objects[:, 2:] - objects[:, :2])  # (G, 2)
-tiny = boxes.SSD_TINY_PRIORS
-show.draw_size_chart(tiny, sizes_px)
-
-# %% [markdown] id="recall" slide="subslide"
-# Nearly all objects (orange) lie under a blue range. But a range assumes a square object exactly centred on a prior; real objects are neither, so measure. The **coverage** of a layout is the share of objects with a prior of IoU ≥ 0.5; the function `coverage` gives their IoUs. Compare `ssd_tiny`, the same with every level one size larger, and SSD's VOC rule in per cent:
-
-# %% id="recall-by-size" slide="-"
-edges = [5, 8, 11, 16, 23, 32, 45, 64, 96]
-sides = sizes_px.prod(dim=1).sqrt()  # (G,)
-bins = [(sides >= a) & (sides < b) for a, b in pairwise(edges)]
-
-def covered(config):
-    """Of all objects, then of the objects of each size."""
-    found = coverage(objects, boxes.make_priors(config)) >= 0.5
-    return [found[chosen].float().mean().item()
-            for chosen in [slice(None), *bins]]
-
-low, high = ssd_sizes(128, 4, first=10, low=20, high=90)
-layouts = {
-    "ssd_tiny": tiny,
-    "one size larger": replace(tiny, min_sizes=(20, 40, 72, 112),
-                               max_sizes=(40, 72, 112, 128)),
-    "10, 20–90 %": replace(tiny, min_sizes=low, max_sizes=high),
-}
-curves = {name: covered(config)[1:] for name, config in layouts.items()}
-show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size: "
-    "ssd_tiny, one size larger, and the rule of 10, 20 to 90 %.")
-
-# %% [markdown] id="tune" slide="subslide"
-# `ssd_tiny` is near 100 % from 8 px on, the VOC rule from 11, one size larger from 16. What no prior reaches, no training finds well: matching would force one poor prior on it (chapter 03). The VOC rule loses every object under 8 px: 10 % of 128 px is 12.8, and squares reach down to 12.8 / √2 = 9.
-#
-# **Tune.** Move the finest size and watch the coverage. Which is best, when the smallest objects have a side of 6 px: 5, 9 or 14 px? Then the ratios: each costs priors, and so time. Does Shapes need ratio 3?
-
-# %% id="tune-sizes-and-ratios" slide="subslide"
-finest = {s: covered(replace(tiny, min_sizes=(s, 20, 40, 72)))
-          for s in range(5, 17)}
-best = max(finest, key=lambda s: finest[s][0])
-for s in (5, best, 14):
-    print(f"finest {s:2} px: {100 * finest[s][0]:.0f} % of all objects")
-
-for ratios in ((), (2,), (2, 3)):
-    config = replace(tiny, aspect_ratios=(ratios,) * 4)
-    print(f"{ratios!s:7}{config.num_priors:6} priors,",
-          f"{100 * covered(config)[0]:.0f} % of all objects")
-
-curves = {f"finest {s} px": finest[s][1:] for s in (5, 9, 14)}
-show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size, "
-    "with a finest prior of 5, 9 and 14 px.")
-
-# %% [markdown] id="your-own-data" slide="subslide"
-# Smaller is not better. The finest squares are then 5 and √(5 · 20) = 10 px, the next is 20: an object of 14 px has at best an IoU of one half with either, so a hole opens from 11 to 16 px. And even the smallest objects gain nothing, as 5-px priors on a step of 4 stand too far apart. Ratio 3 buys nothing here for half as many priors again; ratio 2 buys little, as most of these objects are about as wide as tall.
-#
-# **For your own data:** (1) resize the ground truth as the network resizes its input; (2) draw `draw_size_chart`: which objects lie under no range? (3) measure `coverage`, move `min_sizes`; (4) leave `steps` and `map_sizes` alone. Objects too small for every map need a finer map or a larger input.
-#
-# **Mind the shape of the images.** A square input squeezes a 640 × 480 photograph, and ratios hold in the *input*. In the photograph, the “square” is 4 : 3 and the tall 1 : 2 is 2 : 3:
-
-# %% id="ratios-in-a-photograph" slide="-"
-in_input = PriorBox(ssd300).sizes(1)  # (A, 2)
-in_photograph = in_input * torch.tensor([640, 480])  # (A, 2)
-for sizes in (in_input, in_photograph):
-    print([f"{w / h:.2f}" for w, h in sizes])
-
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
-# ## 5 · Your turn
+# ## ★ Paper ↔ code
 #
-# ### Paper ↔ code
-#
-# | what | paper | published code | here | proof |
+# | what | paper | published code | here | shown in |
 # |--|--|--|--|--|
-# | scales | Eq. 4, not rounded | step cut to whole per cent | `ssd_sizes` | §2, seven tables |
-# | finest level | 0.1 | 10 % VOC, 7 % COCO, 4 % “512” | `first=` | §2, seven tables |
-# | “512 VOC” | 0.07, 0.15 to 0.9 | authors 7, 15–90 %; ports 4, 10–90 % in whole px | as the ports | §2, seven tables |
-# | centres | (i + 0.5) / map | (i + 0.5) · step / image | as the code | §3, mean 0.509 |
-# | steps | – | strides; image / map where stride is 1 | `steps` | §2, steps |
-# | border | – | Caffe none, torchvision sizes, ports all | `clamp` | §3, border |
-# | order | – | row, column, prior; uvipen: prior, row, column | the first | §3; `tests/boxes/test_golden.py` |
-# | RefineDet | 4 × stride | 32 … 256 px for both inputs | the same | §2, last two lines |
-# | M2Det, per cell | six anchors, three ratios | 2 squares + 2 · 2 | the same | §3, torchvision |
-# | M2Det800 | – | 114.29 became 115 | kept | §2, steps |
+# | scales | Eq. 4, not rounded | step cut to whole per cent | `ssd_sizes` | §2 |
+# | finest level | 0.1 VOC300; 0.07 VOC512, COCO300; 0.04 COCO512 | the same | `first=` | §2 |
+# | “512 VOC” | 0.07, 0.15 to 0.9 | authors 7, 15–90 %; ports 4, 10–90 % in whole px | as the ports | §2 |
+# | centres | (i + 0.5) / map | (i + 0.5) · step / image | as the code | §3 |
+# | steps | – | strides; image / map where stride is 1 | `steps` | §2 |
+# | border | – | Caffe none, torchvision sizes, ports all | `clamp` | §3 |
+# | order | – | row, column, prior; uvipen: prior, row, column | the first | §3 |
+# | RefineDet | 4 × stride (§4) | 32 … 256 px for both inputs | the same | §2 |
+# | M2Det, per cell | six anchors, three ratios | 2 squares + 2 · 2 | the same | §3 |
+# | M2Det800 | – | 114.29 became 115 | kept | §2 |
 
-# %% [markdown] id="exercises" slide="subslide"
-# ### Exercises
-#
-# Replace the dots, and the `None` after `return`, and run the cell: it says what is right, or wrong and why. `nb02.prior_count.hint()` helps, a little more at each call.
-#
-# 1. `prior_count`: the number of priors of a layout with two squares per cell and two boxes per ratio. It works when SSD300 gives 8,732.
-# 2. `cell_sizes`: the (A, 2) sizes of a cell as fractions: both squares, then wide and tall for each ratio. It works when all areas but the second are (min_size / image_size)².
-# 3. `cell_centers`, without a loop: all (x, y) as fractions, row by row. It works when the second row is the right neighbour of the first.
-# 4. `find_prior`: level, row, column, prior of entry `index` of the list. It works when it agrees with `locate`.
-# 5. `share_covered`: coverage as a function: the share of boxes (corners) with a prior (cxcywh) of IoU ≥ `threshold`.
-# 6. `mine`: a layout with fewer priors than `ssd_tiny` and no lower coverage. It works when both lines say True.
-
-# %% id="exercise-prior-count" slide="skip" tags=["exercise"]
-def prior_count(map_sizes, aspect_ratios):
-    """Number of priors of all levels together."""
-    total = 0
-    for side, ratios in zip(map_sizes, aspect_ratios):
-        ...
-    return None
-
-nb02.prior_count.check(prior_count)
-
-# %% id="exercise-cell-sizes" slide="skip" tags=["exercise"]
-def cell_sizes(min_size, max_size, ratios, image_size):
-    """Width and height of one cell's priors, fractions of the image."""
-    sizes = [(min_size, min_size)]
-    ...
-    return None
-
-nb02.cell_sizes.check(cell_sizes)
-
-# %% id="exercise-cell-centers" slide="skip" tags=["exercise"]
-def cell_centers(map_size, step, image_size):
-    """Centre (x, y) of every cell, row by row, fractions of the image."""
-    along = torch.arange(map_size)
-    ...
-    return None
-
-nb02.cell_centers.check(cell_centers)
-
-# %% id="exercise-find-prior" slide="skip" tags=["exercise"]
-def find_prior(index, map_sizes, priors_per_cell):
-    """(level, row, column, prior) of entry index of the list."""
-    levels = zip(map_sizes, priors_per_cell)
-    for level, (side, number) in enumerate(levels):
-        ...
-    return None
-
-nb02.find_prior.check(find_prior)
-
-# %% id="exercise-share-covered" slide="skip" tags=["exercise"]
-from detlearn.boxes import box_iou, cxcywh_to_xyxy
-
-def share_covered(boxes, priors, threshold):
-    """Share of the boxes that have a prior with IoU >= threshold."""
-    ...
-
-nb02.share_covered.check(share_covered)
-
-# %% id="exercise-fewer-priors" slide="skip" tags=["exercise"]
-mine = replace(tiny, min_sizes=(9, 20, 40, 72))  # change another field
-
-print("fewer priors:", mine.num_priors < tiny.num_priors)
-print("no less covered:", covered(mine)[0] >= covered(tiny)[0])
-
-# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
-# ### Bug clinic
-#
-# Three patients, all met in the wild. Run the symptom, write down the mistake, *then* open the diagnosis below it. The cures stand after the third.
-#
-# **Patient 1.** “My boxes are exactly those of the paper, counts and sums are right. But with published weights it finds everything mirrored at the diagonal.”
-
-# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
-def sick_centers(map_size, step):
-    along = (torch.arange(map_size) + 0.5) * step
-    x, y = torch.meshgrid(along, along, indexing="ij")
-    return torch.stack([x, y], dim=-1).reshape(-1, 2)
-
-
-right, sick = PriorBox(ssd300).centers(3) * 300, sick_centers(5, 64)
-print("the same sum:", right.sum().item() == sick.sum().item())
-print("the same set:", sorted(right.tolist()) == sorted(sick.tolist()))
-sick[:3]
-
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
-# <details><summary>Diagnosis of patient 1</summary>
-#
-# x and y are swapped: with `indexing="ij"` the *first* output changes from row to row, and that is y. On a square map the set of boxes stays the same, only the order is transposed: a prediction for row 0, column 1 is decoded at row 1, column 0. No picture of all priors shows it; a comparison in order does.
-#
-# </details>
-#
-# **Patient 2.** “It finds fewer objects of every size, and the largest are simply gone.”
-
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
-def sick_along(map_size, step):
-    return torch.arange(map_size) * step
-
-for k in (0, 3, 5):
-    sick = sick_along(ssd300.map_sizes[k], ssd300.steps[k])
-    right = PriorBox(ssd300).centers(k)[:, 0].unique() * 300
-    print(f"level {k}: {(right - sick).mean():.0f} px off,"
-          f" first centre at {sick[0]}")
-
-# %% [markdown] id="clinic-3" slide="subslide" tags=["clinic"]
-# <details><summary>Diagnosis of patient 2</summary>
-#
-# The + 0.5 is forgotten. Every box sits half a step to the upper left: 4 px on the finest level, which the network may still learn, but 150 px on the coarsest, whose only cell is now centred on the image's *corner*.
-#
-# </details>
+# %% [markdown] id="star-clinic" slide="slide" tags=["clinic"]
+# ## ★ A third patient
 #
 # **Patient 3.** A published RefineDet. “The network for five classes of my own crashes at once; the one for VOC's 21 predicts too many boxes.” Two mistakes.
 
@@ -682,35 +769,9 @@ print("the heads predict", predicted, "boxes for", table.num_priors)
 #
 # </details>
 
-# %% id="clinic-cures" slide="skip" tags=["clinic"]
-def cured_centers(map_size, step):
-    along = (torch.arange(map_size) + 0.5) * step
-    y, x = torch.meshgrid(along, along, indexing="ij")
-    return torch.stack([x, y], dim=-1).reshape(-1, 2)
-
-prove("patient 1 is cured", cured_centers(5, 64),
-      PriorBox(ssd300).centers(3) * 300, tolerance=1e-4)
-
-def cured_along(map_size, step):
-    return (torch.arange(map_size) + 0.5) * step
-
-prove("patient 2 is cured", cured_along(1, 300),
-      PriorBox(ssd300).centers(5)[:, 0] * 300)
-
+# %% id="clinic-3-cure" slide="-" tags=["clinic"]
 table = voc[320]
 each = table.priors_per_cell
 predicted = sum(side**2 * a for side, a in zip(table.map_sizes, each))
-prove("patient 3 is cured", predicted, table.num_priors)
-
-# %% [markdown] id="summary" slide="slide"
-# ### Summary
-#
-# - A **prior** is a box written down before any picture: a centre from the grid, (i + 0.5) · step, a size from `min_size`, √(min · max) and the ratios.
-# - **Sizes**: even scales in whole per cent, the step rounded down, a smaller one in front. **Steps**: strides, and image / map where maps shrink without one.
-# - **8,732** = 5,776 + 2,166 + 600 + 150 + 36 + 4: many small boxes on fine maps, few large ones on coarse maps.
-# - The **order** is part of the definition: level, row, column, prior.
-# - The rest was chosen for VOC and COCO. On your data, **measure coverage**.
-#
-# **Next**, 03: which prior learns from which object?
-#
-# **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §2.2 · Zhang et al. 2018, *RefineDet*, 1711.06897, §3 · Zhao et al. 2019, *M2Det*, 1811.04533 · torchvision, `models/detection/anchor_utils.py` · SSD's author on scales, steps and clamping: caffe issues 48, 352, 526.
+print("the heads predict", predicted, "boxes for", table.num_priors)
+assert predicted == table.num_priors

@@ -485,3 +485,22 @@ def test_a_frame_takes_at_most_16_ms(name, read):
     each = 1000 * (busy() - before) / len(elapsed)
     print(f"{name}: {each:.1f} ms a frame, by the clock {statistics.median(elapsed):.1f} ms")
     assert each <= 16
+
+
+def test_a_readers_own_boxes_stay_in_the_page(read):
+    """Long boxes from a CSV: the coverage is theirs, and no request is made (`Reader.leave`)."""
+    reader = read(PriorBoxExplorer({"ssd300_voc": PRIOR_LAYOUTS["ssd300_voc"]}))
+    before = reader.frame.inner_text("#coverage")
+    assert "sample objects" in before
+    rows = "".join(f"300,300,{5 * k},{40 + k},{5 * k + 160},{60 + k}\n" for k in range(20))
+    content = ("width,height,x1,y1,x2,y2\n" + rows).encode()
+    reader.frame.set_input_files(
+        "#own-file", {"name": "mine.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    reader.frame.wait_for_function(
+        "document.querySelector('#coverage').textContent.includes('20 boxes of your own')"
+    )
+    assert "mine.csv: 20 of 20 boxes measured, 0 bad" in reader.frame.inner_text("#own-words")
+    assert "Coverage: 0 %" in reader.frame.inner_text("#coverage"), "8 : 1 is too long for SSD"
+    reader.frame.click("#own-back")
+    assert reader.frame.inner_text("#coverage") == before

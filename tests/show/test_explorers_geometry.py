@@ -507,3 +507,43 @@ def test_gain_inside_and_outside_by_hand():
     assert in_node(
         "gain([9, 4, 4, 4], [5, 4, 2, 4], 2, [])", module="transfer.js", browser=BROWSER
     ) == [0, 1.5]
+
+
+COCO_FILE = {
+    "images": [{"id": 7, "width": 200, "height": 100}],
+    "annotations": [
+        {"image_id": 7, "bbox": [20, 20, 40, 40]},
+        {"image_id": 7, "bbox": [180, 0, 40, 10]},
+        {"image_id": 7, "bbox": [0, 0, 200, 100], "iscrowd": 1},
+        {"image_id": 7, "bbox": [0, 0, 0, 10]},
+    ],
+}
+CSV_FILE = "image,width,height,xmin,ymin,xmax,ymax,class\na,200,100,20,20,60,60,b\n" + (
+    "a,200,100,180,0,220,10,b\nb,9,9,,,,,\na,200,100,0,0,0,10,b\n"
+)
+
+
+@pytest.mark.parametrize("text", [json.dumps(COCO_FILE), CSV_FILE, CSV_FILE.replace(",", ";")])
+def test_the_browser_reads_a_readers_boxes(text):
+    """As fractions, clipped; crowds, empty rows and boxes without area are left out."""
+    found = in_node("readBoxes(cases)", cases=text, module="own_boxes.js", browser=BROWSER)
+    same(found["boxes"], torch.tensor([[0.1, 0.2, 0.3, 0.6], [0.9, 0.0, 1.0, 0.1]]).double())
+    assert (found["total"], found["dropped"]) == (2, 1)
+
+
+def test_a_file_that_holds_no_boxes_says_so():
+    said = in_node(
+        "cases.map((text) => { try { readBoxes(text); } catch (error) { return error.message; } })",
+        cases=["{}", "a,b\n1,2\n", "x1,y1,x2,y2,width,height\n"], module="own_boxes.js", browser=BROWSER,
+    )  # fmt: skip
+    assert said == [
+        "expected COCO's images and annotations", "expected a column x1, got a,b", "no boxes in it",
+    ]  # fmt: skip
+
+
+def test_every_box_joins_the_nearest_side():
+    boxes = [[0, 0, 0.1, 0.1], [0, 0, 0.5, 0.4], [0, 0, 0.9, 0.9]]
+    groups = in_node(
+        "groupsOf(cases, [0.1, 0.4, 0.8])", cases=boxes, module="own_boxes.js", browser=BROWSER
+    )
+    assert [len(group) for group in groups] == [1, 1, 1]

@@ -239,3 +239,27 @@ def test_notebook_09() -> None:
     assert attention.change.sort().values[-1] > 2 * attention.change.sort().values[-2]
     weights = attention.weights.shape[2]
     assert nb09.moves.check(((int(first), int(last)), width, brightest, weights, changing))
+
+
+def test_what_a_formula_gives_is_a_value_too() -> None:
+    """(9 + 0.5) * 32 is 304.0."""
+    assert nb02.moves.check(((304.0, 304.0), 2, (1, 0, 0)))
+    assert not nb02.moves.check(((304.5, 304.0), 2, (1, 0, 0)))
+
+
+def test_a_wrong_part_is_named() -> None:
+    verdict = nb02.moves.check(((304, 304), 3, (1, 0, 0)))
+    assert "part 2 of 3" in verdict.message
+    assert "3 parts" not in verdict.message
+
+
+def test_the_chapters_own_edge_case_is_checked_with_every_seed() -> None:
+    def off_by_one(index, map_sizes, priors_per_cell):
+        for level, (side, number) in enumerate(zip(map_sizes, priors_per_cell, strict=True)):
+            if index <= side * side * number:
+                cell, prior = divmod(index, number)
+                return level, *divmod(cell, side), prior
+            index -= side * side * number
+
+    for seed in range(20):
+        assert "0 to 5,775" in nb02.find_prior.check(off_by_one, seed=seed).message

@@ -175,7 +175,8 @@ def test_figures_and_notes(tmp_path: Path) -> None:
     problems(tmp_path, good())
     report = lint(tmp_path / "02_prior_box.ipynb")
     assert report.summary.splitlines()[0] == (
-        "02_prior_box.ipynb: 7 cells, 5 words, 0 sections, 6 code cells, "
+        "02_prior_box.ipynb: 7 cells, 7 cells of the core, 5 words, 6 lines, 0 minutes, "
+        "0 sections, 6 code cells, "
         "1 lines of code a cell (median), 0 cells not compared, 3 kB"
     )
     assert report.notes == [

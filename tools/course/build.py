@@ -11,6 +11,7 @@ from typing import Any
 
 from detlearn.files import write_atomically
 from tools.course.clone import ROOT, BuildError, needed, product_of, tags_of
+from tools.course.minutes import core_of, fill_minutes
 from tools.course.source import METADATA, read_source
 
 __all__ = ["build", "tidy_outputs", "write_notebook"]
@@ -74,8 +75,23 @@ def build(source: Path, root: Path = ROOT) -> Path:
         if cell.cell_type == "code":
             cell.outputs = tidy_outputs(cell.outputs)
     _keep_uncompared(notebook, target)
+    if "{minutes}" in notebook.cells[0].source:
+        fill_minutes(notebook, notebook.cells)
+        _write_minutes(source.name[:2], core_of(notebook.cells).minutes, root)
     write_notebook(notebook, target)
     return target
+
+
+def _write_minutes(number: str, minutes: int, root: Path) -> None:
+    """The minutes of a chapter in chapters.toml, from which README and site take them."""
+    table = root / "notebooks" / "chapters.toml"
+    if not table.exists():
+        return
+    text = table.read_text(encoding="utf-8")
+    row = re.compile(rf'(number = "{number}"\n(?:(?!\[\[).*\n)*?minutes = )\d+')
+    changed = row.sub(rf"\g<1>{minutes}", text)
+    if changed != text:
+        write_atomically(table, changed.encode("utf-8"))
 
 
 def _keep_uncompared(notebook: Any, target: Path) -> None:

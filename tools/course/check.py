@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.course.clone import ROOT, needed, notebook_folder, product_of, sources, tags_of
+from tools.course.minutes import fill_minutes
 from tools.course.source import read_source
 
 __all__ = ["check", "check_one"]
@@ -35,6 +36,7 @@ def check_one(source: Path, root: Path = ROOT) -> list[str]:
         return [f"{product.name}: not built{rebuild}"]
     expected = read_source(source, root)
     found = nbformat.read(product, as_version=4)
+    fill_minutes(expected, found.cells)
     problems = []
     if found.metadata != expected.metadata:
         problems.append(f"{product.name}: its metadata are not the builder's{rebuild}")

@@ -19,7 +19,8 @@ from typing import Any
 
 from tools.course.clone import BADGE, needed, tags_of
 from tools.course.definitions import compare_definitions
-from tools.course.source import SLIDE_TYPES
+from tools.course.minutes import core_of, headings_of, prose_of
+from tools.course.source import FOLDED, SLIDE_TYPES
 
 __all__ = ["TAGS", "Report", "lint", "taught"]
 
@@ -42,7 +43,8 @@ TEACHES = "teaches:"
 NOT_COMPARED = {"nbval-skip", "nbval-ignore-output"}
 
 MAX_LINES, MAX_COLUMNS, MAX_BYTES, MAX_NOT_COMPARED = 25, 76, 1_000_000, 0.08
-CELLS, WORDS, SECTIONS, MEDIAN_LINES = (40, 70), (1500, 2500), (3, 8), 8
+CELLS, WORDS, SECTIONS, MEDIAN_LINES = (40, 70), (1500, 2300), (3, 9), 8  # of the core
+LINES, MINUTES = (100, 350), (40, 100)
 
 BANNED = re.compile(r"\b(can you|play (?:around )?with|think about)\b", re.IGNORECASE)
 FRAGILE = {
@@ -125,13 +127,18 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     text = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     exempt = [cell for cell in code if NOT_COMPARED & set(tags_of(cell))]
-    titles = [line for cell in text for line in _headings(cell.source) if line.startswith("# ")]
-    sections = [line for cell in text for line in _headings(cell.source) if line.startswith("## ")]
+    titles = [line for cell in text for line in headings_of(cell.source) if line.startswith("# ")]
+    sections = [
+        line for cell in text for line in headings_of(cell.source) if line.startswith("## ")
+    ]
     lines = [len(cell.source.splitlines()) for cell in code if "setup" not in tags_of(cell)]
-    words = sum(len(_words(cell.source)) for cell in text)
+    core = core_of(notebook.cells)
     report.figures = {
         "cells": len(notebook.cells),
-        "words": words,
+        "cells of the core": core.cells,
+        "words": core.words,
+        "lines": core.lines,
+        "minutes": core.minutes,
         "sections": len(sections),
         "code cells": len(code),
         "lines of code a cell (median)": statistics.median(lines) if lines else 0,
@@ -154,29 +161,16 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
             f"at most {MAX_NOT_COMPARED:.0%}"
         )
     for name, value, (low, high) in (
-        ("cells", len(notebook.cells), CELLS),
-        ("words", words, WORDS),
+        ("cells", core.cells, CELLS),
+        ("words", core.words, WORDS),
+        ("lines of code", core.lines, LINES),
+        ("minutes", core.minutes, MINUTES),
         ("sections", len(sections), SECTIONS),
     ):
         if not low <= value <= high:
             report.notes.append(f"{value} {name}, usually {low} to {high}")
     if lines and statistics.median(lines) > MEDIAN_LINES:
         report.notes.append(f"code cells are long: median {statistics.median(lines):g} lines")
-
-
-def _prose(source: str) -> str:
-    """Markdown without fenced code, comments and addresses of links."""
-    source = re.sub(r"```.*?```", " ", source, flags=re.DOTALL)
-    source = re.sub(r"<!--.*?-->", " ", source, flags=re.DOTALL)
-    return re.sub(r"\]\([^)]*\)", "]", source)
-
-
-def _words(source: str) -> list[str]:
-    return re.findall(r"[^\W\d_][\w'’-]*", _prose(source))
-
-
-def _headings(source: str) -> list[str]:
-    return [line for line in _prose(source).splitlines() if re.match(r"#{1,6} ", line)]
 
 
 # --------------------------------------------------------------------------- one cell
@@ -186,7 +180,7 @@ def _lint_cell(cell: Any) -> Iterator[str]:
     slide = cell.metadata.get("slideshow", {}).get("slide_type")
     if slide not in SLIDE_TYPES:
         yield f"slide type {slide!r}, expected one of {', '.join(SLIDE_TYPES)}"
-    unknown = set(cell.metadata) - {"slideshow", "tags"}
+    unknown = set(cell.metadata) - {"slideshow", "tags", FOLDED}
     if unknown:
         yield f"unknown metadata {', '.join(sorted(unknown))}"
     for tag in tags_of(cell):
@@ -235,7 +229,7 @@ def _lint_markdown(cell: Any) -> Iterator[str]:
         return
     if not cell.source.strip():
         yield "an empty Markdown cell"
-    for banned in BANNED.finditer(_prose(cell.source)):
+    for banned in BANNED.finditer(prose_of(cell.source)):
         yield f"{banned[0]!r}: say what to do, what to produce, and how to know that it worked"
     for image in MARKDOWN_IMAGE.finditer(cell.source):
         if not image["alt"].strip():

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tools.course.clone import ROOT, BuildError, badge, needed, setup_cell
+from tools.course.minutes import STAR
 
-__all__ = ["METADATA", "SLIDE_TYPES", "read_source"]
+__all__ = ["FOLDED", "METADATA", "SLIDE_TYPES", "read_source"]
 
 SLIDE_TYPES = ("slide", "subslide", "fragment", "notes", "skip", "-")
+FOLDED = "jp-MarkdownHeadingCollapsed"  # JupyterLab keeps such a section closed
 METADATA: dict[str, Any] = {
     "accelerator": "GPU",
     "colab": {"provenance": []},
@@ -60,11 +62,10 @@ def read_source(path: Path, root: Path = ROOT) -> Any:
         }.get(cell.cell_type)
         if make is None:
             raise BuildError(f"{where}: a {cell.cell_type} cell; expected markdown or code")
-        notebook.cells.append(
-            make(
-                source, id=identifier, metadata=_cell_metadata(metadata, f"{where} ({identifier})")
-            )
-        )
+        clean = _cell_metadata(metadata, f"{where} ({identifier})")
+        if cell.cell_type == "markdown" and source.startswith(f"## {STAR}"):
+            clean[FOLDED] = True
+        notebook.cells.append(make(source, id=identifier, metadata=clean))
     return notebook
 
 

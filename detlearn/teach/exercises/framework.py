@@ -215,12 +215,29 @@ class Exercise:
         reference = self.reference()
         if callable(answer) and not callable(reference):
             return Verdict("wrong", f"{self.key} is a function; the exercise asks for its value.")
-        if _same(answer, reference, self.tolerance):
+        if self._is_value(answer, reference):
             return self._right()
         for wrong in self.wrong_answers:
-            if _same(answer, self._define(wrong.source), self.tolerance):
+            if self._is_value(answer, self._define(wrong.source)):
                 return Verdict("wrong", wrong.message)
+        if isinstance(answer, tuple | list) and isinstance(reference, tuple | list):
+            if len(answer) != len(reference):
+                return Verdict(
+                    "wrong", f"{self.key} has {len(answer)} parts, expected {len(reference)}."
+                )
+            pairs = enumerate(zip(answer, reference, strict=True), start=1)
+            wrong_parts = [str(k) for k, (a, b) in pairs if not self._is_value(a, b)]
+            return Verdict(
+                "wrong", f"{self.key}: not right yet is part {' and part '.join(wrong_parts)} of "
+                f"{len(reference)} (you have {_describe(answer)})."
+            )  # fmt: skip
         return Verdict("wrong", f"{self.key} is {_describe(answer)}, which is not the answer.")
+
+    def _is_value(self, answer: Any, wanted: Any) -> bool:
+        """Equality of values read off a figure: 304.0, a formula's result, is 304."""
+        return _same(answer, wanted, self.tolerance) or _same(
+            _whole(answer), _whole(wanted), self.tolerance
+        )
 
     def _first_difference(
         self,
@@ -277,6 +294,13 @@ def _same(a: Any, b: Any, tolerance: float) -> bool:
     if _kind(x) != "real":
         return torch.equal(x, y)
     return torch.allclose(x.double(), y.double(), rtol=0, atol=tolerance, equal_nan=True)
+
+
+def _whole(value: Any) -> Any:
+    """Floats that are whole numbers as integers, also inside tuples and lists."""
+    if isinstance(value, tuple | list):
+        return type(value)(_whole(item) for item in value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _as_tensor(value: Any) -> Tensor | None:

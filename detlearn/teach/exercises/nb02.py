@@ -1,6 +1,7 @@
 """Exercises of notebook 02, PriorBox.
 
-Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`, `moves`.
+Keys: `prior_count`, `cell_sizes`, `cell_centers`, `share_covered`, `find_prior`, `even_factors`,
+`moves`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import torch
 from .framework import Case, Exercise, WrongAnswer, integer, integers
 
 __all__ = [
-    "cell_centers", "cell_sizes", "find_prior", "moves", "prior_count", "share_covered",
+    "cell_centers", "cell_sizes", "even_factors", "find_prior", "moves", "prior_count",
+    "share_covered",
 ]  # fmt: skip
 
 
@@ -100,6 +102,33 @@ prior_count = Exercise(
             "This is the last level alone: `total = ...` forgets the earlier ones, `total += ...` "
             "adds to them.",
         ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                total = 0
+                for side, ratios in zip(map_sizes, aspect_ratios):
+                    total += side * side * (2 + 2 * len(ratios))
+                    return total
+            """,
+            "This is the first level alone: the `return` stands inside the loop. Put it below, at "
+            "the indentation of `for`.",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * s * 2 * len(r) for s, r in zip(map_sizes, aspect_ratios))
+            """,
+            "You count the boxes of the ratios and forget the two squares of each cell: "
+            "2 + 2 * len(ratios).",
+        ),
+        WrongAnswer(
+            """
+            def prior_count(map_sizes, aspect_ratios):
+                return sum(s * s * len(aspect_ratios) for s in map_sizes)
+            """,
+            "`len(aspect_ratios)` is the number of levels. Each level has ratios of its own: use "
+            "`len(ratios)` of the level in hand.",
+        ),
     ),
     cases=_count_cases,
     praise="For SSD300 it gives 8,732: two thirds of them on the finest map.",
@@ -112,6 +141,12 @@ prior_count = Exercise(
 def _size_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 30.0, 120.0, (), 300
     yield 30.0, 60.0, (4.0,), 300
+    yield (
+        264.0,
+        315.0,
+        (2.0,),
+        300,
+    )  # SSD300's coarsest: larger than the image, and not clamped here
     for _ in range(20):
         small = 10 + 100 * float(torch.rand((), generator=generator))
         large = small + 5 + 100 * float(torch.rand((), generator=generator))
@@ -205,6 +240,23 @@ cell_sizes = Exercise(
                 wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
             ).replace(" / image_size", ""),
             "The sizes are right, but in pixels: priors are fractions of the image.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(
+                "return torch.tensor(sizes) / image_size",
+                "return (torch.tensor(sizes) / image_size).clamp(0, 1)",
+            ),
+            "You clamp the sizes to 1. `PriorBox.sizes` does not: SSD300's coarsest wide box is "
+            "373 px long on 300 px, and `level` clamps it later. Leave .clamp(0, 1) out.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="between * root, between / root", tall="between / root, between * root"
+            ),
+            "The ratio boxes have the area of the second square. They belong to the first: start "
+            "from min_size.",
         ),
     ),
     cases=_size_cases,
@@ -397,7 +449,10 @@ def _find_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 0, (1,), (1,)
     yield 5, (2, 1), (4, 6)
     yield 17, (2, 1), (4, 6)
-    yield 8731, (38, 19, 10, 5, 3, 1), (4, 6, 6, 6, 4, 4)
+    for index in (5775, 5776, 8731):  # the last of a level, the first of the next, the last of all
+        yield index, (38, 19, 10, 5, 3, 1), (4, 6, 6, 6, 4, 4)
+    for first in (16, 22):  # where the second and the third of these levels begin
+        yield first, (2, 1, 1), (4, 6, 4)
     for _ in range(20):
         levels = integer(generator, 1, 5)
         sides, counts = integers(generator, 2, 9, levels), integers(generator, 2, 6, levels)
@@ -488,9 +543,129 @@ find_prior = Exercise(
             ),
             "The level is missing: return four numbers, level, row, column, prior.",
         ),
+        WrongAnswer(
+            _FIND.format(split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip=_RIGHT_SKIP).replace(
+                "if index < side", "if index <= side"
+            ),
+            "A level of 5,776 priors owns the indices 0 to 5,775; with <= it also takes the first "
+            "prior of the next level. Ask for index < side * side * number.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip="index -= side * side * number - 1"
+            ),
+            "You subtract one too few: a level that owns n priors owns the indices 0 to n - 1, so "
+            "the next level begins at n. Subtract side * side * number.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split="cell, prior = divmod(index, side)", result=_RIGHT_RESULT, skip=_RIGHT_SKIP
+            ),
+            "You divide by the side of the map first. The priors of a cell stand together, so "
+            "divide by their number first: cell, prior = divmod(index, number).",
+        ),
     ),
     cases=_find_cases,
     praise="Equal to `PriorBox(config).locate(index)`: now a detection can name its prior.",
+)
+
+
+# ---------------------------------------------------------------------------- even_factors
+
+
+def _factor_cases(generator: torch.Generator) -> Iterator[Case]:
+    yield 10.0, 160.0, 4  # doubles
+    yield 30.0, 60.0, 1
+    for _ in range(20):
+        low = 5 + 20 * float(torch.rand((), generator=generator))
+        yield (
+            low,
+            low * (2 + 10 * float(torch.rand((), generator=generator))),
+            integer(generator, 2, 7),
+        )
+
+
+_FACTORS = """
+    def even_factors(low, high, levels):
+        factor = {factor}
+        return [{term} for k in range({number})]
+"""
+_RIGHT_FACTOR = "(high / low) ** (1 / levels)"
+
+even_factors = Exercise(
+    notebook="nb02",
+    key="even_factors",
+    prompt=(
+        "Write `even_factors(low, high, levels)`: a list of levels + 1 sizes from low to high, "
+        "each the one before times the same factor: all min_sizes, and the last max_size."
+    ),
+    stub='''
+    def even_factors(low, high, levels):
+        """levels + 1 sizes from low to high, each a fixed factor larger."""
+        factor = ...
+        return None
+    ''',
+    solution_source='''
+    def even_factors(low, high, levels):
+        """levels + 1 sizes from low to high, each a fixed factor larger."""
+        factor = (high / low) ** (1 / levels)
+        return [low * factor**k for k in range(levels + 1)]
+    ''',
+    hints=(
+        "How often do you multiply by the factor on the way from low to high, if there are "
+        "levels + 1 sizes?",
+        "low · factor ** levels = high. Solve it for the factor.",
+        "The k-th size, counted from 0, is low · factor ** k.",
+    ),
+    wrong_answers=(
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high - low) / levels", term="low + factor * k", number="levels + 1"
+            ),
+            "You add the same number of pixels each time. Then small objects get too few sizes "
+            "and large ones too many; multiply by the same factor instead.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(factor=_RIGHT_FACTOR, term="low * factor**k", number="levels"),
+            "The last size is missing: with levels + 1 sizes the list ends in high, the last "
+            "max_size.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high / low) ** (1 / (levels + 1))",
+                term="low * factor**k",
+                number="levels + 1",
+            ),
+            "Your list ends before high. Between levels + 1 sizes there are only `levels` steps, "
+            "so the factor is the root of order `levels`.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(factor=_RIGHT_FACTOR, term="low * factor * k", number="levels + 1"),
+            "`factor * k` grows by addition, and begins with 0. The k-th size needs the k-th "
+            "power: factor ** k.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor=_RIGHT_FACTOR, term="low * factor ** (k + 1)", number="levels + 1"
+            ),
+            "Your list begins one step late, with low · factor. The first power is 0, and "
+            "factor ** 0 is 1.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high / low) / levels", term="low * factor**k", number="levels + 1"
+            ),
+            "You divide the whole factor high / low by the number of steps. Steps that multiply "
+            "need a root: (high / low) ** (1 / levels).",
+        ),
+        WrongAnswer(
+            _FACTORS.format(factor=_RIGHT_FACTOR, term="high / factor**k", number="levels + 1"),
+            "The order is reversed: levels go from fine to coarse, so the sizes ascend.",
+        ),
+    ),
+    cases=_factor_cases,
+    praise="`propose_layout` begins with these sizes.",
+    tolerance=1e-4,
 )
 
 
@@ -508,9 +683,9 @@ moves = Exercise(
     stub="moves = ...",
     solution_source="moves = ((304, 304), 2, (1, 0, 0))",
     hints=(
-        "Level 2 has 10 cells a side and a step of 32 px: the last centre is at (9 + 0.5) * 32.",
-        "Level 5 has sides of 264 and 288 px, and a wide and a tall box of 373 x 187 px.",
-        "Level 0 has 38 * 38 * 4 = 5,776 priors; the last of them has index 5,775.",
+        "A centre is (i + 0.5) * step; which i has the last of the ten columns of level 2?",
+        "On level 5, compare each side in the table, clamp unticked, with the 300 px of the image.",
+        "How many priors has level 0, and which index has the last of them, counted from 0?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -525,6 +700,26 @@ moves = Exercise(
         WrongAnswer(
             "moves = ((304, 304), 2, (0, 37, 37))",
             "That is prior 5,775, the last of level 0. They count from 0: 5,776 is the next.",
+        ),
+        WrongAnswer(
+            "moves = ((288, 288), 2, (1, 0, 0))",
+            "(288, 288) = 9 * 32 is the corner of the last cell. Its centre lies half a step "
+            "further; read it under the picture with the clamp unticked.",
+        ),
+        WrongAnswer(
+            "moves = ((304, 304), 1, (1, 0, 0))",
+            "On level 5 the wide box is clamped in its width, and the tall one in its height: "
+            "count both. The words beside the picture say how many the clamp changes.",
+        ),
+        WrongAnswer(
+            "moves = ((304, 304), 2, (0, 38, 0))",
+            "There is no row 38: a map of 38 rows has rows 0 to 37. Level 0 ends at index 5,775, "
+            "so this prior is the first of level 1.",
+        ),
+        WrongAnswer(
+            "moves = ((304, 304), 2, (1, 0, 1))",
+            "Column 1 begins six priors later: level 1 has six priors in each cell. 5,776 is the "
+            "very first of its level.",
         ),
     ),
     praise="The clamp moves centres, too: that is the surprise of this chapter.",

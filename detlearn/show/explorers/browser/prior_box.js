@@ -2,6 +2,7 @@
 // the layout: nothing is loaded, no kernel is needed.
 
 import { boxIou, cellPriors, coverage, decode, encode, firstIndex, iouWithPriors, levelPriors, locate, makePriors, match, priorAt, priorCenter, priorsPerCell, priorsPerLevel, sum, toCenter, toCorners } from "./geometry.js";
+import { groupsOf, ownBoxes } from "./own_boxes.js";
 import { DASHES, arrow, backdrop, boxKeys, boxSliders, check, choice, dragBoxes, drawObject, element, hint, layOut, loadImage, outline, plate, plural, px, radios, signed, slider, stage, table, theme, thousands } from "./page.js";
 
 const OVERHANG = 0.16; // of the image side, drawn around the image
@@ -39,7 +40,7 @@ export function mount(app, options) {
 
   // What costs time is computed once for each layout.
   const samples = SIDES.map((one) => sampleObjects(one));
-  let edits = 0;
+  let edits = 0, samplesOf = samples; // or the reader's own boxes
   const kept = new Map();
   function once(what, compute) {
     const key = [state.name, edits, clampNow()].join();
@@ -51,7 +52,7 @@ export function mount(app, options) {
   }
   const allPriors = () => once("priors", () => makePriors(layout(), clampNow()));
   const covered = () => once("coverage", () =>
-    samples.map((objects) => coverage(objects, layout(), clampNow())));
+    samplesOf.map((objects) => coverage(objects, layout(), clampNow())));
 
   const [left, right] = layOut(app, () => update());
   const picture = stage(left, {
@@ -67,6 +68,12 @@ export function mount(app, options) {
   const coverageWords = element(covering, "p", { class: "hint", id: "coverage" });
   const chart = stage(covering, { id: "chart", label: "", height: () => 112, draw: drawCoverage });
 
+  ownBoxes(right, (boxes) => {
+    state.mine = boxes;
+    samplesOf = boxes ? groupsOf(boxes, SIDES) : samples;
+    edits++;
+    update();
+  });
   const choose = choice(right, "layout", "Layout", [], (value) => {
     const oldSide = side();
     if (value === OWN) copyLayout();
@@ -265,11 +272,13 @@ export function mount(app, options) {
     objectPanel.hidden = objectControls.hidden = heat.hidden = inCell;
     if (inCell) updateCell(l, k, s, size, counts);
     else updateObject(l, k, size, counts);
-    const shares = covered().map((ious) =>
-      ious.filter((iou) => iou >= state.threshold).length / ious.length);
-    const percent = (share) => `${Math.round(100 * share)} %`;
-    coverageWords.textContent = `Coverage: ${percent(sum(shares) / shares.length)} of sample ` +
-      `objects (11 sizes, 3 shapes, 49 places) have a prior of IoU ≥ ` +
+    const ious = covered(), reach = (one) => one.filter((iou) => iou >= state.threshold).length;
+    const shares = ious.map((one) => (one.length ? reach(one) / one.length : NaN));
+    const percent = (share) => (Number.isNaN(share) ? "none" : `${Math.round(100 * share)} %`);
+    const all = sum(ious.map(reach)) / sum(ious.map((one) => one.length));
+    const whose = state.mine ? `${thousands(state.mine.length)} boxes of your own` :
+      "sample objects (11 sizes, 3 shapes, 49 places)";
+    coverageWords.textContent = `Coverage: ${percent(all)} of ${whose} have a prior of IoU ≥ ` +
       `${state.threshold.toFixed(2)}. By side of the object, in % of the image's:`;
     chart.say(coverageWords.textContent + shares.map((share, i) =>
       ` ${Math.round(100 * SIDES[i])}: ${percent(share)}`).join(","));
@@ -551,6 +560,7 @@ export function mount(app, options) {
     }
     g.textAlign = "center";
     (chart.shares || []).forEach((share, i) => {
+      if (Number.isNaN(share)) share = 0;
       const x = start + i * wide, y = floor - share * (floor - top);
       g.fillStyle = colours.accent;
       g.fillRect(x + wide * 0.18, y, wide * 0.64, floor - y);
