@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ..data import collate
 from . import distributed
@@ -77,13 +77,20 @@ def load_batches(
         SeededDataset(dataset, config.seed, epoch),
         batch_sampler=[batch[share] for batch in batch_indices(dataset, config, epoch)[start:]],
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=collate_or_tell,
         pin_memory=device.type == "cuda",
         worker_init_fn=start_worker,
         generator=torch.Generator(),  # or it would draw from the global generator
     )
-    for images, targets in loader:
-        yield to_device(images, targets, device)
+    batches = iter(loader)
+    try:
+        for batch in batches:
+            if isinstance(batch, Failure):
+                raise batch.error
+            images, targets = batch
+            yield to_device(images, targets, device)
+    finally:
+        del batches  # its workers end here, not when an error's traceback is forgotten
 
 
 def to_device(
@@ -113,8 +120,33 @@ class SeededDataset(Dataset):
                 torch.manual_seed(seed)
                 np.random.seed(seed % 2**32)  # noqa: NPY002
                 random.seed(seed)
-                items.append(self.dataset[index])
+                try:
+                    items.append(self.dataset[index])
+                except (ValueError, OSError) as error:  # a sentence about somebody's data
+                    if get_worker_info() is None:
+                        raise
+                    return [Failure(error)]
         return items
+
+
+class Failure:
+    """What a worker could not read: a value, because the loader would wrap an exception into a
+    traceback of the worker's.
+
+    Args:
+        error: a `ValueError` or `OSError`.
+    """
+
+    def __init__(self, error: ValueError | OSError) -> None:
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        # Others' exceptions may not survive the way to another process.
+        self.error = kind(str(error))
+
+
+def collate_or_tell(items: list[Any]) -> Any:
+    """A batch, or the `Failure` to make one."""
+    failed = [item for item in items if isinstance(item, Failure)]
+    return failed[0] if failed else collate(items)
 
 
 @contextmanager

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import _codecs
+import argparse
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+WEIGHTS = ("model", "state_dict", "model_state_dict")
+"""Where training scripts keep the weights in a checkpoint; `AVERAGES` where nothing else is."""
+
+AVERAGES = ("ema", "model_ema", "state_dict_ema", "ema_state_dict", "ema_model", "module")
+PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -45,8 +55,9 @@ def _read_checkpoint(path: Path) -> Any:
         return read_tensors(path)[0]
     _check_file(path)
     try:
-        # Tensors and plain containers only: a checkpoint must not be able to run code.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # Tensors and plain data only: a checkpoint must not be able to run code.
+        with torch.serialization.safe_globals(plain_types()):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a foreign file can make the unpickler fail in any way
         first = str(error).strip().splitlines()
         raise ValueError(
@@ -76,13 +87,42 @@ def open_state_dict(
     return _unpack(_read_checkpoint(path), str(path)), str(path)
 
 
+def plain_types() -> list[Any]:
+    """What training scripts keep beside weights, and which can only hold data: numbers and arrays
+    of numpy, under the names of its old and new releases, and argparse's settings.
+    """
+    parts = importlib.import_module(
+        "numpy._core.multiarray"
+    )  # where pickled numbers say that they come from
+    kinds = {type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdFDUS"}
+    return [
+        parts.scalar, (parts.scalar, "numpy.core.multiarray.scalar"), np.ndarray, np.dtype,
+        parts._reconstruct, (parts._reconstruct, "numpy.core.multiarray._reconstruct"),
+        _codecs.encode, argparse.Namespace, *kinds,
+    ]  # fmt: skip
+
+
 def _unpack(checkpoint: Any, name: str) -> dict[str, Any]:
-    """The state dict inside a checkpoint, without the prefix of a parallel model."""
-    for key in ("model", "state_dict", "model_state_dict"):
+    """The state dict inside a checkpoint, without the prefixes of wrappers."""
+    for key in WEIGHTS + AVERAGES:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
     if not isinstance(checkpoint, Mapping):
         raise ValueError(f"{name}: expected a state dict, got {type(checkpoint).__name__}")
-    if checkpoint and all(str(key).startswith("module.") for key in checkpoint):
-        return {str(key).removeprefix("module."): value for key, value in checkpoint.items()}
-    return dict(checkpoint)
+    if {"state", "param_groups"} <= checkpoint.keys():
+        raise ValueError(
+            f"{name}: the state of an optimiser, which holds no weights; expected the file that "
+            "the model's state_dict() was saved to"
+        )
+    found = {str(key): value for key, value in checkpoint.items()}
+    while (prefix := _prefix(found)) is not None:
+        found = {
+            key.removeprefix(prefix): value for key, value in found.items() if key != "n_averaged"
+        }
+    return found
+
+
+def _prefix(tensors: Mapping[str, Any]) -> str | None:
+    """What a wrapper (DataParallel, torch.compile, a moving average, Lightning) put before keys."""
+    keys = [key for key in tensors if key != "n_averaged"]
+    return next((one for one in PREFIXES if keys and all(k.startswith(one) for k in keys)), None)

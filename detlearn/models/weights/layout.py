@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
+
+MESSAGE, LONGEST = 500, 80
+"""Characters of a message, and of each list in one that would be longer."""
+
+HEADS = re.compile(r"(head|arm|odm)\.logits\.|conf\.|odm_conf\.|head\.classification_head\.")
+"""Keys of layers whose size follows from the number of classes, here and elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +143,43 @@ def compare_strictly(
         for key in tensors
         if key not in expected and not any(re.fullmatch(pattern, str(key)) for pattern in dead)
     ]
-    problems = [
-        f"{len(found)} {kind}: {', '.join(map(str, found))}"
-        for kind, found in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of wrong shape or type", wrong),
-        )
-        if found
-    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of wrong shape or type": wrong}
+    problems = {kind: found for kind, found in kinds.items() if found}
     if problems:
-        raise ValueError(
-            f"{name}: the weights do not fit {model_name(model)}\n  " + "\n  ".join(problems)
-        )
+        cause = _cause(expected, tensors, missing, unexpected, wrong)
+        message = ""
+        for longest in (MESSAGE, LONGEST):  # all that is wrong, if it can be read
+            lists = [
+                f"{len(one)} {kind}: {_listed(one, longest)}" for kind, one in problems.items()
+            ]
+            head = f"{name[-90:]}: the weights do not fit {model_name(model)}"
+            message = "\n  ".join([head, *lists, *cause])
+            if len(message) <= MESSAGE:
+                break
+        raise ValueError(message)
     return loaded
+
+
+def _listed(keys: Sequence[object], longest: int) -> str:
+    """The first names of a list, as many as a reader reads; there may be thousands."""
+    texts = [
+        str(key) if len(str(key)) <= longest else f"{str(key)[: longest - 3]}..." for key in keys
+    ]
+    shown = texts[:1]
+    for text in texts[1:]:
+        if len(", ".join([*shown, text])) > longest:
+            return ", ".join(shown) + ", ..."
+        shown.append(text)
+    return ", ".join(shown)
+
+
+def _cause(
+    expected: set[str], tensors: Mapping[str, Any], missing: Sequence[str],
+    unexpected: Sequence[object], wrong: Sequence[str],
+) -> list[str]:  # fmt: skip
+    """What is behind the differences, where it is plain."""
+    if tensors and not any(key in tensors for key in expected):
+        return ["none of its keys is there: another network, or another source"]
+    if wrong and not missing and not unexpected and all(map(HEADS.match, wrong)):
+        return ["only its heads differ: trained for another number of classes"]
+    return []
