@@ -184,12 +184,12 @@ def make_batch_targets(
             continue
         overlaps = _overlaps(boxes, corners)  # not (G, P) here: each image has another G
         iou, best_object = overlaps.max(dim=0)
-        positive = iou >= threshold if inclusive else iou > threshold  # (P,)
+        reached = iou >= threshold if inclusive else iou > threshold  # (P,)
         # The later object has the larger number: it wins, as in `match`.
         claims = torch.full_like(row, -1).scatter_reduce(
             0, overlaps.max(dim=1).indices, torch.arange(len(boxes), device=row.device), "amax"
         )  # (P,)
-        claims = torch.where(claims < 0, best_object.masked_fill(~positive, -1), claims)  # (P,)
+        claims = torch.where(claims < 0, best_object.masked_fill(~reached, -1), claims)  # (P,)
         torch.where(claims < 0, claims, claims + first, out=row)
         first += len(boxes)
     target_labels = gt_index.new_zeros(B, P)  # (B, P)

@@ -13,10 +13,13 @@ from typing import Any
 from torch import Tensor
 
 from ..data import read_image
+from ..data.ahead import load_ahead
 from ..files import write_atomically
 from ..models import Detector
+from ..models.modes import predicting_in
 from ..show import save_detections
 from ..training.distributed import pick_device
+from ..training.precision import AMP, AMP_HELP, told_dtype
 from .objects import class_names, objects_of
 from .pictures import drawing_names, find_pictures, why_unreadable
 from .video import detect_video
@@ -33,14 +36,16 @@ def run_detect(args: argparse.Namespace) -> int:
     if bool(args.images) == (args.video is not None):
         raise ValueError("detect: expected pictures and folders, or --video, got "
                          f"{'both' if args.images else 'neither'}")  # fmt: skip
-    model = load_weights(args.weights).to(pick_device(args.device))
+    device = pick_device(args.device)
+    model = load_weights(args.weights).to(device)
     if not isinstance(model, Detector):
         raise ValueError(
             f"{args.weights}: {model.config.name} finds no boxes; detect takes a detector's weights"
         )
-    if args.video is not None:
+    with predicting_in(model, told_dtype(device, args.amp)):
+        if args.video is None:
+            return _detect_pictures(model, args)
         return detect_video(model, args.video, Path(args.out), args.score_threshold, args.frames)
-    return _detect_pictures(model, args)
 
 
 class _Index:
@@ -91,17 +96,16 @@ def _detect_pictures(model: Detector, args: argparse.Namespace) -> int:
     # Where one picture is all that was asked for, its error is the answer.
     only = len(given.paths) == 1 and not unreadable
     bar = tqdm(
-        zip(given.paths, drawings, strict=True), "detect", len(drawings), unit=" pictures",
+        zip(given.paths, drawings, load_ahead(_read, given.paths, threads=2, ahead=4), strict=True),
+        "detect", len(drawings), unit=" pictures",
         leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty(),
     )  # fmt: skip
     try:
-        for path, drawing in bar:
-            try:
-                image = read_image(path)
-            except (ValueError, OSError) as error:
+        for path, drawing, image in bar:
+            if isinstance(image, Exception):
                 if only:
-                    raise
-                unreadable.append((path, why_unreadable(path, error)))
+                    raise image
+                unreadable.append((path, why_unreadable(path, image)))
                 continue
             large.look(path, image)
             found = model.detect([image], score_threshold=args.score_threshold)[0]
@@ -121,6 +125,14 @@ def _detect_pictures(model: Detector, args: argparse.Namespace) -> int:
         if index.entries:
             index.write()
     return _report(index, [*given.passed_over, *large.hint()], unreadable)
+
+
+def _read(path: Path) -> Tensor | ValueError | OSError:
+    """The picture, or what is wrong with it: the next ones are read all the same."""
+    try:
+        return read_image(path)
+    except (ValueError, OSError) as error:
+        return error
 
 
 def _report(index: _Index, notes: Sequence[str], unreadable: Sequence[tuple[Path, str]]) -> int:
@@ -180,4 +192,5 @@ def add_command(commands: Any) -> None:
     p.add_argument("--frames", choices=("mp4", "png"), default="mp4",
                    help="what a video becomes: a video, or a folder of pictures")  # fmt: skip
     p.add_argument("--score-threshold", type=float, default=0.5)
+    p.add_argument("--amp", choices=AMP, default="auto", help=AMP_HELP)
     p.add_argument("--device", help="cpu, cuda, cuda:1, mps; default: the best there is")

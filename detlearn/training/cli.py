@@ -31,6 +31,7 @@ from ..data.skeleton import Skeleton, choose_sigmas, flip_order, parse_pairs
 from ..data.targets import BoxesSkipped
 from ..files import write_atomically
 from ..models import PoseHRNet
+from ..models.modes import predicting_in
 from .batches import batch_indices
 from .before import cross_border, match_names, size_warning, training_warnings
 from .checkpoint import RunFolder
@@ -41,6 +42,7 @@ from .history import History, loss_names
 from .logs import LOGS, json_bytes
 from .loop import train
 from .nonfinite import describe, replay
+from .precision import AMP, AMP_HELP, told_dtype
 from .priors_cli import add_priors_command, read_layout
 from .recipes import RECIPES
 from .record import RunRecord, versions
@@ -250,7 +252,9 @@ def run_replay(args: argparse.Namespace) -> None:
 
 def run_evaluate(args: argparse.Namespace) -> None:
     """``python -m detlearn evaluate --weights FILE --data DATA``."""
-    model = load_model(args.weights).to(pick_device(args.device))
+    device = pick_device(args.device)
+    model = load_model(args.weights).to(device)
+    computing = partial(predicting_in, model, told_dtype(device, args.amp))
     if isinstance(model, PoseHRNet):
         dataset = open_dataset(args.data, "val", keypoints=True)
         cross_border(None, dataset)
@@ -262,14 +266,16 @@ def run_evaluate(args: argparse.Namespace) -> None:
             )
         if said := choose_sigmas(dataset, joints)[1]:
             print(said)
-        scores = evaluate_pose(model, dataset, progress=not args.quiet)
+        with computing():
+            scores = evaluate_pose(model, dataset, progress=not args.quiet)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BoxesSkipped)
             dataset = open_dataset(args.data, "val")
         cross_border(None, dataset)
         dataset = match_names(dataset, model.class_names, (f"the weights {args.weights}", "val"))
-        scores = evaluate(model, dataset, progress=not args.quiet)
+        with computing():
+            scores = evaluate(model, dataset, progress=not args.quiet)
     for name, value in scores.items():
         print(f"{name:<24}{value:8.4f}")
     if args.json:
@@ -297,6 +303,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.set_defaults(run=run_evaluate)
     p.add_argument("--weights", required=True, help="a .safetensors file of this package")
     p.add_argument("--data", default="shapes", help=DATA_HELP)
+    p.add_argument("--amp", choices=AMP, default="auto", help=AMP_HELP)
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     p.add_argument("--device", help=DEVICE_HELP)
     p.add_argument("--quiet", action="store_true", help="no progress bars")

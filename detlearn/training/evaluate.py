@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data.ahead import load_ahead
 from ..data.skeleton import choose_sigmas
 from ..metrics import coco_keypoint_evaluate, detection_scores
 from ..models import Detector, PoseHRNet
@@ -52,8 +53,9 @@ def detect_all(
     translate = _translation(getattr(model, "class_names", None), names)
 
     rows: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
-    for indices in tqdm(_shares(dataset, batch_size), disable=not progress, desc="detect"):
-        items = [dataset[i] for i in indices]
+    shares = _shares(dataset, batch_size)
+    loaded = load_ahead(lambda indices: [dataset[i] for i in indices], shares, ahead=1)
+    for items in tqdm(loaded, total=len(shares), disable=not progress, desc="detect"):
         images = [image for image, _ in items]
         found = model.detect(images, score_threshold=score_threshold, max_detections=max_detections)
         detections = [{k: v.cpu() for k, v in one.items()} for one in found]

@@ -10,8 +10,27 @@ import torch
 from torch import Tensor
 
 from ..models import Detector
+from ..models.checks import check_choice
+from ..models.modes import to_float32
 
-__all__ = ["compute_losses", "mixed_precision", "resolve_amp"]
+__all__ = [
+    "AMP",
+    "AMP_HELP",
+    "compute_losses",
+    "cpu_has_bf16",
+    "inference_dtype",
+    "mixed_precision",
+    "resolve_amp",
+    "told_dtype",
+]
+
+AMP = ("auto", "off", "bf16", "fp16")
+"""What mixed precision can be."""
+
+AMP_HELP = (
+    "precision of the network: bf16, fp16 or off (float32); default: auto, what is fast here, "
+    "which is bf16 on CPUs that multiply it"
+)
 
 
 def compute_losses(
@@ -42,11 +61,7 @@ def compute_losses(
     with autocast():
         predictions = model(images)
     # The loss in float32: half precision cannot hold sums over thousands of priors.
-    if isinstance(predictions, Tensor):  # heat maps
-        predictions = predictions.float()
-    else:
-        predictions = type(predictions)(*(part.float() for part in predictions))
-    return model.loss(predictions, targets)
+    return model.loss(to_float32(predictions), targets)
 
 
 def mixed_precision(
@@ -67,7 +82,10 @@ def mixed_precision(
 
 
 def resolve_amp(device: torch.device, amp: str) -> str:
-    """What ``"auto"`` means on a device.
+    """What ``"auto"`` means on a device that trains.
+
+    CPUs train in float32 unless ``"bf16"`` is asked for: a run that began on one CPU goes on
+    with the same numbers on another.
 
     >>> resolve_amp(torch.device("cpu"), "auto")
     'off'
@@ -78,3 +96,56 @@ def resolve_amp(device: torch.device, amp: str) -> str:
         return "off"
     # Colab's T4 can be made to compute bfloat16, at a crawl.
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def inference_dtype(device: torch.device, amp: str) -> torch.dtype:
+    """The precision to predict in.
+
+    Args:
+        device: where the network runs.
+        amp: ``"off"``, ``"bf16"``, ``"fp16"``, or ``"auto"``: what is fast there.  That is bfloat16
+            on CPUs that multiply it in hardware, too.
+
+    Raises:
+        ValueError: another ``amp``.
+
+    >>> inference_dtype(torch.device("cpu"), "off")
+    torch.float32
+    """
+    check_choice("amp", amp, AMP)
+    if amp == "auto" and device.type == "cpu":
+        amp = "bf16" if cpu_has_bf16() else "off"
+    dtypes = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    return dtypes[resolve_amp(device, amp)]
+
+
+def told_dtype(device: torch.device, amp: str) -> torch.dtype:
+    """`inference_dtype`, and a line that says so where it is no float32.
+
+    Args:
+        device: where the network runs.
+        amp: see `inference_dtype`.
+
+    >>> told_dtype(torch.device("cpu"), "off")
+    torch.float32
+    """
+    dtype = inference_dtype(device, amp)
+    if dtype != torch.float32:
+        name = str(dtype).removeprefix("torch.")
+        print(f"the network computes in {name}; --amp off for float32")
+    return dtype
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware: AVX-512 BF16, or AMX.
+
+    Others emulate it, and are slower than in float32.
+
+    >>> cpu_has_bf16() in (True, False)
+    True
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
+    # PyTorch has no public name for these in all the releases that we support.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)

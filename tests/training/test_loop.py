@@ -146,6 +146,27 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, die_at):
         assert ours | {"seconds": 0} == theirs | {"seconds": 0}
 
 
+def test_a_killed_run_in_half_precision_ends_with_the_same_weights(tmp_path):
+    config = dataclasses.replace(CONFIG, amp="bf16")
+    unbroken, full = Model(), Model()
+    train(unbroken, Noise(), config, progress=False)
+    train(full, Noise(), CONFIG, progress=False)
+    assert not torch.equal(weights(unbroken), weights(full))
+    again, steps = Model(), iter(range(1000))
+
+    def loss_that_dies(predictions, targets, original=again.loss):
+        if next(steps) == 5:
+            raise Killed
+        return original(predictions, targets)
+
+    again.loss = loss_that_dies
+    with pytest.raises(Killed):
+        train(again, Noise(), config, out=tmp_path, progress=False, checkpoint_every=2)
+    resumed = Model()
+    train(resumed, Noise(), config, out=tmp_path, resume=True, progress=False)
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
     first, history = run(tmp_path)
     again, repeated = run(tmp_path, resume=True)
