@@ -181,8 +181,10 @@ def test_figures_and_notes(tmp_path: Path) -> None:
     )
     assert report.notes == [
         "7 cells, usually 40 to 70",
-        "5 words, usually 1500 to 2500",
-        "0 sections, usually 3 to 8",
+        "5 words, usually 1500 to 2300",
+        "6 lines of code, usually 100 to 350",
+        "0 minutes, usually 40 to 100",
+        "0 sections, usually 3 to 9",
     ]
 
 
