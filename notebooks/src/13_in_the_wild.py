@@ -11,7 +11,7 @@
 # - recover, from answers alone, the prior sizes that training must have used;
 # - measure where a detector fails, and recognise bugs that its score does not show.
 #
-# **95 minutes** with the exercises. Before it: notebooks 01 to 04.
+# **{minutes} minutes** with the exercises. Before it: notebooks 01 to 04.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
