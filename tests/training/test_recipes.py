@@ -109,7 +109,8 @@ def test_released_m2det_is_its_golden_schedule():
 
 
 def test_every_model_that_can_be_trained_has_a_recipe_with_a_source():
-    trained = {name for name in list_models() if not name.startswith("hrnetv2p")}  # no loss
+    no_loss = ("hrnetv2p", "blazeface")
+    trained = {name for name in list_models() if not name.startswith(no_loss)}
     assert {name.partition(":")[0] for name in RECIPES} == trained
     assert RECIPE_SOURCES.keys() == RECIPES.keys()
     assert all(len(sentence) > 60 and "{" not in sentence for sentence in RECIPE_SOURCES.values())
