@@ -120,13 +120,13 @@ def _soft_nms_rows(
         ``(C, max_kept)`` the priors kept and their scores; negative scores where none was left.
     """
     # In the order of the priors the first of equal scores is the earlier one.
-    priors, order = priors.sort(dim=1, stable=True)  # (C, n)
-    decayed = scores.gather(1, order)  # (C, n), negative: not in the race
+    priors, order = priors.sort(dim=1, stable=True)  # (C, N)
+    decayed = scores.gather(1, order)  # (C, N), negative: not in the race
     left, top, right, bottom = boxes[priors].unbind(-1)
-    area = box_area(boxes[priors])  # (C, n)
+    area = box_area(boxes[priors])  # (C, N)
     rows = torch.arange(len(priors), device=boxes.device)  # (C)
-    kept = priors.new_zeros(len(priors), max_kept)  # (C, max_kept)
-    final = scores.new_full((len(priors), max_kept), -1.0)  # (C, max_kept)
+    kept = priors.new_zeros(len(priors), max_kept)  # (C, M)
+    final = scores.new_full((len(priors), max_kept), -1.0)  # (C, M)
     for step in range(max_kept):
         score, best = decayed.max(dim=1)  # (C), of equal ones the first
         if not (score >= 0).any():
@@ -136,14 +136,14 @@ def _soft_nms_rows(
         best = best[:, None]  # (C, 1)
         width = torch.minimum(right, right.gather(1, best)) - torch.maximum(
             left, left.gather(1, best)
-        )  # (C, n)
+        )  # (C, N)
         height = torch.minimum(bottom, bottom.gather(1, best)) - torch.maximum(
             top, top.gather(1, best)
-        )  # (C, n)
-        intersection = width.clamp(min=0) * height.clamp(min=0)  # (C, n)
-        union = area.gather(1, best) + area - intersection  # (C, n)
-        overlaps = intersection / union.clamp(min=torch.finfo(union.dtype).tiny)  # (C, n)
-        decayed = torch.where(overlaps > iou_threshold, decayed * (1 - overlaps), decayed)  # (C, n)
+        )  # (C, N)
+        intersection = width.clamp(min=0) * height.clamp(min=0)  # (C, N)
+        union = area.gather(1, best) + area - intersection  # (C, N)
+        overlaps = intersection / union.clamp(min=torch.finfo(union.dtype).tiny)  # (C, N)
+        decayed = torch.where(overlaps > iou_threshold, decayed * (1 - overlaps), decayed)  # (C, N)
         # As in `soft_nms`: only what a better box overlaps is held to the threshold.
         decayed[(overlaps > 0) & (decayed < decayed_threshold)] = -1.0
     return kept, final

@@ -76,7 +76,7 @@ def coco_keypoint_evaluate(
         backend=backend,
         kpt_oks_sigmas=np.asarray(sigmas),
     )
-    precision, recall = precision[:, :, 0], recall[:, 0]  # (T, 101, areas) and (T, areas)
+    precision, recall = precision[:, :, 0], recall[:, 0]  # (T, 101, M), (T, M)
     every, medium, large = precision.mean(dim=1).unbind(dim=-1)
     return {
         "AP": float(every.nanmean()),

@@ -67,7 +67,7 @@ def resize(images: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
     values = images.float() if whole and images.device.type != "cpu" else images
     values = F.interpolate(
         values, size, mode="bilinear", align_corners=False, antialias=antialias
-    )  # (B, C, height, width)
+    )  # (B, C, H, W)
     return values if values.dtype == images.dtype else values.round().clamp(0, 255).to(images.dtype)
 
 
@@ -148,7 +148,7 @@ def fit(images: Tensor, side: int, antialias: bool, letterbox: bool, black: Tens
     [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
     """
     top, left, height, width = place((images.shape[-2], images.shape[-1]), side, letterbox)
-    inner = resize(images, (height, width), antialias)  # (B, C, height, width)
+    inner = resize(images, (height, width), antialias)  # (B, C, H, W)
     if (height, width) == (side, side):
         return inner
     square = black.to(inner.dtype).expand(*inner.shape[:2], side, side).clone()  # (B, C, S, S)
