@@ -58,7 +58,9 @@ def _build(kind: Any, value: Any) -> Any:
         hints, make = typing.get_type_hints(kind), cast(Any, kind)
         return make(**{name: _build(hints.get(name), one) for name, one in value.items()})
     inner, *_ = typing.get_args(kind) or (None,)
-    if hasattr(inner, "_fields") and isinstance(value, list | tuple):  # of NamedTuples
+    if hasattr(inner, "_fields"):  # a tuple of NamedTuples
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"expected a list, got {type(value).__name__}")
         make = cast(Any, inner)
         return tuple(one if isinstance(one, make) else make(*one) for one in value)
     return tuple(_build(inner, one) for one in value) if isinstance(value, list) else value

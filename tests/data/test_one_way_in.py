@@ -158,6 +158,8 @@ ALLOWED = {
     "show/explorers/model/tum_walk.py": {"F.interpolate"},
     # A person, turned upright and cut out: one function for training and for answering.
     "models/pose/crops.py": {"F.grid_sample"},
+    # A photograph seen from elsewhere: the reader's camera, which stands before the way in.
+    "data/views.py": {"F.interpolate", "F.grid_sample"},
     # An exercise about maps from level to level.
     "teach/exercises/nb09.py": {"torch.nn.functional.interpolate"},
 }
