@@ -28,14 +28,15 @@ def also_in(paths: Sequence[Path], others: Sequence[Path]) -> list[int]:
     by_length = defaultdict(list)  # a copy is as long
     for path in others:
         by_length[_length(path)].append(path)
-    digests: dict[Path, str] = {}
+    contents: dict[int | str, set[str]] = {}  # of each length, once it is asked for
 
     def is_copy(path: Path) -> bool:
-        candidates = by_length.get(_length(path), [])
-        for one in (path, *candidates) if candidates else ():
-            if one not in digests:
-                digests[one] = _digest(one)
-        return any(digests[path] == digests[other] for other in candidates)
+        length = _length(path)
+        if length not in by_length:
+            return False
+        if length not in contents:
+            contents[length] = {_digest(other) for other in by_length[length]}
+        return _digest(path) in contents[length]
 
     return [n for n, path in enumerate(paths) if identity(path) in known or is_copy(path)]
 
