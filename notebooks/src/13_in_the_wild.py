@@ -333,7 +333,7 @@ for name, face in faces.items():
 # %% id="jitter" slide="-"
 shifts = [k / 4 - 4 for k in range(33)]  # quarters of a pixel
 ratios = {}
-for name, side in product(faces, (36, 48, 96, 72)):
+for name, side in product(list(faces)[::-1], (36, 48, 96, 72)):
     film = [faces[name].view(side, shift=(shift, 0)) for shift in shifts]
     sides = []
     for rows, logits in zip(*network(model.prepare(film))):
@@ -349,7 +349,7 @@ print(steadier, "of", len(ratios), "series are steadier with the average")
 print(f"median spread: {np.median(list(ratios.values())):.1f} of before")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
-    ylabel="side of the box, px")
+    ylabel="side of the astronaut's box, px")
 
 # %% [markdown] id="hidden" slide="slide"
 # ### All alike, and yet
