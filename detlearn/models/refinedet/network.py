@@ -260,7 +260,8 @@ class RefineDet(Detector):
                 f"predictions: expected the {len(names)} tensors {', '.join(names)}, "
                 f"got {type(predictions).__name__}"
             )
-        B, P = len(predictions[0]), self.config.priors.num_priors
+        # Not len, which torch.export would take for a constant.
+        B, P = predictions[0].shape[0], self.config.priors.num_priors
         expected = [(B, P, numbers) for numbers in (2, 4, self.config.num_classes, 4)]
         for name, part, shape in zip(names, predictions, expected, strict=True):
             if tuple(part.shape) != shape:
