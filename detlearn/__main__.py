@@ -1,6 +1,6 @@
 """``python -m detlearn COMMAND``, which is one of
 
-data, recipes, train, priors, replay, evaluate, report, check, detect, student, models.
+data, recipes, train, priors, replay, evaluate, report, check, detect, export, student, models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def run_student(args: argparse.Namespace) -> None:
-    """``python -m detlearn student --out DIR``: notebooks without solutions, and with them."""
+    """``python -m detlearn student``: notebooks without solutions and notes, and with them."""
     clone = Path(__file__).resolve().parents[1]
     if not (clone / "tools" / "course").is_dir():
         raise ValueError(
@@ -52,7 +52,7 @@ def run_models(args: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every shell command; each says what it does with ``--help``."""
     from . import __version__
-    from .commands import detect
+    from .commands import detect, export
     from .data import download
     from .report import add_check
     from .report import add_commands as add_report
@@ -70,10 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_report(commands)
     detect.add_command(commands)
     add_check(commands)
+    export.add_command(commands)
 
     p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)
     p.set_defaults(run=run_student)
-    p.add_argument("--out", required=True, help="folder to write student/ and instructor/ into")
+    p.add_argument("--out", default="class", help="folder to write student/ and instructor/ into "
+                   "(default: class)")  # fmt: skip
 
     p = commands.add_parser("models", help="list the models", description=run_models.__doc__)
     p.set_defaults(run=run_models)

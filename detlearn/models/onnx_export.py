@@ -25,25 +25,28 @@ ONNX_OPSET = 18
 """Version of ONNX's operators that the files are written in; onnxruntime reads it from 1.14 on."""
 
 
-class _ScoresAndBoxes(nn.Module):
-    """From pixels in [0, 1] to scores and boxes, normalising and decoding included."""
+class _Decoded(nn.Module):
+    """From pixels in [0, 1] to scores, boxes and key points, normalising and decoding included."""
 
     def __init__(self, model: Detector) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         inputs = (images - self.model.image_mean) / self.model.image_std  # (B, 3, S, S)
-        scores, boxes = self.model.scores_and_boxes(self.model(inputs))
-        return scores, boxes
+        predictions = self.model(inputs)
+        scores, boxes = self.model.scores_and_boxes(predictions)
+        points = self.model.keypoints(predictions)
+        return (scores, boxes) if points is None else (scores, boxes, points)
 
 
 def export_onnx(model: Detector, path: str | os.PathLike[str]) -> Path:
     """Write a detector to an ONNX file.
 
     Input ``images (B, 3, S, S)`` float32 RGB in [0, 1], any B; outputs ``scores (B, P, K)``
-    after softmax and ``boxes (B, P, 4)`` xyxy, fractions of the picture, not clipped. The
-    metadata hold the model's name, its class names and its thresholds.
+    after softmax and ``boxes (B, P, 4)`` xyxy, fractions of the input, not clipped; of a detector
+    that finds key points also ``keypoints (B, P, J, 2)`` x, y, fractions of the input. The metadata
+    hold the model's name, its class names and its thresholds.
 
     Args:
         model: a detector; left in the mode that it was in.
@@ -80,15 +83,15 @@ def export_onnx(model: Detector, path: str | os.PathLike[str]) -> Path:
     batch = torch.export.Dim("batch", min=1)
     with evaluating(model), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its future
-        program = torch.export.export(
-            _ScoresAndBoxes(model), (example,), dynamic_shapes=({0: batch},)
-        )
+        with torch.no_grad():
+            decoded = _Decoded(model)(example)
+        program = torch.export.export(_Decoded(model), (example,), dynamic_shapes=({0: batch},))
         exported = torch.onnx.export(
             program,
             dynamo=True,
             opset_version=ONNX_OPSET,
             input_names=["images"],
-            output_names=["scores", "boxes"],
+            output_names=["scores", "boxes", "keypoints"][: len(decoded)],
             verbose=False,
         )
     if exported is None:

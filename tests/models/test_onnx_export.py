@@ -42,9 +42,15 @@ def test_onnxruntime_answers_as_the_detector(name, tmp_path):
     S = model.config.image_size
     for B in (1, 3):  # neither is the example's number
         images = torch.rand(B, 3, S, S, generator=torch.Generator().manual_seed(B))
-        scores, boxes = session.run(None, {"images": images.numpy()})
+        scores, boxes, *points = session.run(None, {"images": images.numpy()})
         with torch.inference_mode():
-            expected = model.scores_and_boxes(model(model.normalize(images)))
+            predictions = model(model.normalize(images))
+            expected = model.scores_and_boxes(predictions)
+            expected_points = model.keypoints(predictions)
+        assert len(points) == (expected_points is not None) == (name == "blazeface")
+        if points:
+            assert points[0].shape == (B, 896, 6, 2)
+            np.testing.assert_allclose(points[0], expected_points.numpy(), atol=1e-3)
         assert scores.shape == (B, model.config.priors.num_priors, model.config.num_classes)
         np.testing.assert_allclose(scores, expected[0].numpy(), atol=1e-3)
         np.testing.assert_allclose(boxes, expected[1].numpy(), atol=1e-3)
