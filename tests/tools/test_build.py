@@ -354,6 +354,64 @@ def test_student_copies_have_no_solutions_and_instructors_have_all(
     assert (clone / "notebooks/00_small.ipynb").read_bytes() == before
 
 
+def test_students_get_no_notes_of_the_speaker(clone: Path, tmp_path: Path) -> None:
+    product = with_exercises(clone)
+    notebook = nbformat.read(product, as_version=4)
+    note = nbformat.v4.new_markdown_cell("> *For the speaker.* It is 42.", id="notes-answer")
+    note.metadata["slideshow"] = {"slide_type": "notes"}
+    notebook.cells.append(note)
+    build.write_notebook(notebook, product)
+    for_students, instructor = student.write_student_copies(tmp_path / "class", clone)
+    assert "speaker" not in for_students.read_text(encoding="utf-8")
+    assert "It is 42." in instructor.read_text(encoding="utf-8")
+
+
+def code_of(source: str) -> list[str]:
+    """The statements of the functions in a text, without docstrings, each as the parser has it."""
+    import ast
+
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic of IPython
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            found.append(f"{node.name}: {[ast.dump(statement) for statement in body]}")
+    return found
+
+
+def test_the_course_s_own_copies_leak_no_solution_and_no_note(tmp_path: Path) -> None:
+    from detlearn.teach.exercises import exercises_of
+
+    written = student.write_student_copies(tmp_path / "class")
+    copies = [path for path in written if path.parent.name == "student"]
+    assert len(copies) >= 13
+    answers = 0
+    for path in copies:
+        notebook = nbformat.read(path, as_version=4)
+        text = "\n".join(cell.source for cell in notebook.cells)
+        assert "For the speaker" not in text, path.name
+        for cell in notebook.cells:
+            assert not {"solution"} & set(cell.metadata.get("tags", [])), (path.name, cell.id)
+            if "exercise" in cell.metadata.get("tags", []):
+                assert cell.get("outputs", []) == [], (path.name, cell.id)
+        stubs = [
+            code for cell in notebook.cells if "exercise" in cell.metadata.get("tags", [])
+            for code in code_of(cell.source)
+        ]  # fmt: skip
+        try:
+            exercises = exercises_of(f"nb{path.name[:2]}")
+        except (ValueError, ModuleNotFoundError):  # a chapter without exercises
+            continue
+        for exercise in exercises:
+            answers += 1
+            for code in code_of(exercise.solution_source):
+                assert code not in stubs, (path.name, exercise.key)
+    assert answers >= 40
+
+
 def test_the_inserted_solution_is_right(clone: Path, tmp_path: Path) -> None:
     with_exercises(clone)
     _, path = student.write_student_copies(tmp_path, clone)
@@ -423,8 +481,9 @@ def test_command_line_of_the_copies(
 def test_the_shell_makes_copies_in_a_clone_and_says_so_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class_room = tmp_path / "class"
-    assert shell.main(["student", "--out", str(class_room)]) == 0
+    monkeypatch.chdir(tmp_path)
+    class_room = tmp_path / "class"  # where they go if nobody says
+    assert shell.main(["student"]) == 0
     names = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
     for folder in ("student", "instructor"):
         assert sorted(path.name for path in (class_room / folder).iterdir()) == names

@@ -16,9 +16,10 @@ __all__ = ["write_student_copies"]
 def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list[Path]:
     """Write each notebook twice: for students without solutions, for instructors with them.
 
-    `OUT/student/NN_name.ipynb`: cells tagged `solution` are gone, cells tagged `exercise` have no
-    outputs. `OUT/instructor/NN_name.ipynb`: every exercise is followed by a solution, taken from
-    `detlearn.teach.exercises` where the notebook has none of its own.
+    `OUT/student/NN_name.ipynb`: cells tagged `solution` are gone, and so are the speaker's notes,
+    for they hold answers; cells tagged `exercise` have no outputs. `OUT/instructor/NN_name.ipynb`:
+    every exercise is followed by a solution, taken from `detlearn.teach.exercises` where the
+    notebook has none of its own.
 
     Args:
         out: folder to write to; made if missing.
@@ -57,7 +58,12 @@ def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list
 
 
 def _without_solutions(notebook: Any) -> Any:
-    notebook.cells = [cell for cell in notebook.cells if "solution" not in tags_of(cell)]
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "solution" not in tags_of(cell)
+        and cell.metadata.get("slideshow", {}).get("slide_type") != "notes"
+    ]
     for cell in notebook.cells:
         if cell.cell_type == "code" and "exercise" in tags_of(cell):
             cell.outputs, cell.execution_count = [], None
