@@ -349,7 +349,7 @@ print(steadier, "of", len(ratios), "series are steadier with the average")
 print(f"median spread: {np.median(list(ratios.values())):.1f} of before")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
-    ylabel="side of the astronaut's box, px")
+    ylabel="side of her box, px")
 
 # %% [markdown] id="hidden" slide="slide"
 # ### All alike, and yet
