@@ -176,5 +176,5 @@ def test_quick_concludes_nothing(programme_of_one, capsys, monkeypatch):
 
 def test_an_unknown_experiment(programme_of_one, capsys):
     with pytest.raises(SystemExit):
-        programme.main(["smal"])
-    assert "smal: expected some of small" in capsys.readouterr().err
+        programme.main(["sorting"])
+    assert "sorting: expected some of small" in capsys.readouterr().err
