@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+
+from ..files import checksum
 
 __all__ = ["also_in", "identity"]
 
@@ -72,6 +73,6 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(2**16)
             file.seek(max(0, path.stat().st_size - 2**16))
-            return hashlib.sha256(start + file.read()).hexdigest()
+            return checksum(start + file.read())
     except (OSError, ValueError):
         return str(path)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..models import Detector
 from ..models.checks import check_choice
-from ..models.modes import to_float32
 
 __all__ = [
     "AMP",
@@ -61,7 +60,11 @@ def compute_losses(
     with autocast():
         predictions = model(images)
     # The loss in float32: half precision cannot hold sums over thousands of priors.
-    return model.loss(to_float32(predictions), targets)
+    if isinstance(predictions, Tensor):  # heat maps
+        predictions = predictions.float()
+    else:
+        predictions = type(predictions)(*(part.float() for part in predictions))
+    return model.loss(predictions, targets)
 
 
 def mixed_precision(

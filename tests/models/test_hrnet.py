@@ -650,7 +650,9 @@ def test_joints_of_another_order_need_one():
     model = create_model("pose_hrnet_tiny", num_joints=5)
     image, box = torch.zeros(3, 40, 50), torch.tensor([[1.0, 1, 20, 30]])
     assert model.estimate([image], [box], flip=False)[0]["keypoints"].shape == (1, 5, 3)
-    with pytest.raises(ValueError, match="flip_order: these 5 joints are neither COCO's nor MPII's"):
+    with pytest.raises(
+        ValueError, match="flip_order: these 5 joints are neither COCO's nor MPII's"
+    ):
         model.estimate([image], [box])
     model = create_model("pose_hrnet_tiny", num_joints=5, flip_order=(0, 2, 1, 4, 3))
     assert model.estimate([image], [box])[0]["keypoints"].shape == (1, 5, 3)

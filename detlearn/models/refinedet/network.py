@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ...boxes import (
     Targets,
     decode,
-    make_batch_targets,
     make_targets,
 )
 from ...losses import two_step_loss
@@ -194,21 +193,24 @@ class RefineDet(Detector):
         arm_deltas = predictions.arm_deltas.detach()
         wide = torch.promote_types(arm_deltas.dtype, torch.float32)
         anchors = self.anchors(arm_deltas.to(wide))  # (B, P, 4)
-        rule: dict[str, Any] = {
-            "threshold": config.match_threshold,
-            "scales": config.box_scales,
-            "eps": config.encode_eps,
-        }
+        arm_targets: list[Targets] = []
+        odm_targets: list[Targets] = []
         checked = self.check_targets(targets, len(anchors))
-        arm_targets = make_batch_targets(checked, self.priors, **rule)
-        # The ODM starts from anchors that are other ones in each image.
-        odm_targets = [
-            make_targets(boxes, labels, image_anchors, **rule)
-            for (boxes, labels), image_anchors in zip(checked, anchors, strict=True)
-        ]
+        for (boxes, labels), image_anchors in zip(checked, anchors, strict=True):
+            for matched, start in ((arm_targets, self.priors), (odm_targets, image_anchors)):
+                matched.append(
+                    make_targets(
+                        boxes,
+                        labels,
+                        start,
+                        threshold=config.match_threshold,
+                        scales=config.box_scales,
+                        eps=config.encode_eps,
+                    )
+                )
         return two_step_loss(
             *predictions,
-            arm_targets,
+            stack_targets(arm_targets),
             stack_targets(odm_targets),
             negative_ratio=config.negative_ratio,
             negative_filter=config.negative_filter,
