@@ -141,6 +141,7 @@ class SSD(Detector):
     Raises:
         ValueError: if the levels of the network are not those of the priors.
 
+    >>> import torch
     >>> model = SSD(SSD_TINY)
     >>> predictions = model(torch.zeros(1, 3, 128, 128))
     >>> predictions.deltas.shape == (1, *model.priors.shape)
@@ -181,6 +182,7 @@ class SSD(Detector):
         Raises:
             ValueError: if a map has other sides than the priors' layout says.
 
+        >>> import torch
         >>> pyramid = SSD(SSD_TINY).features(torch.zeros(1, 3, 128, 128))
         >>> [maps.shape[-1] for maps in pyramid]
         [32, 16, 8, 4]
@@ -232,6 +234,7 @@ class SSD(Detector):
         Raises:
             ValueError: naming the image and the box that cannot be learned from.
 
+        >>> import torch
         >>> model = SSD(SSD_TINY)
         >>> empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
         >>> losses = model.loss(model(torch.zeros(1, 3, 128, 128)), [empty])

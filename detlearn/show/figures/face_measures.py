@@ -73,6 +73,7 @@ def draw_decline(
     Raises:
         ValueError: no curve or more than four, curves of another length, or no picture.
 
+    >>> import torch
     >>> from detlearn import create_model
     >>> black, model = {"0": torch.zeros(3, 8, 8)}, create_model("blazeface")
     >>> draw_decline([0, 1], {"a": [1, 0]}, black, model, xlabel="step", alt="A line that falls.")
@@ -182,6 +183,7 @@ def draw_slot_ranges(
     Raises:
         ValueError: shapes that do not go together.
 
+    >>> import torch
     >>> sizes, scores = torch.tensor([8.0, 16, 32]), torch.tensor([[0.1], [0.9], [0.2]])
     >>> draw_slot_ranges(sizes, scores, ["only one"], alt="One slot answers at 16 px.")
     Figure: One slot answers at 16 px.
@@ -255,6 +257,7 @@ def draw_jitter(
     Raises:
         ValueError: no curve or more than four, or curves of another length.
 
+    >>> import torch
     >>> draw_jitter([0, 1], {"a": torch.tensor([5.0, 6.0])}, ylabel="px", alt="A line that rises.")
     Figure: A line that rises.
     """
