@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageDraw import ImageDraw as Pen
 
-__all__ = ["annotate", "save_detections"]
+__all__ = ["save_detections"]
 
 SMALL, READABLE = 400, 640
 """Where the shorter side has fewer pixels than the first, labels leave no room for the picture; it
