@@ -2,8 +2,9 @@
 
 An `Experiment` is a table of variants.  Each variant first finds its own learning rate: every rate
 of a grid, with each of the tuning seeds, at a quarter of the budget, scored on the tune set.  Where
-the best rate stands at the edge of the grid, the grid grows.  Then come the final runs, seed by
-seed, so that an experiment that is interrupted still compares like with like.
+the best rate stands at the edge of the grid, the grid grows.  Its first final run follows at once;
+the others come seed by seed, so that an experiment that is interrupted still compares like with
+like.
 
 Everything here is a pure function of the experiment and of the runs that there are: a programme
 that was killed asks again and goes on.
@@ -244,20 +245,23 @@ def next_runs(experiment: Experiment, runs: Sequence[Run]) -> list[Spec]:
     """
     done = {spec_of(run) for run in runs}
     wanted: list[Spec] = []
+    finals: list[Spec] = []
     for variant in experiment.variants:
-        if variant.rate is not None:
-            continue
-        try:
-            grid = grid_of(experiment, variant, runs)
-        except ValueError:  # the other row comes first
-            continue
-        rates = rates_to_try(tuning(variant.name, runs), grid, len(TUNE_SEEDS))
-        wanted += [Spec(variant.name, "tune", rate, seed) for seed in TUNE_SEEDS for rate in rates]
-    for seed in experiment.seeds:
-        for variant in experiment.variants:
+        if variant.rate is None:
             try:
-                rate = tuned_rate(experiment, variant, runs)
-            except ValueError:
+                grid = grid_of(experiment, variant, runs)
+            except ValueError:  # the other row comes first
                 continue
-            wanted.append(Spec(variant.name, "final", rate, seed))
-    return [spec for spec in wanted if spec not in done]
+            rates = rates_to_try(tuning(variant.name, runs), grid, len(TUNE_SEEDS))
+            wanted += [
+                Spec(variant.name, "tune", rate, seed) for seed in TUNE_SEEDS for rate in rates
+            ]
+        try:
+            rate = tuned_rate(experiment, variant, runs)
+        except ValueError:
+            continue
+        finals += [Spec(variant.name, "final", rate, seed) for seed in experiment.seeds]
+        # The first seed at once: its weights are the ones that may be shipped.
+        wanted.append(Spec(variant.name, "final", rate, experiment.seeds[0]))
+    wanted += sorted(finals, key=lambda spec: experiment.seeds.index(spec.seed))
+    return list(dict.fromkeys(spec for spec in wanted if spec not in done))
