@@ -20,7 +20,19 @@ from detlearn.show import (
     TUMWalker,
 )
 from detlearn.show.explorers.browser.transfer import transfer_with_cut
-from detlearn.teach.exercises import nb00, nb01, nb02, nb03, nb04, nb05, nb07, nb08, nb09
+from detlearn.teach.exercises import (
+    Exercise,
+    WrongAnswer,
+    nb00,
+    nb01,
+    nb02,
+    nb03,
+    nb04,
+    nb05,
+    nb07,
+    nb08,
+    nb09,
+)
 
 
 def test_notebook_00() -> None:
@@ -251,6 +263,26 @@ def test_a_wrong_part_is_named() -> None:
     verdict = nb02.moves.check(((304, 304), 3, (1, 0, 0)))
     assert "part 2 of 3" in verdict.message
     assert "3 parts" not in verdict.message
+
+
+def test_each_of_several_wrong_parts_gets_its_own_message() -> None:
+    """Columns 4 boxes and row 38 are two of the listed mistakes; 7 boxes are none."""
+    message = nb02.moves.check(((304, 304), 4, (0, 38, 0))).message
+    assert "part 2 and part 3 of 3" in message
+    assert "Part 2: Two of the four are squares" in message
+    assert "Part 3: There is no row 38" in message
+    message = nb02.moves.check(((304, 304), 7, (0, 38, 0))).message
+    assert "Part 2:" not in message and "Part 3: There is no row 38" in message
+
+
+def test_a_part_that_is_no_listed_mistake_says_what_to_look_at() -> None:
+    wrong = (WrongAnswer("x = (1, 9)", "nine is odd"),)
+    exercise = Exercise(
+        "nb02", "x", "x", "x = ...", "x = (1, 2)", ("even",), wrong, look_at=("the row", "the end")
+    )
+    assert "Part 1: the row Part 2: nine is odd" in exercise.check((5, 9)).message
+    assert "Part 2: the end" in exercise.check([1, 4]).message
+    assert "Part 1" not in exercise.check([1, 4]).message
 
 
 def test_the_chapters_own_edge_case_is_checked_with_every_seed() -> None:

@@ -88,6 +88,8 @@ class Exercise:
             exercise asks for a value and not for a function.
         praise: said with the tick: what the student may now conclude.
         tolerance: largest absolute difference of real numbers that still counts as equal.
+        look_at: for a value of several parts, what to look at for each; said when a part is wrong
+            and is none of the listed mistakes.
 
     >>> from detlearn.teach.exercises import nb02
     >>> nb02.prior_count.check(lambda map_sizes, aspect_ratios: ...)
@@ -104,6 +106,7 @@ class Exercise:
     cases: Callable[[torch.Generator], Iterable[Case]] | None = None
     praise: str = ""
     tolerance: float = 1e-5
+    look_at: tuple[str, ...] = ()
     _hints_given: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -225,13 +228,31 @@ class Exercise:
                 return Verdict(
                     "wrong", f"{self.key} has {len(answer)} parts, expected {len(reference)}."
                 )
-            pairs = enumerate(zip(answer, reference, strict=True), start=1)
-            wrong_parts = [str(k) for k, (a, b) in pairs if not self._is_value(a, b)]
-            return Verdict(
-                "wrong", f"{self.key}: not right yet is part {' and part '.join(wrong_parts)} of "
-                f"{len(reference)} (you have {_describe(answer)})."
-            )  # fmt: skip
+            return Verdict("wrong", self._wrong_parts(answer, reference))
         return Verdict("wrong", f"{self.key} is {_describe(answer)}, which is not the answer.")
+
+    def _wrong_parts(self, answer: Any, reference: Any) -> str:
+        """Which parts of a value are wrong, and for each its own mistake, or what to look at."""
+        pairs = zip(answer, reference, strict=True)
+        numbers = [k for k, (a, b) in enumerate(pairs) if not self._is_value(a, b)]
+        said = [
+            f"{self.key}: not right yet is part {' and part '.join(str(k + 1) for k in numbers)} "
+            f"of {len(reference)} (you have {_describe(answer)})."
+        ]
+        for k in numbers:
+            told = self._part_message(answer, reference, k)
+            if told:
+                said.append(f"Part {k + 1}: {told}")
+        return " ".join(said)
+
+    def _part_message(self, answer: Any, reference: Any, k: int) -> str:
+        """The message of the listed mistake that is wrong in part k alone, and there like this."""
+        only_k = [*reference]
+        only_k[k] = answer[k]
+        for wrong in self.wrong_answers:
+            if self._is_value(only_k, list(self._define(wrong.source))):
+                return wrong.message
+        return self.look_at[k] if k < len(self.look_at) else ""
 
     def _is_value(self, answer: Any, wanted: Any) -> bool:
         """Equality of values read off a figure: 304.0, a formula's result, is 304."""
