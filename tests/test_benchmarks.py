@@ -194,3 +194,14 @@ def test_loading_prints_both_sides(capsys, monkeypatch):
     monkeypatch.undo()
     scenes = loading.Cached(loading.Shapes(24, objects=(1, 3)), loading.shapes_train_transform(128))
     assert loading.loading_rate(scenes, 0) > 0 and loading.training_rate("ssd_tiny", scenes, 1) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_annotations_are_opened_and_shared(capsys, tmp_path):
+    found = load("annotations").main(
+        ["--images", "600", "--boxes", "9000", "--workers", "1", "--folder", str(tmp_path)]
+    )
+    assert found.keys() == {"seconds", "peak_mib", "growth_mib"}
+    # An object for a box would be copied: 9,000 of them take 5 MiB and more.
+    assert found["growth_mib"] < 4
+    assert "600 images, 9000 boxes" in capsys.readouterr().out

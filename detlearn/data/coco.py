@@ -85,6 +85,7 @@ class CocoDetectionDataset(Dataset):
         paths = find_pictures(content.names, folders, where, self.file)
         self._names = Texts(content.names[number] for number in order)
         self._paths = Paths(paths[number] for number in order)
+        del paths, where  # a hundred thousand objects each
         self._sizes = content.sizes[order]  # (N, 2)
         places = {image_id: place for place, image_id in enumerate(self.ids)}
         self.images = ById(places, self._image)
@@ -105,25 +106,28 @@ class CocoDetectionDataset(Dataset):
     ) -> tuple[Ragged, Ragged]:
         """Annotations whose boxes have an area in their images, image by image; key points."""
         labels = {number: label for label, number in enumerate(self.category_ids)}
-        where = np.array([places[image_id] for image_id in content.images], dtype=np.int64)
+        where = np.fromiter((places[one] for one in content.images), np.int64, len(content.ids))
         order = np.argsort(where, kind="stable")  # (N,)
-        ids, boxes = integers(content.ids), content.boxes
-        kind = [("id", ids.dtype), ("bbox", "f8", 4), ("area", "f8"), ("label", "i8"),
-                ("iscrowd", "i8")]  # fmt: skip
-        rows = np.empty(len(ids), dtype=kind)
-        rows["id"], rows["bbox"] = ids, boxes
-        rows["area"], rows["iscrowd"] = content.areas, content.crowds
-        rows["label"] = [labels[number] for number in content.labels]
-        kept = np.ones(len(ids), dtype=bool)
+        boxes, kept = content.boxes, np.ones(len(content.ids), dtype=bool)
         for number in order[~_are_inside(boxes, self._sizes[where])[order]].tolist():
             box = content.strange.get(number, _plain(boxes[number]))
-            if sentence := self._complain(int(where[number]), ids[number], box):
-                bad.add(sentence, self._names[int(where[number])])
+            place = int(where[number])
+            if sentence := self._complain(place, content.ids[number], box):
+                bad.add(sentence, self._names[place])
                 kept[number] = False
         order = order[kept[order]]
         counts = np.bincount(where[order], minlength=len(self.ids))
+        ids = integers(content.ids.values)
+        rows = np.empty(len(order), dtype=[
+            ("id", ids.dtype), ("bbox", "f8", 4), ("area", "f8"), ("label", "i8"),
+            ("iscrowd", "i8"),
+        ])  # fmt: skip
+        rows["id"], rows["bbox"] = ids[order], boxes[order]
+        rows["area"], rows["iscrowd"] = content.areas[order], content.crowds[order]
+        found = np.fromiter((labels[one] for one in content.labels), np.int64, len(ids))
+        rows["label"] = found[order]
         joints = content.joints[order] if self.keypoints else np.empty((len(order), 0, 3), "f4")
-        return Ragged(rows[order], counts), Ragged(joints, counts)
+        return Ragged(rows, counts), Ragged(joints, counts)
 
     def _complain(self, place: int, number: int, box: list[float]) -> str:
         """What is wrong with a box; nothing if the picture is larger than its JSON says."""

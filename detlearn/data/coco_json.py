@@ -29,6 +29,29 @@ PIECE = 4_000_000  # characters that are read at a time
 BLANKS = re.compile(r"[ \t\n\r]*")
 
 
+class Integers:
+    """A growing list of integers: in an array, and in a list only if one is too large for it."""
+
+    def __init__(self) -> None:
+        self.values: array[int] | list[int] = array("q")
+
+    def append(self, value: int) -> None:
+        """Put one at the end."""
+        try:
+            self.values.append(value)
+        except OverflowError:
+            self.values = [*self.values, value]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, place: int) -> int:
+        return self.values[place]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.values)
+
+
 class CocoContent:
     """What a JSON says, each entry checked by itself and with its partners.
 
@@ -55,9 +78,7 @@ class CocoContent:
         self.sides = array("d")
         self.categories: list[tuple[int, str]] = []
         self.skeletons: dict[int, Skeleton] = {}
-        self.ids: list[int] = []
-        self.images: list[int] = []
-        self.labels: list[int] = []
+        self.ids, self.images, self.labels = Integers(), Integers(), Integers()
         self.corners, self.surfaces, self.marks = array("d"), array("d"), array("b")
         self.points, self.joined, self.num_joints = array("f"), array("b"), 0
         self.strange: dict[int, Any] = {}
@@ -172,7 +193,7 @@ class CocoContent:
         for section, ids in (
             ("images", self.image_ids), ("annotations", self.ids), ("categories", category_ids),
         ):  # fmt: skip
-            if len(set(ids)) != len(ids):
+            if _occur_twice(ids):
                 raise ValueError(f"{self.file}: two entries of {section} have the same id")
         for field, section, values, known in (
             ("image_id", "images", self.images, set(self.image_ids)),
@@ -316,6 +337,13 @@ def _explain(file: Path, error: ValueError) -> NoReturn:
     except ValueError as whole:
         error = whole
     raise ValueError(f"{file}: not a whole JSON file ({error})") from error
+
+
+def _occur_twice(ids: Integers | list[int]) -> bool:
+    values = ids.values if isinstance(ids, Integers) else ids
+    if isinstance(values, array):  # a set of a million integers takes 70 MB
+        return len(np.unique(np.frombuffer(values, dtype=np.int64))) != len(values)
+    return len(set(values)) != len(values)
 
 
 def _are_numbers(values: object) -> bool:

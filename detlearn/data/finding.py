@@ -103,7 +103,7 @@ def find_pictures(
         most = max(hits)
         if most == 0:
             continue
-        first, *others = [n for n, found in enumerate(hits) if found == most]
+        first, *others = (n for n, found in enumerate(hits) if found == most)
         if others:
             raise ValueError(
                 f"{file}: pictures of its names lie in {folders[first]} and in "
