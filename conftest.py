@@ -43,6 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make ``pytest --nbval notebook.ipynb``, from any folder, mean what ``make test`` means."""
+    os.environ["DETLEARN_PROGRESS"] = "off"  # what a test solves, nobody has solved
     option = config.option
     if not (getattr(option, "nbval", False) or getattr(option, "nbval_lax", False)):
         return

@@ -96,7 +96,12 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
             f"it holds none of {', '.join(files)}"
         )
     notes: list[str] = []
-    rows = _read_json(folder / "history.json", list, "there are no curves", notes)
+    begun = (folder / "run.json").is_file() and not (folder / "history.json").exists()
+    if begun:
+        notes.append("No epoch is finished yet: there are no curves, and nothing is measured.")
+    rows = [] if begun else _read_json(
+        folder / "history.json", list, "there are no curves", notes
+    )  # fmt: skip
     history = [
         {"epoch": float(number)} | {k: float(v) for k, v in row.items() if type(v) in (int, float)}
         for number, row in enumerate(rows, start=1)
@@ -114,10 +119,11 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
         )
     weights = next((folder / name for name in files[:2] if (folder / name).is_file()), None)
     run = Run(folder, history, record, weights, notes)
-    if not run.finished:
+    if not run.finished and not begun:
         notes.append("The run is not finished: what follows is the state so far.")
-    if weights is None:
-        notes.append("The folder holds no weights yet: there are curves, and nothing is measured.")
+    if weights is None and not begun:
+        curves = "there are curves, and " if history else ""
+        notes.append(f"The folder holds no weights yet: {curves}nothing is measured.")
     return run
 
 

@@ -211,7 +211,8 @@ def _train(
         model, dataset, config, out=out, resume=args.resume, evaluate=score,
         evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
         device=device, num_workers=args.num_workers, compile=args.compile, loggers=args.logger,
-        after_epoch=after_epoch, progress=not args.quiet and sys.stderr.isatty(),
+        at_start=record.write, after_epoch=after_epoch,
+        progress=False if args.quiet else "bar" if sys.stderr.isatty() else "lines",
     )  # fmt: skip
     if first:
         record.write(history, finished=True)

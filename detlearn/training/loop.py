@@ -19,12 +19,12 @@ from ..models import Detector
 from ..models.checks import check_integer
 from .batches import batch_indices, load_batches
 from .config import TrainConfig, build_optimizer, build_schedule
-from .distributed import pick_device, process_rank
+from .distributed import pick_device
 from .history import History
 from .logs import LogKind
 from .nonfinite import check_finite
 from .precision import compute_losses, mixed_precision
-from .run import open_run
+from .run import Progress, open_run
 from .wrappers import ModelWrapper, moving_average
 
 __all__ = ["train", "train_step"]
@@ -44,8 +44,9 @@ def train(
     num_workers: int = 0,
     compile: bool = False,
     loggers: Sequence[LogKind] = (),
+    at_start: Callable[[History], None] | None = None,
     after_epoch: Callable[[History, nn.Module], None] | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
 ) -> History:
     """Train a detector; its weights change in place.
 
@@ -70,8 +71,10 @@ def train(
         num_workers: processes that load data; the result does not depend on it.
         compile: use ``torch.compile``; where that fails, a warning and the ordinary way.
         loggers: ``"csv"``, ``"tensorboard"``: further files in ``out``.
+        at_start: called once with the history so far, when nothing more can be refused.
         after_epoch: called with the history and the model (in eval mode) after every epoch.
-        progress: show a progress bar.
+        progress: show a progress bar; ``"bar"`` also says what an epoch will take, once a few
+            steps are timed, and ``"lines"`` says that and a line a minute instead of a bar.
 
     Returns:
         one dict an epoch: ``epoch``, the mean of each part of the loss, ``learning_rate``,
@@ -102,7 +105,7 @@ def train(
 
     with open_run(
         parts, dataset, config, device, out=out, resume=resume, checkpoint_every=checkpoint_every,
-        loggers=loggers, progress=progress,
+        loggers=loggers, progress=progress, at_start=at_start, told=after_epoch,
     ) as run:  # fmt: skip
         for epoch in range(run.epoch, config.epochs):
             model.train()
@@ -122,8 +125,6 @@ def train(
                 with run.scoring():
                     row.update(evaluate(scored))
             run.after_epoch(row, scored)
-            if after_epoch is not None and process_rank() == 0:
-                after_epoch(run.history, scored)
         if average is not None:
             model.load_state_dict(average.module.state_dict())
         run.finish(model.eval().to(memory_format=torch.contiguous_format))

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 class RunRecord:
-    """A run's ``run.json``, which is written after every epoch.
+    """A run's ``run.json``, which is written before the first epoch and after every one.
 
     A run that goes on keeps how it began, and adds how it was resumed.
 
@@ -62,9 +62,11 @@ class RunRecord:
         """Write the file.
 
         Args:
-            history: at least one epoch.
+            history: the finished epochs, maybe none.
             finished: whether it was the last.
         """
         seconds = sum(row["seconds"] for row in history)
-        self.content.update(seconds=round(seconds, 1), scores=history[-1], finished=finished)
+        self.content.update(seconds=round(seconds, 1), finished=finished)
+        if history:
+            self.content["scores"] = history[-1]
         write_atomically(self.path, json_bytes(self.content))

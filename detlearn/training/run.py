@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..models import Detector, save_model
 from ..models.checks import check_integer
@@ -27,11 +27,14 @@ from .death_watch import DeathWatch
 from .history import History, is_best
 from .logs import LogKind, json_bytes, open_logs
 from .nonfinite import keep_nonfinite_batch
+from .pace import Pace
 from .signals import Interruptible
 
-__all__ = ["TrainingRun", "open_run"]
+__all__ = ["Progress", "TrainingRun", "open_run"]
 
 LOG_EVERY = 50  # steps
+Progress = Literal["bar", "lines"]
+"""A terminal's bar, or a line a minute; both tell first what an epoch will take."""
 
 
 @dataclasses.dataclass
@@ -58,6 +61,8 @@ class TrainingRun:
         watch: warns of modules that die.
         started: when ``seconds`` was last brought up to date.
         bar: the epoch's progress bar.
+        pace: what tells the time in lines, None for nothing.
+        told: called in process 0 after every epoch.
     """
 
     parts: dict[str, Any]
@@ -79,6 +84,8 @@ class TrainingRun:
     watch: DeathWatch = dataclasses.field(default_factory=DeathWatch)
     started: float = 0.0
     bar: Any = None
+    pace: Pace | None = None
+    told: Callable[[History, nn.Module], None] | None = None
 
     # ------------------------------------------------------------ checkpoints
     def load(self, state: dict[str, Any], path: Path) -> None:
@@ -150,6 +157,8 @@ class TrainingRun:
         self.batch += 1
         self.watch.saw(images)
         self._tell(losses)
+        if self.pace is not None:
+            self.pace.step(self.epoch + 1, self.batch, losses)
         due = self.batch % self.checkpoint_every == 0 and not self.folder.too_early()
         if signal or (due and self.batch < self.steps_per_epoch):
             self._count_time()
@@ -211,6 +220,8 @@ class TrainingRun:
         self.save()
         if distributed.process_rank() == 0:
             self.watch.look(model, self.epoch)
+            if self.told is not None:
+                self.told(self.history, model)
 
     def finish(self, model: Detector) -> None:
         """Write the weights of a run that is done.
@@ -228,7 +239,8 @@ class TrainingRun:
 def open_run(
     parts: dict[str, Any], dataset: Any, config: TrainConfig, device: torch.device, *,
     out: str | Path | None, resume: bool, checkpoint_every: int, loggers: Sequence[LogKind],
-    progress: bool,
+    progress: bool | Progress, at_start: Callable[[History], None] | None = None,
+    told: Callable[[History, nn.Module], None] | None = None,
 ) -> Iterator[TrainingRun]:  # fmt: skip
     """Begin a run, or continue the one in its folder.
 
@@ -241,7 +253,9 @@ def open_run(
         resume: continue from the newest whole checkpoint if there is one.
         checkpoint_every: steps between two checkpoints.
         loggers: see `detlearn.training.logs`.
-        progress: show a progress bar.
+        progress: see `detlearn.training.train`.
+        at_start: called in process 0 with the history so far, when nothing more can be refused.
+        told: called in process 0 with history and model after every epoch.
 
     Raises:
         ValueError: a checkpoint of another run; a folder that holds a run although ``resume`` is
@@ -263,7 +277,7 @@ def open_run(
             )
         run = TrainingRun(
             parts, fixed, config, device, out, steps_per_epoch, checkpoint_every,
-            progress and writer, folder, interruptible,
+            progress in (True, "bar") and writer, folder, interruptible,
         )  # fmt: skip
         state = distributed.broadcast(folder.newest())
         if state is not None:
@@ -272,6 +286,12 @@ def open_run(
             run.logs = open_logs(loggers, folder.path, parts["schedule"].last_epoch)
         for log in run.logs:
             closing.callback(log.close)
+        if writer and progress in ("bar", "lines"):
+            say = (lambda line: run.bar.write(line)) if progress == "bar" else None
+            run.pace = Pace(config.epochs, steps_per_epoch, lines=progress == "lines", say=say)
+        run.told = told
+        if writer and at_start is not None:
+            at_start(run.history)
         yield run
 
 

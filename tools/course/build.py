@@ -44,6 +44,7 @@ def build(source: Path, root: Path = ROOT) -> Path:
     with tempfile.TemporaryDirectory() as profile:
         environment = {
             **os.environ,
+            "DETLEARN_PROGRESS": "off",
             "OMP_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",

@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..solved import note_solved
+
 __all__ = ["Case", "Exercise", "Verdict", "WrongAnswer", "integer", "integers"]
 
 Case = tuple[Any, ...]  # the arguments of one call
@@ -126,7 +128,8 @@ class Exercise:
             seed: of the random cases.
 
         Returns:
-            A `Verdict`, true if the answer is right; the same for the same answer and seed.
+            A `Verdict`, true if the answer is right; the same for the same answer and seed. A
+            right one is written down for `detlearn.teach.progress`.
         """
         if _is_empty(answer):
             return self._not_yet(f"{self.key} is still empty; replace the dots.")
@@ -198,6 +201,7 @@ class Exercise:
     # ------------------------------------------------------------------ inside
 
     def _right(self) -> Verdict:
+        note_solved(f"{self.notebook}.{self.key}")
         return Verdict("right", f"{self.key} is right. {self.praise}".rstrip())
 
     def _not_yet(self, message: str) -> Verdict:
