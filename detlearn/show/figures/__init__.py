@@ -19,6 +19,7 @@ from detlearn.show.figures.m2det_values import *  # noqa: F403
 from detlearn.show.figures.matching import *  # noqa: F403
 from detlearn.show.figures.metrics import *  # noqa: F403
 from detlearn.show.figures.network import *  # noqa: F403
+from detlearn.show.figures.overview import *  # noqa: F403
 from detlearn.show.figures.pictures import *  # noqa: F403
 from detlearn.show.figures.poses import *  # noqa: F403
 from detlearn.show.figures.priors import *  # noqa: F403
