@@ -27,6 +27,7 @@ LONG_FILES = {
     "detlearn/teach/exercises/nb03.py": EXERCISES,
     "detlearn/teach/exercises/nb04.py": EXERCISES,
     "detlearn/teach/exercises/nb05.py": EXERCISES,
+    "detlearn/teach/exercises/nb06.py": EXERCISES,
     "detlearn/teach/exercises/nb07.py": EXERCISES,
     "detlearn/teach/exercises/nb08.py": EXERCISES,
     "detlearn/teach/exercises/nb09.py": EXERCISES,

@@ -68,7 +68,8 @@ compose_steps = Exercise(
         "anchor, in sizes of the prior?",
         "The first step makes the prior exp(0.2 · dw) times as wide: a second dx counts that much "
         "more. And two factors, one after the other, multiply; what do their logarithms do?",
-        "center = first[:, :2] + second[:, :2] * exp(0.2 * first[:, 2:]); the sizes add.",
+        "Write centre and size as two tensors (P, 2), then join them with torch.cat(..., dim=1). "
+        "By hand: first = (0, 0, 5 log 2, 0) doubles the width, so a second dx of 1 counts 2.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -96,6 +97,53 @@ compose_steps = Exercise(
         WrongAnswer(
             _COMPOSE.format(grown=_GROWN, center=_CENTER, size="first[:, 2:] * second[:, 2:]"),
             "Factors multiply, and so their *logarithms* add: dw is first plus second.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown="1 + 0.2 * first[:, 2:]", center=_CENTER, size=_SIZE),
+            "You grow by 1 + 0.2 · dw. Sizes are logarithms: the anchor is exp(0.2 · dw) times as "
+            "wide as the prior.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown="torch.exp(0.1 * first[:, 2:])", center=_CENTER, size=_SIZE),
+            "0.1 is the scale of the centre. Sizes were divided by 0.2: exp(0.2 · dw).",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(
+                grown=_GROWN, center="first[:, :2] + second[:, :2] / grown", size=_SIZE
+            ),
+            "You divide by the growth. A wider anchor makes the second step *longer* in sizes of "
+            "the prior: multiply.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(
+                grown=_GROWN, center="first[:, :2] * grown + second[:, :2]", size=_SIZE
+            ),
+            "You stretch the first step. It starts from the prior and counts in sizes of the "
+            "prior already; the *second* one is measured in sizes of the anchor.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown=_GROWN, center="second[:, :2] * grown", size=_SIZE),
+            "The first step's move of the centre is lost: the answer starts from the prior.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(
+                grown=_GROWN, center=_CENTER, size="first[:, 2:] + second[:, 2:] * grown"
+            ),
+            "Only *centres* are measured in sizes of the box. Log sizes add as they are.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown="first[:, 2:]", center=_CENTER, size=_SIZE),
+            "You multiply by dw itself. How many times as wide the anchor is, is exp(0.2 · dw).",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown=_GROWN, center=_CENTER, size=_SIZE).replace(
+                "[center, size]", "[size, center]"
+            ),
+            "The order of a delta is dx, dy, dw, dh: the centre comes first.",
+        ),
+        WrongAnswer(
+            _COMPOSE.format(grown=_GROWN, center=_CENTER, size=_SIZE).replace("dim=1", "dim=0"),
+            "You stack centres on top of sizes, (2·P, 2). Join them along the columns: dim=1.",
         ),
     ),
     cases=_compose_cases,
@@ -150,7 +198,8 @@ filter_labels = Exercise(
     hints=(
         "Logits are no probabilities yet: softmax over the last axis. Which column is object?",
         "masked_fill(mask, value) returns a copy in which the masked places have the value.",
-        "labels.masked_fill(objectness <= threshold, -1), whatever the label was.",
+        "The mask compares the objectness with the threshold and looks at no label. A prior "
+        "exactly at the threshold is dropped, too.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -178,6 +227,57 @@ filter_labels = Exercise(
         WrongAnswer(
             _FILTER.format(objectness=_OBJECTNESS, easy="objectness < threshold", value=-1),
             "A prior exactly at the threshold is dropped as well: “at most” is <=.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy="objectness > threshold", value=-1),
+            "Turned round: you drop the priors that the ARM believes in, and keep the rest.",
+        ),
+        WrongAnswer(
+            _FILTER.format(
+                objectness="arm_logits.softmax(dim=-1)[:, 0]",
+                easy="objectness > threshold",
+                value=-1,
+            ),
+            "You compare the probability of *background* with the threshold for *object*: nearly "
+            "everything is dropped. Take column 1, or 1 - threshold.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness="arm_logits.sigmoid()[:, 1]", easy=_EASY, value=-1),
+            "A sigmoid of column 1 never looks at the background's logit. The two logits compete: "
+            "softmax over the last axis.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness="arm_logits.softmax(dim=0)[:, 1]", easy=_EASY, value=-1),
+            "dim=0 lets the *priors* compete with each other. The two labels of one prior must: "
+            "dim=-1.",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness="arm_logits.log_softmax(dim=-1)[:, 1]", easy=_EASY, value=-1),
+            "log_softmax gives logarithms, which are never above 0: everything is dropped. Take "
+            "softmax, or compare with the logarithm of the threshold.",
+        ),
+        WrongAnswer(
+            """
+            def filter_labels(labels, arm_logits, threshold):
+                return labels[arm_logits.softmax(dim=-1)[:, 1] > threshold]
+            """,
+            "You cut the dropped priors out. Each label belongs to the prior at its place, so the "
+            "length stays (P,): write -1 there.",
+        ),
+        WrongAnswer(
+            """
+            def filter_labels(labels, arm_logits, threshold):
+                easy = arm_logits.softmax(dim=-1)[:, 1] <= threshold
+                return torch.where(easy, -1, 1)
+            """,
+            "The labels of the others are lost: they keep their own, 0 to K - 1.",
+        ),
+        WrongAnswer(
+            """
+            def filter_labels(labels, arm_logits, threshold):
+                return arm_logits.softmax(dim=-1)[:, 1] <= threshold
+            """,
+            "That is the mask of the dropped. Return the labels, with -1 where it is True.",
         ),
     ),
     cases=_filter_cases,
@@ -238,7 +338,7 @@ upsample_map = Exercise(
         "Look at one place (j, k) of the filter: which cells of the fine map does it paint? "
         "Every second one, from j and from k on.",
         "fine[:, j::2, k::2] is (O, H, W): all coarse cells, mixed by weight[:, :, j, k] (I, O).",
-        'fine[:, j::2, k::2] = torch.einsum("ihw,io->ohw", coarse, weight[:, :, j, k])',
+        'torch.einsum("ihw,io->ohw", a, b) mixes the channels: it multiplies and adds over i.',
     ),
     wrong_answers=(
         WrongAnswer(
@@ -271,6 +371,42 @@ upsample_map = Exercise(
                 return full[0]
             """,
             "Only the first input channel paints. Every output channel adds what all of them do.",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                big = coarse.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+                return torch.einsum("ihw,io->ohw", big, weight[:, :, 0, 0])
+            """,
+            "All four cells of a block get the filter's first weight. Place (j, k) of a block "
+            "gets weight[:, :, j, k].",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                fine = torch.zeros(weight.shape[1], 2 * coarse.shape[1], 2 * coarse.shape[2])
+                fine[:, ::2, ::2] = torch.einsum("ihw,io->ohw", coarse, weight[:, :, 0, 0])
+                return fine
+            """,
+            "Three of the four places of each block stay 0: run j and k over 0 and 1.",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ohjwk").replace('", coarse, weight', '", coarse, weight.flip(2, 3)'),
+            "The filter is turned by half a circle. A transposed convolution paints it as it is.",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ohjwk").replace('", coarse, weight', '", coarse[-1:], weight[-1:]'),
+            "Only the last input channel is left: each one overwrites the one before. Add them.",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ohjwk").replace(
+                '", coarse, weight)', '", coarse, weight) / len(coarse)'
+            ),
+            "You take the mean over the input channels. They are added.",
+        ),
+        WrongAnswer(
+            _UP.format(axes="ohjwk").replace("painted.reshape(", "painted.reshape(1, "),
+            "One axis too many: the picture comes without a batch axis, and so does the answer.",
         ),
     ),
     cases=_upsample_cases,
@@ -330,7 +466,8 @@ head_parameters = Exercise(
     hints=(
         "How many numbers does a cell of the level answer? Each of them is one filter.",
         "A filter has 3 · 3 · c weights and one bias.",
-        "a · (num_classes + 4) filters of 9 · c + 1 numbers, added over the levels.",
+        "Filters times numbers of a filter is one level; `total +=` adds the levels. For one "
+        "channel, one prior and two classes it is 6 · 10 = 60.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -352,6 +489,47 @@ head_parameters = Exercise(
         WrongAnswer(
             _HEADS.format(each="a * (num_classes + 4) * (c + 1)"),
             "A filter is 3 x 3: nine weights for each channel.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * (3 * c + 1)"),
+            "A filter is 3 x 3: nine weights for each channel, not three.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * 9 * c + 1"),
+            "You count one bias a level. Every filter has its own.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * 9 * c + 2"),
+            "You count one bias for each of the two convolutions. Every filter has its own.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes - 1 + 4) * (9 * c + 1)"),
+            "The background needs a logit as well: num_classes includes it, so take all of them.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4 * num_classes) * (9 * c + 1)"),
+            "You give each class deltas of its own. A prior has four deltas, whatever it holds.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * num_classes * 4 * (9 * c + 1)"),
+            "Logits and deltas are two convolutions side by side: num_classes + 4, not times 4.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * 4 * (9 * c + 1)"),
+            "Only the deltas: the class logits come on top.",
+        ),
+        WrongAnswer(
+            _HEADS.format(each="a * (num_classes + 4) * (9 * c + 1)").replace("+= a", "= a"),
+            "This is the last level alone: `total = ...` forgets the earlier ones, `total += ...` "
+            "adds to them.",
+        ),
+        WrongAnswer(
+            """
+            def head_parameters(channels, priors_per_cell, num_classes):
+                for c, a in zip(channels, priors_per_cell):
+                    return a * (num_classes + 4) * (9 * c + 1)
+            """,
+            "This is the first level alone: the `return` stands inside the loop.",
         ),
     ),
     cases=_head_cases,
