@@ -65,7 +65,7 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
                 shown["text/html"] = following(shown["text/html"])
         alt = " ".join(filter(None, map(_alt, cell.get("outputs", []))))
         if alt:
-            cell.metadata["mystnb"] = {"image": {"alt": alt}}
+            cell.metadata["mystnb"] = {"image": {"alt": alt, **_width(cell.outputs)}}
     first = cells[0]
     title, _, rest = first.source.partition("\n")
     first.source = f"{title}\n\n{doors(name, decks)}\n\n{BADGE.sub('', rest).strip()}"
@@ -111,6 +111,12 @@ def _alt(output: Any) -> str:
             said = metadata.get(mime, {}).get("alt")
             return str(said or figure_alt(str(data.get("text/plain", ""))))
     return ""
+
+
+def _width(outputs: Iterable[Any]) -> dict[str, str]:
+    """How wide a page shows the figure of a cell: a sharp one has two pixels for one of ours."""
+    said = [m.get("width") for o in outputs for m in o.get("metadata", {}).values() if m]
+    return {"width": f"{said[0]}px"} if said and said[0] else {}
 
 
 def doors(name: str, decks: Iterable[str] = (), folder: str = "../") -> str:

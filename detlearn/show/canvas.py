@@ -49,6 +49,8 @@ HOUSE_STYLE = {
     "savefig.facecolor": PAPER,
 }
 DPI = 100
+SHARP, SHARP_BYTES = 2, 60_000
+"""Two pixels of the file for one of the page, where that keeps a notebook below 1 MB."""
 PAGE_WIDTH = 7.4
 """Inches: as wide as a notebook's text."""
 
@@ -99,14 +101,31 @@ def finish(
     if title:
         y = 1 - 0.1 / drawing.get_size_inches()[1]
         drawing.text(0.012, y, title, fontsize=12.5, fontweight="bold", va="top")
-    return Figure(png_bytes(drawing, _grey_palette() if grey_image else None), alt)
+    palette = _grey_palette() if grey_image else None
+    sharp = png_bytes(drawing, palette, SHARP)
+    if len(sharp) <= SHARP_BYTES:
+        return Figure(sharp, alt, width=round(drawing.get_figwidth() * DPI))
+    return Figure(png_bytes(drawing, palette), alt)
 
 
-def png_bytes(drawing: MatplotlibFigure, palette: PillowImage | None = None) -> bytes:
-    """The figure as PNG of at most 256 colours: those of `palette`, or counted from the pixels."""
+def png_bytes(
+    drawing: MatplotlibFigure, palette: PillowImage | None = None, scale: int = 1
+) -> bytes:
+    """The figure as PNG of at most 256 colours: those of `palette`, or counted from the pixels.
+
+    Args:
+        drawing: the figure; its resolution is the same afterwards.
+        palette: an image of mode P.
+        scale: pixels of the file for each pixel of the page.
+    """
     from PIL import Image
 
-    reduced = pillow_rgb(drawing).quantize(255, palette=palette, dither=Image.Dither.NONE)
+    dpi = drawing.get_dpi()
+    drawing.set_dpi(dpi * scale)
+    try:
+        reduced = pillow_rgb(drawing).quantize(255, palette=palette, dither=Image.Dither.NONE)
+    finally:
+        drawing.set_dpi(dpi)
     buffer = io.BytesIO()
     reduced.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

@@ -124,7 +124,8 @@ def output_block(output: Any) -> Block:
     for mime in ("image/svg+xml", "image/png", "image/jpeg"):
         if mime in data:
             alt = metadata.get(mime, {}).get("alt") or figure_alt(str(data.get("text/plain", "")))
-            return Block("figure", picture(mime, str(data[mime]), alt))
+            width = metadata.get(mime, {}).get("width")
+            return Block("figure", picture(mime, str(data[mime]), alt, width))
     if "text/latex" in data:
         return Block("prose", html.escape(str(data["text/latex"]), quote=False))
     return Block("text", printed(str(data.get("text/plain", ""))))
@@ -152,12 +153,20 @@ def always_light(text: str) -> str:
     return text.replace("(prefers-color-scheme: dark)", "not all")
 
 
-def picture(mime: str, data: str, alt: str) -> str:
-    """A figure that is part of the page."""
+def picture(mime: str, data: str, alt: str, width: int | None = None) -> str:
+    """A figure that is part of the page.
+
+    Args:
+        mime: of the data.
+        data: text of an SVG, or base64.
+        alt: what it shows.
+        width: of the figure in px of a page; a sharp one has more pixels than that.
+    """
     if mime == "image/svg+xml":
         data = base64.b64encode(data.encode()).decode()
     data = re.sub(r"\s", "", data)
-    return f'<img src="data:{mime};base64,{data}" alt="{html.escape(alt)}">'
+    own = f' data-width="{width}"' if width else ""
+    return f'<img src="data:{mime};base64,{data}" alt="{html.escape(alt)}"{own}>'
 
 
 def figure_alt(text: str) -> str:
