@@ -152,7 +152,7 @@ def path_down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
 
 
 class HighResolutionModule(nn.Module):
-    """Parallel branches, then one exchange unit (Sun et al. 2019, §3, Eq. 2).
+    """Parallel branches, then one exchange unit (Sun et al. 2019, §3, Eq. 3).
 
     Branch i becomes ``relu(sum over j of cell[i][j](maps j))``: a row of the matrix.
 
@@ -198,7 +198,7 @@ class HighResolutionModule(nn.Module):
 
 
 def exchange(row: Sequence[nn.Module] | nn.ModuleList, features: Sequence[Tensor]) -> Tensor:
-    """What one branch makes of all branches: a row of the fuse matrix, summed (Eq. 2).
+    """What one branch makes of all branches: a row of the fuse matrix, summed (§3).
 
     Args:
         row: one cell for each giver.

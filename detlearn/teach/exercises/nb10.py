@@ -79,7 +79,8 @@ path_channels = Exercise(
         "Three cases: receiver == giver, receiver < giver (up), receiver > giver (down). How many "
         "convolutions has each?",
         "None; one; receiver - giver. What comes out of the last one must fit the receiver.",
-        "Down: [widths[giver]] * (steps - 1) + [widths[receiver]], with steps = receiver - giver.",
+        "Down: all convolutions but the last keep the giver's channels. Write that many copies of "
+        "one number, then the receiver's.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -117,6 +118,50 @@ path_channels = Exercise(
             """,
             "Up and down are exchanged. Branch 0 is the finest: a receiver of smaller number is "
             "finer, so the map must go *up*, by one 1 × 1 convolution.",
+        ),
+        WrongAnswer(
+            """
+            def path_channels(receiver, giver, widths):
+                receiver, giver = giver, receiver
+                if receiver == giver:
+                    return []
+                if receiver < giver:
+                    return [widths[receiver]]
+                return [widths[giver]] * (receiver - giver - 1) + [widths[receiver]]
+            """,
+            "That is giver ← receiver. The receiver stands first: (2, 0) means that branch 2 hears "
+            "branch 0.",
+        ),
+        WrongAnswer(
+            _channels_source(down="[widths[giver]] * steps + [widths[receiver]]"),
+            "One convolution too many: the chain has receiver - giver of them, the last included.",
+        ),
+        WrongAnswer(
+            _channels_source(down="[widths[receiver]] + [widths[giver]] * (steps - 1)"),
+            "The order is reversed: the first convolutions keep the giver's channels, the last one "
+            "changes them.",
+        ),
+        WrongAnswer(
+            _channels_source(down="[widths[giver]] * steps"),
+            "Your chain ends with the giver's channels, and these cannot be added to the "
+            "receiver's map. Change them at the last step.",
+        ),
+        WrongAnswer(
+            _channels_source(up="[widths[giver]]"),
+            "Up ends with the giver's channels, and these cannot be added to the receiver's map. "
+            "The 1 × 1 convolution changes them.",
+        ),
+        WrongAnswer(
+            _channels_source(up="[]"),
+            "Up needs a convolution, too: repeating cells does not change the number of channels.",
+        ),
+        WrongAnswer(
+            _channels_source(up="widths[receiver]"),
+            "For one convolution the answer is still a list, with one number in it.",
+        ),
+        WrongAnswer(
+            _channels_source(same="None"),
+            "A branch that hears itself needs no convolution. Say so by an empty list, not None.",
         ),
     ),
     cases=_cells,
@@ -183,8 +228,8 @@ fuse_parameters = Exercise(
         "for each of the b output channels.",
         "Up: one brick, 1 × 1. Down: how many bricks keep the giver's channels, and how many "
         "change them?",
-        "Down: (receiver - giver - 1) * brick(a, a, 3) + brick(a, b, 3), with a of the giver and "
-        "b of the receiver.",
+        "Down: every brick but the last goes from the giver's channels to the giver's channels; "
+        "the last goes to the receiver's. As it is: nothing to learn.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -211,6 +256,47 @@ fuse_parameters = Exercise(
         WrongAnswer(
             _parameters_source(up="(giver - receiver) * brick(a, b, 1)"),
             "Up has one convolution, whatever the distance. Repeating cells costs no parameters.",
+        ),
+        WrongAnswer(
+            _parameters_source(brick="k * k * a * b + b"),
+            "BatchNorm learns two numbers for each output channel, a factor and a shift. You count "
+            "one.",
+        ),
+        WrongAnswer(
+            _parameters_source(brick="k * k * a * b + 4 * b"),
+            "You count BatchNorm's running mean and variance. They are measured, not learned: "
+            "buffers, no parameters.",
+        ),
+        WrongAnswer(
+            _parameters_source(brick="k * k * a * b + 2 * a"),
+            "BatchNorm comes after the convolution, so it has two numbers for each *output* "
+            "channel.",
+        ),
+        WrongAnswer(
+            _parameters_source(brick="k * a * b + 2 * b"),
+            "A filter is k wide and k high: k · k numbers for each pair of channels.",
+        ),
+        WrongAnswer(
+            _parameters_source(down="(receiver - giver) * brick(a, b, 3)"),
+            "Only the last step changes the channels. The earlier ones have a · a pairs of "
+            "channels, not a · b.",
+        ),
+        WrongAnswer(
+            _PARAMETERS.format(
+                brick="k * k * a * b + 2 * b",
+                up="brick(a, b, 1)",
+                down="(receiver - giver - 1) * brick(a, a, 3) + brick(a, b, 3)",
+            ).replace("def brick", "receiver, giver = giver, receiver\n        def brick"),
+            "That is giver ← receiver. The receiver stands first: (3, 0) goes down, and is the "
+            "dearer of the two.",
+        ),
+        WrongAnswer(
+            _PARAMETERS.format(
+                brick="k * k * a * b + 2 * b",
+                up="brick(a, b, 1)",
+                down="(receiver - giver - 1) * brick(a, a, 3) + brick(a, b, 3)",
+            ).replace("return 0", "return brick(a, b, 1)"),
+            "A branch hears itself as it is: no convolution, so nothing to count.",
         ),
     ),
     cases=_cells,
@@ -326,6 +412,59 @@ exchange_two = Exercise(
             _exchange_source(first="torch.relu(raised)", second="torch.relu(lowered)"),
             "Each receiver has forgotten its own map: the cells 0 ← 0 and 1 ← 1 belong to the sum.",
         ),
+        WrongAnswer(
+            _exchange_source(
+                raised="torch.nn.functional.interpolate(raised, scale_factor=2, mode='bilinear')"
+            ),
+            "You enlarge bilinearly, which mixes neighbours. Here each cell is repeated as it is: "
+            "nearest neighbour.",
+        ),
+        WrongAnswer(
+            _exchange_source(
+                first="torch.relu(lowered + coarse)", second="torch.relu(fine + raised)"
+            ),
+            "The two maps stand in the wrong order: first the new fine map, then the new coarse "
+            "one.",
+        ),
+        WrongAnswer(
+            _exchange_source(
+                more="new = torch.relu(lowered + coarse)\n"
+                "        raised = conv2d(new, up[:, :, None, None])\n"
+                "        raised = raised.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)",
+                second="new",
+            ),
+            "The fine branch hears the *new* coarse map. All hear the old maps: nobody speaks "
+            "first.",
+        ),
+        WrongAnswer(
+            _exchange_source(
+                first="torch.relu((fine + raised) / 2)",
+                second="torch.relu((lowered + coarse) / 2)",
+            ),
+            "You take the mean of what is heard. An exchange is a plain sum.",
+        ),
+        WrongAnswer(
+            _exchange_source(
+                first="torch.relu(torch.cat([fine, raised], dim=1))",
+                second="torch.relu(torch.cat([lowered, coarse], dim=1))",
+            ),
+            "You lay the channels side by side. An exchange adds them, so the shapes stay.",
+        ),
+        WrongAnswer(
+            _exchange_source(second="torch.relu(lowered + 2 * coarse)"),
+            "The coarse map enters its own sum twice. Every giver counts once.",
+        ),
+        WrongAnswer(
+            _exchange_source(first="fine + raised"),
+            "The fine map lacks its ReLU. Both sums end in one.",
+        ),
+        WrongAnswer(
+            _exchange_source(
+                lowered="conv2d(fine, down, stride=1, padding=1)[:, :, 1::2, 1::2]"
+            ),
+            "Your windows stand on odd rows and columns. With stride 2 and padding 1 the first "
+            "window is centred on row 0, the next on row 2.",
+        ),
     ),
     cases=_pair_cases,
     praise="With BatchNorm it is the exchange of stage 2.",
@@ -397,7 +536,8 @@ units_left = Exercise(
         "they are sum(modules).",
         "A stage of n modules has n - 1 exchanges within it. How many stages have an end that is "
         "not the very end?",
-        "(sum(modules) - len(modules)) * within + (len(modules) - 1) * across + final",
+        "Count the three kinds separately. A switch is True or False, and True counts as 1 in a "
+        "product.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -415,6 +555,37 @@ units_left = Exercise(
         WrongAnswer(
             _units_source(final="0"),
             "The final exchange is missing: the last module of the last stage has one as well.",
+        ),
+        WrongAnswer(
+            """
+            def units_left(modules, within, across, final):
+                return sum(modules)
+            """,
+            "That is the number with all switches on. A switch that is False takes its kind away.",
+        ),
+        WrongAnswer(
+            _UNITS.format(
+                within="(sum(modules) - len(modules))", across="(len(modules) - 1)", final="1"
+            ).replace("1 * final", "1"),
+            "The final exchange has a switch of its own; you always count it.",
+        ),
+        WrongAnswer(
+            _units_source(within="(sum(modules) - 1)"),
+            "Within a stage are all its modules but *its* last: one less in every stage, not one "
+            "less in all.",
+        ),
+        WrongAnswer(
+            _units_source(within="(len(modules) - 1)", across="(sum(modules) - len(modules))"),
+            "`within` and `across` are exchanged: across stages there is one for each stage that "
+            "another one follows.",
+        ),
+        WrongAnswer(
+            """
+            def units_left(modules, within, across, final):
+                return within + across + final
+            """,
+            "You add up the switches. Each switch keeps or takes many exchanges: count those of "
+            "its kind.",
         ),
     ),
     cases=_unit_cases,
@@ -473,8 +644,9 @@ missing_pixels = Exercise(
     ''',
     hints=(
         "What is the stride of branch 0? And of the coarsest of `branches` branches?",
-        "4 · 2^(branches - 1): 32 for four. How much is missing to the next multiple of it?",
-        "-height % stride is the smallest number that makes height a multiple of stride.",
+        "The stem halves twice, and every further branch once more: 32 for four branches. How "
+        "much is missing to the next multiple of it?",
+        "In Python the remainder of a *negative* number is never negative: try -7 % 4, and 7 + 1.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -496,7 +668,31 @@ missing_pixels = Exercise(
         WrongAnswer(
             _missing_source(rows="height % stride", columns="width % stride"),
             "That is how many pixels are too many, for cutting. What is missing to the next "
-            "multiple is -height % stride.",
+            "multiple is the rest of the stride, or nothing.",
+        ),
+        WrongAnswer(
+            _missing_source(rows="-width % stride", columns="-height % stride"),
+            "Rows and columns are exchanged: rows are added to the height, and come first.",
+        ),
+        WrongAnswer(
+            _missing_source(rows="height + -height % stride", columns="width + -width % stride"),
+            "That is the padded size. Asked is how many rows and columns are added to the image.",
+        ),
+        WrongAnswer(
+            _missing_source(stride="2 ** branches"),
+            "The stem halves twice before branch 0 begins, so the stride starts at 4, not at 2.",
+        ),
+        WrongAnswer(
+            _missing_source(stride="4 * branches"),
+            "Strides double from branch to branch, 4, 8, 16, 32. They do not grow by 4.",
+        ),
+        WrongAnswer(
+            _missing_source(
+                rows="round(height / stride) * stride - height",
+                columns="round(width / stride) * stride - width",
+            ),
+            "You go to the *nearest* multiple, which may be smaller than the image. Pixels are "
+            "only added.",
         ),
     ),
     cases=_size_cases,
@@ -519,31 +715,55 @@ moves = Exercise(
     solution_source="moves = (64, (4, 1), (3, 2))",
     hints=(
         "A pixel of branch 3 is repeated 8 × 8. The table under the matrix counts what is not 0.",
-        "A coarse cell is centred on every second fine cell and sees one more on each side: from "
-        "an odd place two windows hear it in each direction, from an even one only one.",
+        "A coarse cell is centred on every second fine cell and sees one more on each side. Draw "
+        "two neighbouring windows: which places lie in both?",
         "Parameters grow with a · b, and a · a for the earlier steps: look at the last row.",
     ),
     wrong_answers=(
         WrongAnswer(
             "moves = (1, (4, 1), (3, 2))",
-            "One cell is what output 3 has. Up, one cell is repeated 8 × 8.",
+            "Task 1: one cell is what output 3 has. Up, one cell is repeated 8 × 8.",
+        ),
+        WrongAnswer(
+            "moves = (8, (4, 1), (3, 2))",
+            "Task 1: 8 is one side. The cell is repeated 8 times in each direction; count all that "
+            "are not 0.",
+        ),
+        WrongAnswer(
+            "moves = (16, (4, 1), (3, 2))",
+            "Task 1: 16 cells is what one pixel of branch 2 gives. Choose branch 3.",
+        ),
+        WrongAnswer(
+            "moves = (64, (2, 1), (3, 2))",
+            "Task 2: row 7 lies in two windows, and column 7 in two as well. Count the cells of "
+            "output 1 that are not 0.",
+        ),
+        WrongAnswer(
+            "moves = (64, (9, 9), (3, 2))",
+            "Task 2: nine fine cells lie in one window. Asked is the other way round: in how many "
+            "windows lies one fine cell?",
+        ),
+        WrongAnswer(
+            "moves = (64, (1, 1), (3, 2))",
+            "Task 2: put the pixel to row 7, column 7 first. It lies between two centres in each "
+            "direction, and both hear it.",
         ),
         WrongAnswer(
             "moves = (64, (1, 4), (3, 2))",
-            "Row 7 and row 8 are exchanged: an odd place lies in two windows each way, 2 · 2 = 4.",
+            "Task 2: row 7 and row 8 are exchanged: an odd place lies in two windows each way, 2 · 2 = 4.",
         ),
         WrongAnswer(
             "moves = (64, (4, 4), (3, 2))",
-            "Move the pixel to row *and* column 8: there a single window is centred on it.",
+            "Task 2: move the pixel to row *and* column 8: there a single window is centred on it.",
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (2, 3))",
-            "Receiver first: 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The dear one is "
+            "Task 3: receiver first. 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The dear one is "
             "its mirror image.",
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (3, 0))",
-            "3 ← 0 has the most steps, but two of them have 32 channels on both sides. The last "
+            "Task 3: 3 ← 0 has the most steps, but two of them have 32 channels on both sides. The last "
             "step from 128 to 256 channels costs more than all three.",
         ),
     ),
