@@ -459,9 +459,7 @@ exchange_two = Exercise(
             "The fine map lacks its ReLU. Both sums end in one.",
         ),
         WrongAnswer(
-            _exchange_source(
-                lowered="conv2d(fine, down, stride=1, padding=1)[:, :, 1::2, 1::2]"
-            ),
+            _exchange_source(lowered="conv2d(fine, down, stride=1, padding=1)[:, :, 1::2, 1::2]"),
             "Your windows stand on odd rows and columns. With stride 2 and padding 1 the first "
             "window is centred on row 0, the next on row 2.",
         ),
@@ -722,50 +720,56 @@ moves = Exercise(
     wrong_answers=(
         WrongAnswer(
             "moves = (1, (4, 1), (3, 2))",
-            "Task 1: one cell is what output 3 has. Up, one cell is repeated 8 × 8.",
+            "One cell is what output 3 has. Up, to output 0, one cell is repeated 8 × 8.",
         ),
         WrongAnswer(
             "moves = (8, (4, 1), (3, 2))",
-            "Task 1: 8 is one side. The cell is repeated 8 times in each direction; count all that "
+            "8 is one side. The cell is repeated 8 times in each direction; count all cells that "
             "are not 0.",
         ),
         WrongAnswer(
             "moves = (16, (4, 1), (3, 2))",
-            "Task 1: 16 cells is what one pixel of branch 2 gives. Choose branch 3.",
+            "16 cells of output 0 is what one pixel of branch 2 gives. Choose branch 3.",
         ),
         WrongAnswer(
             "moves = (64, (2, 1), (3, 2))",
-            "Task 2: row 7 lies in two windows, and column 7 in two as well. Count the cells of "
+            "Row 7 lies in two windows, and column 7 in two as well. Count the cells of "
             "output 1 that are not 0.",
         ),
         WrongAnswer(
             "moves = (64, (9, 9), (3, 2))",
-            "Task 2: nine fine cells lie in one window. Asked is the other way round: in how many "
+            "Nine fine cells lie in one window. Asked is the other way round: in how many "
             "windows lies one fine cell?",
         ),
         WrongAnswer(
             "moves = (64, (1, 1), (3, 2))",
-            "Task 2: put the pixel to row 7, column 7 first. It lies between two centres in each "
+            "Put the pixel to row 7, column 7 first. It lies between two centres in each "
             "direction, and both hear it.",
         ),
         WrongAnswer(
             "moves = (64, (1, 4), (3, 2))",
-            "Task 2: row 7 and row 8 are exchanged: an odd place lies in two windows each way, 2 · 2 = 4.",
+            "Row 7 and row 8 are exchanged: an odd place lies in two windows each way, 2 · 2 = 4.",
         ),
         WrongAnswer(
             "moves = (64, (4, 4), (3, 2))",
-            "Task 2: move the pixel to row *and* column 8: there a single window is centred on it.",
+            "Move the pixel to row *and* column 8: there a single window is centred on it.",
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (2, 3))",
-            "Task 3: receiver first. 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The dear one is "
+            "Receiver first. 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The dear one is "
             "its mirror image.",
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (3, 0))",
-            "Task 3: 3 ← 0 has the most steps, but two of them have 32 channels on both sides. The last "
+            "3 ← 0 has the most steps, but two of them have 32 channels on both sides. The last "
             "step from 128 to 256 channels costs more than all three.",
         ),
     ),
     praise="Shifting a picture by one pixel changes who hears it: strided convolutions do that.",
+    look_at=(
+        "Choose one pixel of branch 3 under *Maps*, and read how many cells of output 0 are not 0.",
+        "Choose one pixel of branch 0. Put it to row and column 7, then 8, and count the cells of "
+        "output 1 that are not 0.",
+        "Click the cells of the last row and read their parameters; name the receiver first.",
+    ),
 )
