@@ -47,7 +47,15 @@ from .ssd import (
     SSDLITE300_MOBILENET_V2,
     SSDConfig,
 )
-from .weights import TrunkReport, load_backbone, load_model, load_reference_weights, save_model
+from .weights import (
+    InitialReport,
+    TrunkReport,
+    load_backbone,
+    load_initial_weights,
+    load_model,
+    load_reference_weights,
+    save_model,
+)
 from .zoo import create_model, list_models
 
 __all__ = [
@@ -90,10 +98,12 @@ __all__ = [
     "RefineDetConfig",
     "RefineDetPredictions",
     "SSDConfig",
+    "InitialReport",
     "TrunkReport",
     "create_model",
     "list_models",
     "load_backbone",
+    "load_initial_weights",
     "load_model",
     "load_reference_weights",
     "save_model",

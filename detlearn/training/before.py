@@ -15,7 +15,7 @@ from ..data.names import relabel
 from .config import TrainConfig, learning_rate_factor
 from .distributed import broadcast, process_rank
 
-__all__ = ["cross_border", "match_names", "size_warning", "training_warnings"]
+__all__ = ["cross_border", "initial_advice", "match_names", "size_warning", "training_warnings"]
 
 FEW_PICTURES = 50
 SMALL = 8.0
@@ -149,3 +149,28 @@ def training_warnings(
                 f"{recipe.batch_size})"
             )
     return texts
+
+
+def initial_advice(
+    init: Any, config: TrainConfig, recipe: TrainConfig | None, goes_on: bool = False
+) -> str:
+    """A sentence on the learning rate of a run that begins with a trained detector.
+
+    Args:
+        init: what it begins with.
+        config: how it will be trained.
+        recipe: how the model is trained from the recipe's own beginning; None where nobody says.
+        goes_on: whether a checkpoint is there, which counts more.
+
+    >>> initial_advice("old.pt", TrainConfig(learning_rate=5e-3), TrainConfig(learning_rate=5e-3))
+    "learning rate 0.005, the recipe's for another beginning; to keep more of what old.pt knows, \
+try --learning-rate 0.0005"
+    """
+    if goes_on:
+        return f"the run goes on from its checkpoint, {init} is not read"
+    if recipe is None or config.learning_rate < recipe.learning_rate / 2:
+        return f"learning rate {config.learning_rate:g} after the start from {init}"
+    return (
+        f"learning rate {config.learning_rate:g}, the recipe's for another beginning; to keep more "
+        f"of what {init} knows, try --learning-rate {recipe.learning_rate / 10:g}"
+    )

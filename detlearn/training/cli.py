@@ -33,7 +33,7 @@ from ..files import write_atomically
 from ..models import PoseHRNet
 from ..models.modes import predicting_in
 from .batches import batch_indices
-from .before import cross_border, match_names, size_warning, training_warnings
+from .before import cross_border, initial_advice, match_names, size_warning, training_warnings
 from .checkpoint import RunFolder
 from .config import TrainConfig
 from .distributed import broadcast, num_processes, pick_device, process_group, process_rank
@@ -164,6 +164,10 @@ def run_train(args: argparse.Namespace) -> None:
     """``[torchrun --nproc-per-node N] -m detlearn train MODEL --data DATA --out RUN``."""
     if args.recipe is not None and args.recipe not in RECIPES:
         raise ValueError(f"--recipe: expected one of {', '.join(RECIPES)}, got {args.recipe!r}")
+    if args.init and args.backbone:
+        raise ValueError(
+            "--init: expected it alone, a trained detector brings its --backbone along"
+        )
     config = RECIPES.get(args.recipe or args.model, TrainConfig())
     changes: dict[str, Any] = {
         field.name: tuple(value) if isinstance(value, list) else value
@@ -208,7 +212,7 @@ def _train(
                 warnings.warn(f"{picture}: not written ({error})", stacklevel=1)
 
     history = train(
-        model, dataset, config, out=out, resume=args.resume, evaluate=score,
+        model, dataset, config, out=out, resume=args.resume, init=args.init, evaluate=score,
         evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
         device=device, num_workers=args.num_workers, compile=args.compile, loggers=args.logger,
         at_start=record.write, after_epoch=after_epoch,
@@ -235,6 +239,10 @@ def _announce(
     if args.resume and not RunFolder(args.out).in_use:
         print(f"{Path(args.out)}: there is no run to go on with; a new one begins")
     steps, recipe = len(batch_indices(dataset, config, 0)), RECIPES.get(args.recipe or args.model)
+    if args.init is not None:
+        recipe = None  # its learning rate is that of another beginning
+        print(initial_advice(args.init, config, RECIPES.get(args.recipe or args.model),
+                             goes_on=args.resume and RunFolder(args.out).in_use))  # fmt: skip
     for text in training_warnings(len(dataset), steps, config, recipe):
         print(text)
 
@@ -319,6 +327,8 @@ def _add_train(commands: Any, draw: Callable | None) -> None:
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
     p.add_argument("--backbone", metavar="FILE", help="weights learned on ImageNet to begin with; "
                    "the command recipes says which")  # fmt: skip
+    p.add_argument("--init", metavar="FILE", help="a trained detector to begin with, or the folder "
+                   "of its run; its classes may be others")  # fmt: skip
     p.add_argument("--priors", metavar="FILE", help="a layout of your own, written by the command "
                    "priors")  # fmt: skip
     p.add_argument("--recipe", help="another than the model's own; the command recipes shows it")

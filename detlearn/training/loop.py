@@ -24,7 +24,7 @@ from .history import History
 from .logs import LogKind
 from .nonfinite import check_finite
 from .precision import compute_losses, mixed_precision
-from .run import Progress, open_run
+from .run import Progress, Weights, open_run
 from .wrappers import ModelWrapper, moving_average
 
 __all__ = ["train", "train_step"]
@@ -37,6 +37,7 @@ def train(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    init: Weights | None = None,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     evaluate_every: int = 5,
     checkpoint_every: int = 200,
@@ -61,7 +62,10 @@ def train(
         out: folder for ``last.pt`` and ``previous.pt`` (checkpoints), ``history.json``,
             ``best.safetensors`` (weights of the epoch that scored best), ``model.safetensors``
             (when done), ``nonfinite/`` (a batch whose loss was no number); None keeps nothing.
-        resume: continue from the newest whole checkpoint in ``out`` if there is one.
+        resume: continue from the newest whole checkpoint in ``out`` if there is one;
+            ``config.epochs`` may then be larger than before.
+        init: what a new run begins with, see `detlearn.load_initial_weights`; what was taken is
+            printed, and listed in ``out/initial.txt``.
         evaluate: called with the model (in eval mode) after every ``evaluate_every`` epochs and
             the last; its numbers enter the history.
         evaluate_every: see above.
@@ -98,14 +102,13 @@ def train(
     optimizer = build_optimizer(model, config)
     schedule = build_schedule(optimizer, steps_per_epoch, config)
     autocast, scaler = mixed_precision(device, config.amp)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
-    if average is not None:
-        parts["average"] = average
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    parts |= {"scaler": scaler} | ({} if average is None else {"average": average})
     torch.manual_seed(config.seed)
 
     with open_run(
         parts, dataset, config, device, out=out, resume=resume, checkpoint_every=checkpoint_every,
-        loggers=loggers, progress=progress, at_start=at_start, told=after_epoch,
+        loggers=loggers, progress=progress, at_start=at_start, told=after_epoch, init=init,
     ) as run:  # fmt: skip
         for epoch in range(run.epoch, config.epochs):
             model.train()

@@ -57,6 +57,9 @@ class RunRecord:
             again = {k: self.content[k] for k in ("command", "versions", "processes", "started")}
             resumed = [*before.get("resumed", []), again]
             self.content = before | {"finished": False, "resumed": resumed}
+            if isinstance(before.get("config"), dict):  # a run may become longer
+                longer = {"epochs": asked["config"]["epochs"]}
+                self.content["config"] = before["config"] | longer
 
     def write(self, history: History, finished: bool = False) -> None:
         """Write the file.

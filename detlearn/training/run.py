@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..models import Detector, save_model
+from ..models import Detector, load_initial_weights, save_model
 from ..models.checks import check_integer
 from . import distributed
 from .batches import batch_indices
 from .checkpoint import RunFolder, get_rng_state, set_rng_state, storable
-from .config import TrainConfig
+from .config import TrainConfig, learning_rate_factor
 from .death_watch import DeathWatch
 from .history import History, is_best
 from .logs import LogKind, json_bytes, open_logs
@@ -30,11 +30,14 @@ from .nonfinite import keep_nonfinite_batch
 from .pace import Pace
 from .signals import Interruptible
 
-__all__ = ["Progress", "TrainingRun", "open_run"]
+__all__ = ["Progress", "TrainingRun", "Weights", "open_run"]
 
 LOG_EVERY = 50  # steps
 Progress = Literal["bar", "lines"]
 """A terminal's bar, or a line a minute; both tell first what an epoch will take."""
+
+Weights = Mapping[str, Any] | str | Path
+"""A state dict, or the file or the folder that holds it."""
 
 
 @dataclasses.dataclass
@@ -96,6 +99,8 @@ class TrainingRun:
             path: its file, for messages.
         """
         check_same_run(state, self.fixed, self.config, path)
+        if (before := state["config"]["epochs"]) < self.config.epochs:
+            self._plan_longer(state, before)
         for name, part in self.parts.items():
             if state[name]:  # a scaler that was not needed then has no state
                 part.load_state_dict(state[name])
@@ -107,6 +112,29 @@ class TrainingRun:
         if self.show and self.epoch < self.config.epochs:
             print(f"{path.parent} goes on in epoch {self.epoch + 1}, after batch "
                   f"{self.batch} of {self.steps_per_epoch}")  # fmt: skip
+
+    def _plan_longer(self, state: dict[str, Any], before: int) -> None:
+        """Let a checkpoint's schedule go on as that of a run of more epochs."""
+        schedule = state["schedule"]
+        factor = learning_rate_factor(schedule["last_epoch"], self.steps_per_epoch, self.config)
+        rates = [base * factor for base in schedule["base_lrs"]]
+        if self.show:
+            print(f"{self.config.epochs} epochs instead of {before}: the learning rate goes on at "
+                  f"{rates[0]:.3g} instead of {schedule['_last_lr'][0]:.3g}")  # fmt: skip
+        state["schedule"] = schedule | {"_last_lr": rates}
+        groups = [
+            group | {"lr": rate}
+            for group, rate in zip(state["optimizer"]["param_groups"], rates, strict=True)
+        ]
+        state["optimizer"] = state["optimizer"] | {"param_groups": groups}
+
+    def begin_with(self, init: Weights) -> None:
+        """Begin with the weights of a trained detector, and say what was taken of them."""
+        name = "a state dict" if isinstance(init, Mapping) else init
+        report = load_initial_weights(self.parts["model"], init, self.fixed["class_names"])
+        self.folder.write("initial.txt", f"{name}\n{report}\n\n{report.table()}".encode())
+        if distributed.process_rank() == 0:
+            print(f"begins with {name}: {report}")
 
     def save(self) -> None:
         """Write a checkpoint, if there is a folder."""
@@ -240,7 +268,7 @@ def open_run(
     parts: dict[str, Any], dataset: Any, config: TrainConfig, device: torch.device, *,
     out: str | Path | None, resume: bool, checkpoint_every: int, loggers: Sequence[LogKind],
     progress: bool | Progress, at_start: Callable[[History], None] | None = None,
-    told: Callable[[History, nn.Module], None] | None = None,
+    told: Callable[[History, nn.Module], None] | None = None, init: Weights | None = None,
 ) -> Iterator[TrainingRun]:  # fmt: skip
     """Begin a run, or continue the one in its folder.
 
@@ -256,6 +284,7 @@ def open_run(
         progress: see `detlearn.training.train`.
         at_start: called in process 0 with the history so far, when nothing more can be refused.
         told: called in process 0 with history and model after every epoch.
+        init: weights of a trained detector that a new run begins with.
 
     Raises:
         ValueError: a checkpoint of another run; a folder that holds a run although ``resume`` is
@@ -282,6 +311,8 @@ def open_run(
         state = distributed.broadcast(folder.newest())
         if state is not None:
             run.load(state, Path(out or "") / "last.pt")
+        elif init is not None:
+            run.begin_with(init)
         if writer:
             run.logs = open_logs(loggers, folder.path, parts["schedule"].last_epoch)
         for log in run.logs:
@@ -324,7 +355,8 @@ def check_same_run(
     changed = [
         f"{key}: {then.get(key)} then, {value} now"
         for key, value in now.items()
-        if storable(then.get(key)) != storable(value)  # a tuple may have become a list
+        if not (key == "epochs" and value > then[key])  # a run may become longer
+        and storable(then.get(key)) != storable(value)  # a tuple may have become a list
     ]
     if changed:
         raise ValueError(

@@ -8,12 +8,15 @@ fills a whole model, ``backbones.py`` its backbone alone.
 
 from .backbones import load_backbone
 from .files import open_state_dict, read_tensors
+from .initial import InitialReport, load_initial_weights
 from .layout import Pixels, Rule, Source, compare_strictly, load_strictly, model_name, translate_key
 from .own import load_model, save_model
 from .published import SOURCES, prior_first
 from .reference import Model, TrunkReport, find_source, load_reference_weights
 
 __all__ = [
+    "InitialReport",
+    "load_initial_weights",
     "load_model",
     "save_model",
     "Model",

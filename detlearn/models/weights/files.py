@@ -50,7 +50,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ValueError(f"{path}: no complete safetensors file ({hint})") from error
 
 
-def _read_checkpoint(path: Path) -> Any:
+def read_checkpoint(path: Path) -> Any:
+    """What a file of weights holds; nothing in it is executed.
+
+    Args:
+        path: ``.safetensors``, or what ``torch.save`` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no file.
+        ValueError: if it cannot be read.
+    """
     if path.suffix == ".safetensors":
         return read_tensors(path)[0]
     _check_file(path)
@@ -79,12 +88,12 @@ def open_state_dict(
 ) -> tuple[dict[str, Any], str]:
     """The state dict given, or that inside a file, and what messages call it."""
     if isinstance(state_dict_or_path, Mapping):
-        return _unpack(state_dict_or_path, "state dict"), "state dict"
+        return unpack(state_dict_or_path, "state dict"), "state dict"
     if not isinstance(state_dict_or_path, str | os.PathLike):
         got = type(state_dict_or_path).__name__
         raise ValueError(f"state_dict_or_path: expected a state dict or a file, got {got}")
     path = Path(state_dict_or_path)
-    return _unpack(_read_checkpoint(path), str(path)), str(path)
+    return unpack(read_checkpoint(path), str(path)), str(path)
 
 
 def plain_types() -> list[Any]:
@@ -102,8 +111,16 @@ def plain_types() -> list[Any]:
     ]  # fmt: skip
 
 
-def _unpack(checkpoint: Any, name: str) -> dict[str, Any]:
-    """The state dict inside a checkpoint, without the prefixes of wrappers."""
+def unpack(checkpoint: Any, name: str) -> dict[str, Any]:
+    """The state dict inside a checkpoint, without the prefixes of wrappers.
+
+    Args:
+        checkpoint: what a file held.
+        name: what messages call it.
+
+    Raises:
+        ValueError: if there is none.
+    """
     for key in WEIGHTS + AVERAGES:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
