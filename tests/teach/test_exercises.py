@@ -11,7 +11,15 @@ import shapecheck
 import torch
 
 from detlearn.boxes import PRIOR_LAYOUTS, PriorBox, coverage, make_priors
-from detlearn.teach.exercises import Exercise, WrongAnswer, all_exercises, exercises_of, nb00, nb02
+from detlearn.teach.exercises import (
+    Exercise,
+    WrongAnswer,
+    all_exercises,
+    exercises_of,
+    nb00,
+    nb02,
+    nb08,
+)
 
 EXERCISES = all_exercises()
 EVERY = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: f"{e.notebook}.{e.key}")
@@ -161,6 +169,17 @@ def test_an_unforeseen_answer_is_shown_the_first_case_that_differs(
     answer: Any, message: str
 ) -> None:
     assert repr(nb02.cell_centers.check(answer)) == "✗ " + message
+
+
+def test_lists_of_maps_are_not_printed() -> None:
+    """A result of 3 levels with 2 scales; the sentence says where it differs, not all numbers."""
+    verdict = nb08.gather.check(lambda levels: [maps[0] for maps in levels])
+    assert "expected 2 items, got 3." in verdict.message
+    verdict = nb08.gather.check(lambda levels: [maps[:, :1] for maps in levels[0]])
+    assert "item 0: expected shape" in verdict.message
+    for said in (verdict.message, nb08.gather.check(lambda levels: levels).message):
+        assert "tensor([[" not in said
+        assert len(said) < 300
 
 
 def test_a_right_answer_in_another_precision_is_right() -> None:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import copy
 import linecache
 import math
-import numbers
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from .compare import describe, difference, same, whole
 
 from ..solved import note_solved
 
@@ -139,7 +139,7 @@ class Exercise:
             return Verdict(
                 "wrong",
                 f"check wants the function itself, check({self.key}), and got "
-                f"{_describe(answer)}. Leave out the parentheses of the call.",
+                f"{describe(answer)}. Leave out the parentheses of the call.",
             )
         cases = list(self.cases(torch.Generator().manual_seed(seed)))
         expected = self._outcomes(self.reference(), cases)
@@ -149,7 +149,7 @@ class Exercise:
             outcome = _run(answer, arguments)
             if isinstance(outcome.error, NotImplementedError):
                 return self._not_yet(f"{self.key} raises NotImplementedError; write its body.")
-            if outcome.error is None and not _same(arguments, case, 0.0):
+            if outcome.error is None and not same(arguments, case, 0.0):
                 return Verdict(
                     "wrong",
                     f"{self.key} changes its arguments. Work on a copy (`x = x * 2` makes one, "
@@ -214,7 +214,7 @@ class Exercise:
         for a, b in zip(first, second, strict=True):
             if type(a.error) is not type(b.error):
                 return False
-            if a.error is None and not _same(a.value, b.value, self.tolerance):
+            if a.error is None and not same(a.value, b.value, self.tolerance):
                 return False
         return True
 
@@ -233,7 +233,7 @@ class Exercise:
                     "wrong", f"{self.key} has {len(answer)} parts, expected {len(reference)}."
                 )
             return Verdict("wrong", self._wrong_parts(answer, reference))
-        return Verdict("wrong", f"{self.key} is {_describe(answer)}, which is not the answer.")
+        return Verdict("wrong", f"{self.key} is {describe(answer)}, which is not the answer.")
 
     def _wrong_parts(self, answer: Any, reference: Any) -> str:
         """Which parts of a value are wrong, and for each its own mistake, or what to look at."""
@@ -241,7 +241,7 @@ class Exercise:
         numbers = [k for k, (a, b) in enumerate(pairs) if not self._is_value(a, b)]
         said = [
             f"{self.key}: not right yet is part {' and part '.join(str(k + 1) for k in numbers)} "
-            f"of {len(reference)} (you have {_describe(answer)})."
+            f"of {len(reference)} (you have {describe(answer)})."
         ]
         for k in numbers:
             told = self._part_message(answer, reference, k)
@@ -260,8 +260,8 @@ class Exercise:
 
     def _is_value(self, answer: Any, wanted: Any) -> bool:
         """Equality of values read off a figure: 304.0, a formula's result, is 304."""
-        return _same(answer, wanted, self.tolerance) or _same(
-            _whole(answer), _whole(wanted), self.tolerance
+        return same(answer, wanted, self.tolerance) or same(
+            whole(answer), whole(wanted), self.tolerance
         )
 
     def _first_difference(
@@ -273,13 +273,13 @@ class Exercise:
     ) -> Verdict:
         for case, wanted, got in zip(cases, expected, given, strict=True):
             if got.error is None and wanted.error is None:
-                if _same(got.value, wanted.value, self.tolerance):
+                if same(got.value, wanted.value, self.tolerance):
                     continue
-            call = f"{self.key}({', '.join(_describe(argument) for argument in case)})"
+            call = f"{self.key}({', '.join(describe(argument) for argument in case)})"
             if got.error is not None:
                 problem = f"{type(got.error).__name__}: {got.error}".strip().splitlines()[0]
                 return Verdict("wrong", f"{call} stopped{_where(answer, got.error)}: {problem}")
-            return Verdict("wrong", f"{call}: {_difference(got.value, wanted.value)}")
+            return Verdict("wrong", f"{call}: {difference(got.value, wanted.value)}")
         raise AssertionError("unreachable: the outcomes differ somewhere")
 
 
@@ -303,91 +303,3 @@ def _where(answer: Any, error: BaseException) -> str:
         return ""
     text = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
     return f" in line {own[-1].lineno}" + (f", `{text}`" if text else "")
-
-
-def _same(a: Any, b: Any, tolerance: float) -> bool:
-    """Equality of results: numbers and tensors up to `tolerance`, containers item by item."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_same(a[key], b[key], tolerance) for key in a)
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(_same(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    x, y = _as_tensor(a), _as_tensor(b)
-    if x is None or y is None:
-        return bool(type(a) is type(b) and a == b)
-    if x.shape != y.shape or _kind(x) != _kind(y):
-        return False
-    if _kind(x) != "real":
-        return torch.equal(x, y)
-    return torch.allclose(x.double(), y.double(), rtol=0, atol=tolerance, equal_nan=True)
-
-
-def _whole(value: Any) -> Any:
-    """Floats that are whole numbers as integers, also inside tuples and lists."""
-    if isinstance(value, tuple | list):
-        return type(value)(_whole(item) for item in value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _as_tensor(value: Any) -> Tensor | None:
-    """Tensors, arrays and numbers as a tensor on the CPU; None for all else."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, numbers.Number) or hasattr(value, "__array__"):
-        try:
-            return torch.as_tensor(value)
-        except (TypeError, ValueError, RuntimeError):
-            return None
-    return None
-
-
-def _kind(value: Tensor) -> str:
-    if value.dtype == torch.bool:
-        return "truth value"
-    return "real" if value.is_floating_point() else "integer"
-
-
-def _difference(got: Any, wanted: Any) -> str:
-    """One sentence on how a result differs from what it should be."""
-    x, y = _as_tensor(got), _as_tensor(wanted)
-    if x is None or y is None or (isinstance(wanted, Tensor) and not hasattr(got, "shape")):
-        return f"expected {_describe(wanted)}, got {_describe(got)}."
-    if x.shape != y.shape:
-        return f"expected shape {tuple(y.shape)}, got {tuple(x.shape)}."
-    if _kind(x) != _kind(y):
-        return f"expected {_kind(y)}s, got {_kind(x)}s ({_describe(got)})."
-    if x.ndim == 0:
-        return f"expected {_number(y.item())}, got {_number(x.item())}."
-    index = tuple(((x.double() - y.double()).abs() != 0).nonzero()[0].tolist())
-    if _kind(x) == "real":
-        # the largest error tells more than the first rounding
-        error = (x.double() - y.double()).abs().nan_to_num(math.inf)
-        index = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape))
-    place = ", ".join(map(str, index))
-    return (
-        f"at [{place}] expected {_number(y[index].item())}, got {_number(x[index].item())} "
-        f"(shape {tuple(y.shape)} is right)."
-    )
-
-
-def _number(value: float | int | bool) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _describe(value: Any) -> str:
-    """A value as short as a sentence needs it."""
-    if isinstance(value, Tensor) or hasattr(value, "__array__"):
-        tensor = _as_tensor(value)
-        if tensor is not None and tensor.numel() <= 8:
-            rounded = _rounded(tensor.tolist())
-            return f"tensor({rounded})" if tensor.ndim else f"{rounded}"
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k!r}: {_describe(v)}" for k, v in value.items()) + "}"
-    text = repr(_rounded(value)) if isinstance(value, float | list | tuple) else repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return type(value)(_rounded(item) for item in value)
-    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -73,6 +73,26 @@ smallest_side = Exercise(
             "With rounding up a map of one cell could be halved for ever; but the last step "
             "subtracts 2, so that it needs 3 cells.",
         ),
+        WrongAnswer(
+            _SMALLEST.format("2 ** (num_scales - 2) + 1"),
+            "One halving is missing: num_scales maps are num_scales - 1 steps apart, and all but "
+            "the last of them halve.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("2**num_scales - 1"),
+            "A step back is 2 · side - 1, and you take 2 · side + 1: 5 cells are enough for 3, "
+            "since a half is rounded up.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("8 * (2 ** (num_scales - 1) + 1)"),
+            "This is the side of the picture in px. Asked are the cells of the map that the TUM "
+            "reads; its stride of 8 does not matter here.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("2 ** (num_scales - 1) + 2"),
+            "One cell too many: the last convolution makes 1 cell of 3, and 3 is the half, rounded "
+            "up, of 5. Start at 3 and go back by 2 · side - 1.",
+        ),
     ),
     cases=_scale_cases,
     praise="Times the stride of the fine map it is the smallest picture: 33 · 8 = 264 px.",
@@ -167,6 +187,60 @@ enlarge = Exercise(
             "You round to the nearest whole number; PyTorch's mode rounds *down* (whatever its "
             "name says): i · m // n.",
         ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                return torch.nn.functional.interpolate(
+                    maps, size=(height, width), mode="bilinear")
+            """,
+            "You mix neighbouring cells (bilinear): between 7 and 8 stands 7.4. Nearest *copies* "
+            "cells, so only numbers of the small map may come out.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(
+                rows="torch.linspace(0, H - 1, height).round().long()",
+                columns="torch.linspace(0, W - 1, width).round().long()",
+                first="rows",
+                second="columns",
+            ),
+            "linspace spreads the *centres* of the first and the last cell over the output, so the "
+            "inner cells are copied more often than the outer ones. Row i copies i · H // height.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(
+                rows="torch.linspace(0, H - 1, height).long()",
+                columns="torch.linspace(0, W - 1, width).long()",
+                first="rows",
+                second="columns",
+            ),
+            "linspace reaches the last cell only at the very end, so that one is copied once and "
+            "others more often. Row i copies i · H // height.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(rows=_ROWS, columns=_COLUMNS, first="rows", second="columns").replace(
+                "maps[:, :, rows][..., columns]", "maps[:, :, rows, columns]"
+            ),
+            "`maps[:, :, rows, columns]` takes the *pairs* (row, column), a diagonal. Index twice: "
+            "first all rows, then of these all columns.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(rows=_ROWS, columns=_COLUMNS, first="columns", second="rows"),
+            "The axes are swapped: in (B, C, H, W) rows are dim 2 and columns dim 3.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(rows=_ROWS, columns=_COLUMNS, first="rows", second=":"),
+            "Only the rows are enlarged. Index the columns in the same way.",
+        ),
+        WrongAnswer(
+            _ENLARGE.format(
+                rows="torch.arange(height) * height // H",
+                columns="torch.arange(width) * width // W",
+                first="rows",
+                second="columns",
+            ),
+            "The fraction is upside down: your index grows beyond the map. Row i of `height` rows "
+            "copies row i · H // height.",
+        ),
     ),
     cases=_enlarge_cases,
     praise="Equal to F.interpolate(size=..., mode='nearest') at every size that a TUM meets.",
@@ -243,6 +317,42 @@ gather = Exercise(
         WrongAnswer(
             _GATHER.format("[torch.cat(maps, dim=1) for maps in zip(*levels)][::-1]"),
             "The coarsest scale comes first. Lists of maps run fine → coarse.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.stack(maps, dim=1) for maps in zip(*levels)]"),
+            "`stack` makes a new axis, (B, levels, C, H, W). `cat` joins along the channels that "
+            "are there.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps, dim=1) for maps in levels]"),
+            "A row of `levels` is one *level*: its maps have different sides and cannot be joined. "
+            "Take the maps of one scale from all levels; `zip(*levels)` hands them out.",
+        ),
+        WrongAnswer(
+            _GATHER.format("list(zip(*levels))"),
+            "The groups are right, and still groups: lay the maps of each on top of each other "
+            "with torch.cat.",
+        ),
+        WrongAnswer(
+            _GATHER.format("list(levels[-1])"),
+            "These are the maps of the last level alone. Every level keeps its channels: join "
+            "them.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.stack(maps).mean(dim=0) for maps in zip(*levels)]"),
+            "You average the levels. They are to lie on top of each other, so that SFAM can weigh "
+            "each: concatenate.",
+        ),
+        WrongAnswer(
+            """
+            def gather(levels):
+                gathered = []
+                for maps in zip(*levels):
+                    gathered.append(torch.cat(maps, dim=1))
+                    return gathered
+            """,
+            "This is the finest scale alone: the `return` stands inside the loop. Put it below, at "
+            "the indentation of `for`.",
         ),
     ),
     cases=_gather_cases,
@@ -342,6 +452,40 @@ excite = Exercise(
             _excite_source(average="maps.mean(dim=(0, 2, 3)).expand(maps.shape[0], -1)"),
             "You average over the batch too: then a picture's weights depend on its neighbours.",
         ),
+        WrongAnswer(
+            _excite_source(average="maps.sum(dim=(2, 3))"),
+            "You add up the cells; then a large map counts more than a small one. Squeeze is the "
+            "*average*: mean instead of sum.",
+        ),
+        WrongAnswer(
+            _excite_source(
+                hidden="torch.relu(average @ second)", weights="torch.sigmoid(hidden @ first)"
+            ),
+            "The two layers are swapped; transposed, their shapes fit all the same. `first` comes "
+            "first: average @ first.T.",
+        ),
+        WrongAnswer(
+            _excite_source(result="weights"),
+            "These are the weights. Multiply the maps by them.",
+        ),
+        WrongAnswer(
+            _excite_source(result="maps + maps * weights[:, :, None, None]"),
+            "You add the maps once more. SFAM only multiplies, so a closed channel becomes 0.",
+        ),
+        WrongAnswer(
+            _excite_source(weights="torch.relu(torch.sigmoid(hidden @ second.T) - 0.5)"),
+            "A weight of one half must stay one half: after the sigmoid comes no ReLU.",
+        ),
+        WrongAnswer(
+            _excite_source(hidden="torch.sigmoid(average @ first.T)"),
+            "Between the two layers stands a ReLU, and the sigmoid at the end alone. (The paper's "
+            "text swaps the two names, too.)",
+        ),
+        WrongAnswer(
+            _excite_source(result="maps * weights"),
+            "`maps * weights` multiplies along the last two axes. The weights (B, C) belong to the "
+            "first two: weights[:, :, None, None].",
+        ),
     ),
     cases=_excite_cases,
     praise="With two biases it is torchvision's SqueezeExcitation, and SFAM does it per scale.",
@@ -440,6 +584,38 @@ tum_parameters = Exercise(
             "The side way of the finest map reads the TUM's own input, in_channels wide, like the "
             "first step down: that width comes twice.",
         ),
+        WrongAnswer(
+            _parameters_source(block="k * k * a * b + b"),
+            "BatchNorm learns two numbers for each output channel, a factor *and* a shift: 2 · b.",
+        ),
+        WrongAnswer(
+            _parameters_source(block="k * k * a * b + 4 * b"),
+            "You count BatchNorm's running mean and variance. They are measured, not learned: "
+            "buffers, no parameters.",
+        ),
+        WrongAnswer(
+            _parameters_source(block="k * a * b + 2 * b"),
+            "A k × k filter has k · k weights for each channel that it reads, not k.",
+        ),
+        WrongAnswer(
+            _parameters_source(ones="1"),
+            "The smoothing is missing: a 1 × 1 for each map but the coarsest, num_scales - 1.",
+        ),
+        WrongAnswer(
+            _parameters_source(first="1", inner="num_scales - 2"),
+            "You count the way down alone. The way up has as many 3 × 3 convolutions, on the side: "
+            "one for each map but the coarsest.",
+        ),
+        WrongAnswer(
+            _parameters_source(inner="2 * (num_scales - 1)"),
+            "One step too many each way: num_scales maps are num_scales - 1 steps apart, and the "
+            "first of these reads in_channels.",
+        ),
+        WrongAnswer(
+            _parameters_source(first="2 * num_scales - 2", inner="0"),
+            "Only the first step down and the side way of the finest map read in_channels. All "
+            "others read planes.",
+        ),
     ),
     cases=_tum_cases,
     praise="Eight TUMs have 54 million: more than twice the backbone's parameters.",
@@ -454,26 +630,35 @@ moves = Exercise(
     key="moves",
     prompt=(
         "Write down `moves`, what the walk through the U showed you: the first step that makes a "
-        "map larger than the one from below; how many channels TUM 1 reads; its two dearest steps, "
-        "as a pair."
+        "map larger than the one from below; how many channels TUM 1 reads; its two steps with the "
+        "most parameters, as a pair, the smaller number first."
     ),
     stub="moves = ...",
     solution_source="moves = (7, 36, (1, 12))",
     hints=(
-        "Steps 0 to 4 go down, 5 is the top. A side step keeps its size; then something is "
-        "enlarged and added.",
-        "Set `level` to 1 and `step` to 0: a thin copy of the base, and the largest map of TUM 0.",
-        "The price grows with the channels that a 3 × 3 reads: who reads what came in?",
+        "Steps 0 to 4 go down, and 5 is the top. Which later step changes the *side* of a map?",
+        "Set `level` to 1 and `step` to 0. Two things lie on top of each other there.",
+        "The price of a 3 × 3 grows with the channels that it reads. Who reads what came in?",
     ),
     wrong_answers=(
         WrongAnswer(
             "moves = (6, 36, (1, 12))",
-            "Step 6 convolves on the side and keeps its 4 × 4. One step later the map from below "
-            "is enlarged and added.",
+            "Step 6 convolves on the side and keeps its 4 × 4. Look at the step after it, where "
+            "the map from below is enlarged and added.",
         ),
         WrongAnswer(
             "moves = (5, 36, (1, 12))",
-            "Step 5, the top, is a 1 × 1 convolution: 2 × 2 stay 2 × 2.",
+            "Step 5, the top, is a 1 × 1 convolution: 2 × 2 stay 2 × 2. Go on until a map in the "
+            "third column has more cells than the one below it.",
+        ),
+        WrongAnswer(
+            "moves = (8, 36, (1, 12))",
+            "Step 8 is the next side step; the map before it has been enlarged already. Go one "
+            "step back.",
+        ),
+        WrongAnswer(
+            "moves = (9, 36, (1, 12))",
+            "Step 9 enlarges for the second time, from 4 × 4 to 8 × 8. The first time is earlier.",
         ),
         WrongAnswer(
             "moves = (7, 12, (1, 12))",
@@ -484,9 +669,35 @@ moves = Exercise(
             "24 is TUM 0's largest map alone. The thin copy of the base lies on top of it.",
         ),
         WrongAnswer(
+            "moves = (7, 48, (1, 12))",
+            "48 would be twice 24. TUM 0's largest map has 24 channels, and the thin copy half as "
+            "many.",
+        ),
+        WrongAnswer(
+            "moves = (7, 36, (12, 1))",
+            "The right two steps. Write the smaller number first.",
+        ),
+        WrongAnswer(
             "moves = (7, 36, (1, 2))",
             "Step 2 reads 24 channels. The *side* step of the finest map reads the 36 once more.",
         ),
+        WrongAnswer(
+            "moves = (7, 36, (1, 13))",
+            "Step 13 only enlarges and adds; it has no parameters. The convolution on the side "
+            "comes one step before.",
+        ),
+        WrongAnswer(
+            "moves = (7, 36, (1, 6))",
+            "Step 6 is a side step, but of a map with 24 channels. One side step reads what came "
+            "in, 36 channels.",
+        ),
+    ),
+    look_at=(
+        "Read the size under the heading of each step: which is the first that is larger than that "
+        "of the map below it?",
+        "Level 1, step 0: the words say channels × height × width.",
+        "At level 1, read “parameters” at every 3 × 3 step, those on the side included; answer "
+        "with a pair of step numbers.",
     ),
     praise="What comes in is convolved twice: on the way down, and from the side.",
 )
