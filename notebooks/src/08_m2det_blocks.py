@@ -16,7 +16,7 @@
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
 # fmt: off
-# ruff: noqa: F401, I001
+# ruff: noqa: I001
 
 # %% id="imports" slide="skip"
 from collections import OrderedDict

@@ -19,9 +19,8 @@ from typing import Any
 
 import torch
 
-from .compare import describe, difference, same, whole
-
 from ..solved import note_solved
+from .compare import describe, difference, same, whole
 
 __all__ = ["Case", "Exercise", "Verdict", "WrongAnswer", "integer", "integers"]
 
