@@ -7,7 +7,8 @@ Top-down pose estimation looks at one person at a time::
                  key points -> make_heatmaps -> loss
 
 Everything here is a function of tensors, in ``crops.py`` between picture and crop, in
-``heatmaps.py`` between crop and heat map; the network is in ``hrnet/pose_network.py``.
+``heatmaps.py`` between crop and heat map; the network is in ``hrnet/pose_network.py``, another one,
+to compare it with, in ``mediapipe_pose.py``.
 
 A *coordinate* needs a convention: where is the middle of the first pixel?  At 0 (COCO's key
 points, OpenCV, the published HRNet) or at 0.5 (boxes, and the embedded data set Shapes).  The
@@ -38,13 +39,16 @@ from .heatmaps import (
     neighbours,
     newton_step,
 )
+from .mediapipe_pose import MEDIAPIPE_POINTS, MediaPipePose, load_mediapipe_pose
 
 __all__ = [
     "COCO_FLIP_ORDER",
     "CenterScale",
     "Decoding",
     "HeatmapTargets",
+    "MEDIAPIPE_POINTS",
     "MPII_FLIP_ORDER",
+    "MediaPipePose",
     "PIXEL_STD",
     "Peaks",
     "affine_matrix",
@@ -57,6 +61,7 @@ __all__ = [
     "flip_heatmaps",
     "flip_keypoints",
     "heatmaps_to_image",
+    "load_mediapipe_pose",
     "make_heatmaps",
     "neighbours",
     "newton_step",

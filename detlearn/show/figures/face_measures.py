@@ -49,7 +49,8 @@ def draw_decline(
     model: Any,
     *,
     xlabel: str,
-    threshold: float = 0.5,
+    ylabel: str = "score",
+    threshold: float | None = 0.5,
     logarithmic: bool = False,
     second: tuple[str, Mapping[str, Sequence[float] | Tensor]] | None = None,
     alt: str | None = None,
@@ -62,7 +63,8 @@ def draw_decline(
         pictures: words -> (3, H, W) uint8 or float in [0, 1], up to six.
         model: a `Detector`; what it finds in the pictures is drawn into them.
         xlabel: what the steps are.
-        threshold: drawn as a dashed line.
+        ylabel: what declines, between 0 and 1.
+        threshold: drawn as a dashed line; None for none.
         logarithmic: steps by factors, not by sums.
         second: (label, curves like `scores`) for a second diagram beside the first.
         alt: what the picture shows; None, made of the facts.
@@ -91,8 +93,9 @@ def draw_decline(
         raise ValueError(f"pictures: expected 1 to 6, got {len(pictures)}")
     found = model.detect(list(pictures.values()))
     if alt is None:
-        alt = f"Score against {xlabel}: " + "; ".join(
-            f"{name} at least {threshold:g} at {_listed(steps, values, threshold)}"
+        level = 0.5 if threshold is None else threshold
+        alt = f"{ylabel.capitalize()} against {xlabel}: " + "; ".join(
+            f"{name} at least {level:g} at {_listed(steps, values, level)}"
             for name, values in scores.items()
         )
         if second is not None:
@@ -112,8 +115,10 @@ def draw_decline(
             axes.set_title(words, fontsize=10, pad=4, loc="center", fontweight="normal")
         width = (PAGE_WIDTH - 0.9) if second is None else (PAGE_WIDTH - 1.7) / 2
         axes = inch_axes(drawing, (0.65, 0.55, width, plot))
-        axes.axhline(threshold, color=INK, linestyle=(0, (2, 2)), linewidth=1.2, label="threshold")
-        _curves(axes, steps, scores, "score", xlabel, logarithmic)
+        if threshold is not None:
+            dashes = (0, (2, 2))
+            axes.axhline(threshold, color=INK, linestyle=dashes, linewidth=1.2, label="threshold")
+        _curves(axes, steps, scores, ylabel, xlabel, logarithmic)
         axes.set_ylim(0, 1)
         if second is not None:
             label, curves = second
