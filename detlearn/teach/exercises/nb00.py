@@ -103,6 +103,41 @@ count_detections = Exercise(
             "This is the mask, one truth value for each box; the exercise asks for a number. "
             "Sum it.",
         ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                wanted = (detection["labels"] == label) | (detection["scores"] >= threshold)
+                return int(wanted.sum())
+            """,
+            "`|` counts boxes that meet one of the two conditions. Both must hold: `&`.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                wanted = (detection["labels"] == label) and (detection["scores"] >= threshold)
+                return int(wanted.sum())
+            """,
+            "`and` wants one truth value on each side, and here each side has one for every box. "
+            "Between tensors write `&`, each comparison in parentheses.",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                scores = detection["scores"][detection["labels"] == label]
+                return float(scores[scores >= threshold].sum())
+            """,
+            "You have the right boxes, but you add up their scores. Count them: sum the mask, or "
+            "take len().",
+        ),
+        WrongAnswer(
+            """
+            def count_detections(detection, label, threshold):
+                wanted = (detection["labels"] == label + 1) & (detection["scores"] >= threshold)
+                return int(wanted.sum())
+            """,
+            "You count another class, one further. Label 0 is the background already, so `label` "
+            "can be compared as it is.",
+        ),
     ),
     cases=_detection_cases,
     praise="The same three keys come out of every detector of the course.",
@@ -178,6 +213,26 @@ moves = Exercise(
             "The last number counts all the objects of the scene. How many are found once 'score "
             "over' stands at 0.90?",
         ),
+        WrongAnswer(
+            _LOOKED_UP.format(
+                moves='(len(stack["boxes"]), *levels, len(target["boxes"]) - objects)',
+            ),
+            "The last number counts the objects that are lost. How many are still found?",
+        ),
+        WrongAnswer(
+            _LOOKED_UP.format(
+                moves='(len(stack["boxes"]), 3 - levels[0], 3 - levels[1], objects)',
+            ),
+            "You count the levels from the coarsest map. Level 0 is the finest, 32 x 32 cells.",
+        ),
+    ),
+    look_at=(
+        "with 'IoU at most' at 1.00 and 'score over' at 0.50, the headline counts the boxes.",
+        "step through 'Look at box' and compare the sizes in the table; the largest box belongs to "
+        "the large disc at the right edge.",
+        "the smallest box in the table belongs to a cross; read the level in its row.",
+        "with 'IoU at most' back at 0.45 and 'score over' at 0.90, the headline says how many of "
+        "the objects are found.",
     ),
     praise=(
         "Small boxes come from fine maps and large ones from coarse maps; what you see of them, "
@@ -271,6 +326,59 @@ to_fractions = Exercise(
             """,
             "torch.stack without dim=-1 gives (4, N): one row for each coordinate. Wanted is one "
             "row for each box, (N, 4).",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / width, (y1 + y2) / height
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return torch.stack([cx, cy, w, h], dim=-1)
+            """,
+            "Your centres are twice too large: the centre is the mean of two corners, half of "
+            "their sum.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return torch.stack([w / 2, h / 2, w, h], dim=-1)
+            """,
+            "Half of the width is where the centre lies inside the box. In the image it lies half "
+            "a width beyond x1: add the corner.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                return torch.stack([cx, cy, x2 / width, y2 / height], dim=-1)
+            """,
+            "The last two numbers are the lower right corner. Wanted are width and height, the "
+            "differences of the corners.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return torch.cat([cx, cy, w, h], dim=-1)
+            """,
+            "torch.cat writes the four tensors one behind the other, (4 N,). torch.stack with "
+            "dim=-1 sets them side by side, (N, 4).",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                w, h = (x2 - x1) / width, (y2 - y1) / height
+                return [cx, cy, w, h]
+            """,
+            "This is a list of four tensors, one for each coordinate. `torch.stack(..., dim=-1)` "
+            "makes one tensor (N, 4) of them.",
         ),
     ),
     cases=_box_cases,
