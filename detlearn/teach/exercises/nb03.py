@@ -74,8 +74,8 @@ encode_boxes = Exercise(
         "First the box's own centre, (x1 + x2) / 2, and its width, x2 - x1.",
         "The way between the centres is counted in widths (heights) of the prior; the sizes are "
         "compared by the logarithm of their ratio.",
-        "dx = ((x1 + x2) / 2 - cx) / w / 0.1 and dw = log((x2 - x1) / w) / 0.2; the same with y "
-        "and h; then torch.stack([dx, dy, dw, dh], dim=-1).",
+        "Then divide: the way by 0.1, the logarithm by 0.2. `torch.stack([dx, dy, dw, dh], "
+        "dim=-1)` puts the four side by side.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -119,6 +119,72 @@ encode_boxes = Exercise(
             ),
             "You multiply by the scales; encoding divides by them, decoding multiplies.",
         ),
+        WrongAnswer(
+            _ENCODE.format(way=_WAY, size="((x2 - x1) - w) / w / 0.2, ((y2 - y1) - h) / h / 0.2"),
+            "You take the difference of the sizes in units of the prior. Twice as large gives 1 "
+            "and half as large -0.5; they must be equally far from 0. Take the logarithm of the "
+            "ratio instead.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / w / 0.2, ((y1 + y2) / 2 - cy) / h / 0.2",
+                size="((x2 - x1) / w).log() / 0.1, ((y2 - y1) / h).log() / 0.1",
+            ),
+            "The two scales are swapped: 0.1 belongs to the centre, 0.2 to the size.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way=_WAY, size="((x2 - x1) / w).log() / 0.1, ((y2 - y1) / h).log() / 0.1"
+            ),
+            "The centre is right. The size is divided by 0.2, not by 0.1.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="(x1 - (cx - w / 2)) / w / 0.1, (y1 - (cy - h / 2)) / h / 0.1", size=_SIZE
+            ),
+            "You measure the way between the upper left corners. Wanted is the way between the "
+            "centres: (x1 + x2) / 2 is the box's.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(way="(x1 - cx) / w / 0.1, (y1 - cy) / h / 0.1", size=_SIZE),
+            "You go from the prior's centre to the box's *corner*. The box has its centre at "
+            "(x1 + x2) / 2.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(way="(x1 + x2 - cx) / w / 0.1, (y1 + y2 - cy) / h / 0.1", size=_SIZE),
+            "The centre of the box is (x1 + x2) / 2: divide by 2 before you subtract cx.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="(cx - (x1 + x2) / 2) / w / 0.1, (cy - (y1 + y2) / 2) / h / 0.1", size=_SIZE
+            ),
+            "The signs of dx and dy are wrong: the way leads from the prior to the box, so the "
+            "prior is subtracted.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way=_WAY, size="(w / (x2 - x1)).log() / 0.2, (h / (y2 - y1)).log() / 0.2"
+            ),
+            "The signs of dw and dh are wrong: a box larger than its prior gives a positive "
+            "number, log(box / prior).",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / h / 0.1, ((y1 + y2) / 2 - cy) / w / 0.1", size=_SIZE
+            ),
+            "dx is divided by the prior's width and dy by its height; yours are crossed.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(way=_WAY, size=_SIZE).replace(
+                "torch.stack([dx, dy, dw, dh], dim=-1)", "torch.stack([dx, dy, dw, dh])"
+            ),
+            "The numbers are right, but your result is (4, N): a row for each delta. "
+            "torch.stack(..., dim=-1) makes a row for each box.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(way=_WAY, size=_SIZE).replace("[dx, dy, dw, dh]", "[dx, dw, dy, dh]"),
+            "The four numbers are right and in the wrong order: dx, dy, dw, dh.",
+        ),
     ),
     cases=_encode_cases,
     praise="Equal to `encode(boxes, priors)`: the numbers every SSD is asked for.",
@@ -134,6 +200,11 @@ def _match_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.1, 0.3]]), 0.5
     yield torch.tensor([[0.5, 0.6, 0.2], [0.0, 0.1, 0.3]]), 0.5
     yield torch.tensor([[0.8, 0.0, 0.1], [0.0, 0.0, 0.9], [0.0, 0.0, 0.04]]), 0.5
+    # object 1 forces a prior that rule 1 gave to object 0, which overlaps it more
+    yield torch.tensor([[0.8, 0.9, 0.0], [0.6, 0.1, 0.0]]), 0.5
+    yield torch.tensor([[0.6, 0.0, 0.1], [0.8, 0.1, 0.0], [0.7, 0.2, 0.1]]), 0.5  # all want one
+    # object 1 forces a prior that likes object 0 better, and that nobody has
+    yield torch.tensor([[0.9, 0.4], [0.1, 0.3]]), 0.5
     for number in range(20):
         objects, priors = integer(generator, 1, 5), integer(generator, 6, 20)
         table = torch.rand(objects, priors, generator=generator)
@@ -183,8 +254,8 @@ match_priors = Exercise(
         "Rule 1 needs one line: `best_object`, with -1 wherever `iou` is below the threshold.",
         "Rule 2: `overlaps.argmax(dim=1)` is the best prior of each object. Write the objects "
         "there one after the other, after rule 1.",
-        "`owner = best_object.masked_fill(iou < threshold, -1)`, then for every g "
-        "`owner[best_prior[g]] = g`.",
+        "`masked_fill` writes -1 where a condition holds. After it, a loop over the objects writes "
+        "the number of each at its best prior; the last write stays.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -215,7 +286,8 @@ match_priors = Exercise(
         ),
         WrongAnswer(
             _MATCH.format(below="<=", nothing="-1"),
-            "An IoU equal to the threshold is enough here: `<` makes a prior lose it, not `<=`.",
+            "An IoU equal to the threshold is enough: a prior takes its best object if "
+            "iou >= threshold, and yours wants more.",
         ),
         WrongAnswer(
             """
@@ -241,6 +313,80 @@ match_priors = Exercise(
             "You give the forced prior the object that *it* likes best. It must take the object "
             "that chose it, even if it overlaps another one more.",
         ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = torch.full_like(best_object, -1)
+                best_prior = overlaps.argmax(dim=1)
+                for g in range(len(overlaps)):
+                    owner[best_prior[g]] = g
+                return owner
+            """,
+            "Rule 1 is missing: you give each object its best prior and no other. Every prior "
+            "with iou >= threshold takes its best object, too.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.masked_fill(iou < threshold, -1)
+                best_prior = overlaps.argmax(dim=1)
+                for g in range(len(overlaps)):
+                    if owner[best_prior[g]] < 0:
+                        owner[best_prior[g]] = g
+                return owner
+            """,
+            "You force a prior only if it is still free. Rule 2 takes it away from another object "
+            "as well.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.masked_fill(iou < threshold, -1)
+                best_iou, best_prior = overlaps.max(dim=1)
+                for g in best_iou.argsort():
+                    owner[best_prior[g]] = g
+                return owner
+            """,
+            "Your contested priors go to the object with the larger IoU. That would be sensible, "
+            "and it is not what published code does: the later object in the list gets them.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                owner = best_object.masked_fill(iou < threshold, -1)
+                left = overlaps.clone()
+                for _ in range(min(overlaps.shape)):
+                    g, p = divmod(int(left.argmax()), left.shape[1])
+                    owner[p] = g
+                    left[g], left[:, p] = -1, -1
+                return owner
+            """,
+            "You deal the priors out one to one, the largest IoU first, so that no object is left "
+            "without. SSD does not: each object forces its own best prior, and a contested one "
+            "goes to the later object.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_object = overlaps.max(dim=0)
+                return best_object
+            """,
+            "Every prior has an object now. Most priors are background: -1 where the best IoU is "
+            "below the threshold. Rule 2 comes after that.",
+        ),
+        WrongAnswer(
+            """
+            def match_priors(overlaps, threshold):
+                iou, best_prior = overlaps.max(dim=1)
+                return best_prior.masked_fill(iou < threshold, -1)
+            """,
+            "You return a number for each object, the prior that it likes best. Wanted is a number "
+            "for each prior, (P,): rule 1 takes the maximum along dim 0.",
+        ),
     ),
     cases=_match_cases,
     praise="Equal to `match`, contested priors included.",
@@ -254,6 +400,7 @@ def _mine_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([0.9, 0.1, 0.4, 0.2, 0.3]), torch.tensor([7, 0, 0, 0, 0]), 2
     yield torch.tensor([0.9, 0.1, 0.4]), torch.tensor([0, 0, 0]), 3
     yield torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9]), torch.tensor([1, 1, 1, 1, 0]), 3
+    yield torch.tensor([0.9, 0.0, 0.4]), torch.tensor([2, 0, 0]), 3  # a negative that costs nothing
     for number in range(20):
         priors = integer(generator, 8, 40)
         order = torch.randperm(priors, generator=generator)
@@ -305,7 +452,8 @@ mine_negatives = Exercise(
         "How many? ratio times the positives, but not more than there are negatives.",
         "Give the positives a loss of -inf, so that they cannot be among the hardest; `topk` then "
         "names the places.",
-        "`mask = torch.zeros_like(negative)`, then `mask[candidates.topk(count).indices] = True`.",
+        "`topk(count).indices` are the places. Write True there, in a mask that is False "
+        "everywhere: `torch.zeros_like(negative)`.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -348,6 +496,63 @@ mine_negatives = Exercise(
                 descending="True",
             ),
             "An image without positives mines nothing: three times zero is zero.",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="min(ratio * int(labels.sum()), int(negative.sum()))",
+                outside="-torch.inf",
+                descending="True",
+            ),
+            "labels.sum() adds up the *numbers* of the classes. Count the positives: "
+            "(labels > 0).sum().",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="min(int((labels > 0).sum()), int(negative.sum()))",
+                outside="-torch.inf",
+                descending="True",
+            ),
+            "You take one negative for each positive; wanted are `ratio` of them.",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="min(ratio, int(negative.sum()))", outside="-torch.inf", descending="True"
+            ),
+            "You take `ratio` negatives in all, however many positives there are. Multiply by "
+            "their number.",
+        ),
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="-torch.inf", descending="True").replace(
+                "return mask", "return mask | (labels > 0)"
+            ),
+            "Your mask holds the positives as well. They are taught too, but not *mined*: the loss "
+            "joins the two masks later.",
+        ),
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="-torch.inf", descending="True").replace(
+                "return mask", "return hardest"
+            ),
+            "You return the places of the hardest. Wanted is a mask (P,): True at these places.",
+        ),
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="-torch.inf", descending="True").replace(
+                "return mask", "return mask.long()"
+            ),
+            "The right priors, as 0 and 1. A mask holds truth values: torch.zeros_like(negative) "
+            "makes one, since `negative` is bool.",
+        ),
+        WrongAnswer(
+            """
+            def mine_negatives(class_loss, labels, ratio):
+                negative = labels == 0
+                count = min(ratio * int((labels > 0).sum()), int(negative.sum()))
+                hardest = class_loss[negative].argsort(descending=True)[:count]
+                mask = torch.zeros_like(negative)
+                mask[hardest] = True
+                return mask
+            """,
+            "`class_loss[negative]` is a shorter list, and its places are not those of the priors. "
+            "Keep all P places, and give the positives -inf instead.",
         ),
     ),
     cases=_mine_cases,
@@ -412,7 +617,8 @@ loss_at_start = Exercise(
         "With equal logits every class has probability 1 / K: what does one prior cost?",
         "Count the priors that take part, image by image: the positives, and three negatives for "
         "each, as far as there are any.",
-        "That count times log K, divided by the positives of all images (at least 1).",
+        "Multiply the count by the price of one prior, and divide once, by the positives of all "
+        "images together. What if there are none?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -428,8 +634,9 @@ loss_at_start = Exercise(
         ),
         WrongAnswer(
             _START.format(chosen=_CHOSEN, classes="num_classes", n="max(1, chosen)"),
-            "You divide by all priors that take part. N counts the positives only, and the result "
-            "is about 4 log K, not log K.",
+            "Your answer is log K. Either you count the positives alone, or you divide by all that "
+            "take part. Three negatives pay for each positive as well, and N counts the positives "
+            "only, which gives about 4 log K.",
         ),
         WrongAnswer(
             _START.format(chosen=_CHOSEN, classes="num_classes - 1", n=_N),
@@ -443,6 +650,56 @@ loss_at_start = Exercise(
             _START.format(chosen="num_priors", classes="num_classes", n=_N),
             "You let all priors of an image take part. Of the negatives, only three to each "
             "positive are taught.",
+        ),
+        WrongAnswer(
+            """
+            def loss_at_start(positives, num_priors, num_classes):
+                chosen = 0
+                for number in positives:
+                    chosen += number + min(3 * number, num_priors - number)
+                return chosen / max(1, sum(positives))
+            """,
+            "This is how many priors take part for each positive. Each of them pays log K: "
+            "multiply by math.log(num_classes).",
+        ),
+        WrongAnswer(
+            """
+            def loss_at_start(positives, num_priors, num_classes):
+                each = [
+                    (n + min(3 * n, num_priors - n)) * math.log(num_classes) / max(1, n)
+                    for n in positives
+                ]
+                return sum(each) / len(each)
+            """,
+            "You divide image by image and take the mean. That is the other rule, uvipen's; the "
+            "paper divides once, by the positives of the whole batch.",
+        ),
+        WrongAnswer(
+            """
+            def loss_at_start(positives, num_priors, num_classes):
+                number = sum(positives)
+                chosen = number + min(3 * number, len(positives) * num_priors - number)
+                return chosen * math.log(num_classes) / max(1, number)
+            """,
+            "You mine over the whole batch at once. Each image mines its own negatives, so the "
+            "limit num_priors - number holds for each image.",
+        ),
+        WrongAnswer(
+            _START.format(
+                chosen="number + min(3 * number, num_priors)", classes="num_classes", n=_N
+            ),
+            "Of num_priors priors, `number` are positive already: at most num_priors - number are "
+            "left to mine.",
+        ),
+        WrongAnswer(
+            _START.format(chosen=_CHOSEN, classes="num_classes", n=_N).replace(
+                "math.log(", "math.log2("
+            ),
+            "Cross entropy in PyTorch uses the natural logarithm, math.log.",
+        ),
+        WrongAnswer(
+            _START.format(chosen=_CHOSEN, classes="num_classes", n="len(positives)"),
+            "You divide by the number of images. N is the number of positives.",
         ),
     ),
     cases=_start_cases,
@@ -499,7 +756,7 @@ normalise = Exercise(
     hints=(
         "Write the two formulas on paper first: (a + b) / (m + n), and (a / m + b / n) / 2.",
         "`clamp(min=1)` keeps 0 / 0 away: of the total for the batch, of each number for images.",
-        'For "image": `(sums / positives.clamp(min=1)).mean()`.',
+        'For "image" the division comes first and the mean last; for "batch" two sums come first.',
     ),
     wrong_answers=(
         WrongAnswer(
@@ -532,6 +789,22 @@ normalise = Exercise(
             _NORMALISE.format(image="(sums / positives.clamp(min=1)).sum()", batch=_BATCH),
             'For "image" take the mean over the images at the end, not the sum.',
         ),
+        WrongAnswer(
+            _NORMALISE.format(image=_BATCH, batch=_IMAGE),
+            'The two rules are exchanged: "batch" divides once, by the total; "image" divides each '
+            "image by its own number.",
+        ),
+        WrongAnswer(
+            _NORMALISE.format(
+                image="(sums[positives > 0] / positives[positives > 0]).mean()", batch=_BATCH
+            ),
+            'For "image" you leave out the images without positives, and have nothing left where '
+            "all are without. They count as 0 in the mean.",
+        ),
+        WrongAnswer(
+            _NORMALISE.format(image=_IMAGE, batch="sums.mean()"),
+            'For "batch" you divide by the number of images. Divide by the positives of all.',
+        ),
     ),
     cases=_normalise_cases,
     praise="The paper's N and uvipen's; learning rates do not carry over from one to the other.",
@@ -545,32 +818,70 @@ moves = Exercise(
     notebook="nb03",
     key="moves",
     prompt=(
-        "Write down `moves`, what the explorers showed you in the four tasks: (positives, mined) "
-        "without rule 2; mined without objects; how many more at 3.25; (mined, mined with the "
-        "positives ranked, too) at ratio 10. A tuple, such as ((12, 30), 5, 2, (8, 9)), made up."
+        "Write down `moves`, what the explorers showed you in the four tasks: positives without "
+        "rule 2; priors of object 3 at threshold 0.4; how many more are mined at 3.25; (mined, "
+        "mined with the positives ranked, too) at ratio 10. A tuple, such as (30, 2, 5, (8, 9)), "
+        "made up."
     ),
     stub="moves = ...",
-    solution_source="moves = ((20, 60), 0, 0, (14, 16))",
+    solution_source="moves = (20, 8, 0, (14, 16))",
     hints=(
-        "Mined are floor(ratio * positives) negatives, and never more than there are.",
-        "One object has a single prior, forced; without rule 2 it has none: 21 positives become "
-        "20. No positives, no negatives.",
-        "floor(2 * 3.25) is still 6. Sixteen priors with two positives leave 14 negatives.",
+        "The words above the table count the positives, in all and object by object.",
+        "Mined are floor(ratio * positives) negatives, and never more than there are: count the "
+        "negatives among the sixteen.",
+        "Published code ranks all sixteen priors, and takes the first ratio * positives of them.",
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = ((20, 63), 0, 0, (14, 16))",
-            "63 negatives belong to 21 positives; with one positive less there are three fewer.",
+            "moves = (21, 8, 0, (14, 16))",
+            "21 is the number with rule 2. Untick *force the best prior*: one object had a single "
+            "prior, and that one was forced.",
         ),
         WrongAnswer(
-            "moves = ((20, 60), 8732, 0, (14, 16))",
-            "Without objects there are no positives, and three times none is none: such an image "
-            "teaches nothing.",
+            "moves = (60, 8, 0, (14, 16))",
+            "60 negatives are mined, three to each positive. The task asks for the positives.",
         ),
         WrongAnswer(
-            "moves = ((20, 60), 0, 0, (20, 20))",
+            "moves = (20, 0, 0, (14, 16))",
+            "At 0.5 object 3 has no prior without rule 2. Lower the threshold to 0.4 and read "
+            "again.",
+        ),
+        WrongAnswer(
+            "moves = (20, 1, 0, (14, 16))",
+            "One prior is what rule 2 gives object 3 at 0.5. Lower the threshold to 0.4.",
+        ),
+        WrongAnswer(
+            "moves = (20, 76, 0, (14, 16))",
+            "76 are the positives of all three objects. Read the number of object 3 alone.",
+        ),
+        WrongAnswer(
+            "moves = (20, 8, 1, (14, 16))",
+            "Two positives times 3.25 are 6.5, and half a negative cannot be mined: the number is "
+            "rounded down.",
+        ),
+        WrongAnswer(
+            "moves = (20, 8, 6, (14, 16))",
+            "Six are mined at 3.25. The task asks how many more that is than at 3.",
+        ),
+        WrongAnswer(
+            "moves = (20, 8, 0, (20, 20))",
             "Ratio 10 asks for 20, but there are only 16 priors, 14 of them negatives.",
         ),
+        WrongAnswer(
+            "moves = (20, 8, 0, (14, 14))",
+            "Tick the box that ranks the positives, too: then they can be mined as well, and all "
+            "sixteen are.",
+        ),
+        WrongAnswer(
+            "moves = (20, 8, 0, (16, 14))",
+            "The two are in the other order: first as it should be, then with positives ranked.",
+        ),
+    ),
+    look_at=(
+        "untick *force the best prior* and read how many priors are positive.",
+        "leave it unticked, move the threshold to 0.40, and read the number after “3:”.",
+        "set the ratio to 3, count the mined, set it to 3.25, count again.",
+        "set the ratio to 10 and count the mined, without and with the tick at the positives.",
     ),
     praise="Three to one is a bound, not a promise.",
 )
