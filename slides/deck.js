@@ -3,25 +3,31 @@
 // A slide of a notebook is a list of blocks: prose, code, what it printed, figures. For each slide
 // this finds the arrangement (one column; code beside its output; prose beside the rest; everything
 // beside the figure) in which the type can be largest. What would still be smaller than COMFORT
-// goes on, on a second slide; a block is never cut.
+// goes on, on a second slide; a block is never cut. Code and what it printed stay together down to
+// LEAST; where they cannot, the output takes the statement along that gave it, and a figure alone
+// says in words what it shows. Type in a figure is never smaller than half of the body's.
 (() => {
   "use strict";
 
   const SIZES = [1.18, 1.1, 1.04, 1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5];
-  const COMFORT = 0.88;
-  const FIGURE = { least: 230, most: 600, enlarged: 1.45, area: 170_000 };
+  const COMFORT = 0.84, LEAST = 0.7;
+  // type: of the smallest words of a figure at its own size, px; half: of the body's type, px.
+  const FIGURE = { most: 560, enlarged: 1.45, sharp: 1.9, area: 190_000, type: 12, half: 13.5 };
+  const WIDE = 1280, TALL = 720;
   const root = document.documentElement;
 
   // ---- one arrangement ----------------------------------------------------------------------
 
   const kind = (unit) => unit.dataset.kind;
   const isSeen = (unit) => kind(unit) === "figure" || kind(unit) === "table";
+  const belongs = (unit) => kind(unit) === "code" || isOutput(unit);
   const isOutput = (unit) => isSeen(unit) || kind(unit) === "text" || kind(unit) === "error";
 
   // Rows of columns of units.
   function plansOf(units) {
     const stack = { rows: [[units]], of: [""] };
     const plans = [stack];
+    if (units[0].classList.contains("caption")) return plans;
     const pairs = { rows: [], of: [] };
     for (let i = 0; i < units.length;) {
       let end = i + 1;
@@ -67,21 +73,33 @@
     }));
   }
 
+  // A sharp figure has more pixels than it says; its size on a page counts.
+  const ownWidth = (image) => Number(image.dataset.width) || image.naturalWidth;
+  const ownHeight = (image) => ownWidth(image) / image.naturalWidth * image.naturalHeight;
+  const most = (image) => (image.dataset.width ? FIGURE.sharp : FIGURE.enlarged);
+
   function sizeFigures(figures, tall) {
     for (const image of figures) {
       const wide = image.closest(".col").clientWidth;
-      const scale = Math.min(
-        FIGURE.enlarged, wide / image.naturalWidth, tall / image.naturalHeight,
-      );
-      image.style.width = `${Math.floor(image.naturalWidth * scale)}px`;
+      const scale = Math.min(most(image), wide / ownWidth(image), tall / ownHeight(image));
+      image.style.width = `${Math.floor(ownWidth(image) * scale)}px`;
     }
+  }
+
+  // The least size of a figure whose words are half as large as the body's; false where it is wider
+  // than its column.
+  function leastFigures(figures, size) {
+    const scale = FIGURE.half * size / FIGURE.type;
+    const wide = figures.map((image) => Math.ceil(ownWidth(image) * scale));
+    figures.forEach((image, i) => { image.style.width = `${wide[i]}px`; });
+    return figures.every((image, i) => wide[i] <= image.closest(".col").clientWidth + 1);
   }
 
   function fits(body) {
     if (body.scrollHeight > body.clientHeight + 1 || body.scrollWidth > body.clientWidth + 1) {
       return false;
     }
-    for (const wide of body.querySelectorAll("pre, .table, .col, mjx-container")) {
+    for (const wide of body.querySelectorAll("pre, .table, .col, .prose, mjx-container")) {
       if (wide.scrollWidth > wide.clientWidth + 1) return false;
     }
     return true;
@@ -103,26 +121,29 @@
     const own = [...body.querySelectorAll(".figure img")];
     const at = (size) => {
       page.style.setProperty("--s", size);
-      sizeFigures(own, FIGURE.least);
-      return fits(body);
+      return leastFigures(own, size) && fits(body);
     };
     const size = search(SIZES, at);
-    let works = at(size), tall = FIGURE.least, area = 0, small = false;
+    let works = at(size), tall = FIGURE.most / 2, area = 0, small = false;
     if (own.length && works) {
-      const heights = [];
-      for (let h = FIGURE.most; h >= FIGURE.least; h -= 15) heights.push(h);
-      tall = search(heights, (h) => { sizeFigures(own, h); return fits(body); });
-      sizeFigures(own, tall);
-      works = fits(body);
+      const lowest = Math.min(...own.map((image) => image.offsetHeight)), heights = [];
+      for (let h = FIGURE.most; h > lowest; h -= 15) heights.push(h);
+      heights.push(lowest);
+      const grown = (h) => { sizeFigures(own, h); return fits(body); };
+      tall = search(heights, grown);
+      works = grown(tall);
       for (const image of own) {
-        const natural = image.naturalWidth * image.naturalHeight;
-        const seen = image.width * image.height;
+        const natural = ownWidth(image) * ownHeight(image), seen = image.width * image.height;
         area += seen;
-        small ||= seen < Math.min(FIGURE.area, natural * 0.98);
+        small ||= seen < Math.min(FIGURE.area, natural * 1.3);
       }
     }
-    const value = (works ? size : size - 0.25) + 0.5 * Math.min(1, area / 300_000);
-    return { plan, size: works ? size : size - 0.01, tall, value, good: works && size >= COMFORT && !small };
+    const held = plan.rows.flat(2);
+    const codes = held.filter((unit) => kind(unit) === "code").length;
+    const comfort = codes === 1 && held.every(belongs) ? LEAST : COMFORT;
+    const value = (works ? size : size - 0.25) + 0.6 * Math.min(1, area / 300_000);
+    const good = works && size >= comfort && !small;
+    return { plan, size: works ? size : size - 0.01, comfort, tall, value, good };
   }
 
   function best(page, units) {
@@ -177,11 +198,34 @@
     return places;
   }
 
+  // What an output that goes on, on a slide of its own, takes along: the statement that gave it; a
+  // figure says what it shows.
+  function ledBy(units, from) {
+    const first = units[from];
+    if (!isOutput(first)) return [];
+    let at = from - 1;
+    while (at >= 0 && isOutput(units[at])) at -= 1;
+    const said = at >= 0 && kind(units[at]) === "code" && units[at].querySelector("pre").dataset.recall;
+    const unit = document.createElement("div");
+    if (said && kind(first) !== "figure") {
+      unit.className = "block code recall";
+      unit.innerHTML = said;
+      unit.dataset.kind = "code";
+      return [unit];
+    }
+    const words = first.querySelector("img")?.alt.match(/^.{30,}?[.:](?= |$)|^.*$/s)?.[0];
+    if (kind(first) !== "figure" || !words) return [];
+    unit.className = "block prose caption";
+    unit.append(Object.assign(document.createElement("p"), { textContent: words, ariaHidden: true }));
+    unit.dataset.kind = "prose";
+    return [unit];
+  }
+
   function pagesOf(page, units) {
     const known = new Map();
     const of = (from, to) => {
       const key = `${from}-${to}`;
-      if (!known.has(key)) known.set(key, best(page, units.slice(from, to)));
+      if (!known.has(key)) known.set(key, best(page, [...ledBy(units, from), ...units.slice(from, to)]));
       return known.get(key);
     };
     const go = (from) => {
@@ -192,13 +236,13 @@
         let choice = null;
         for (const i of places) {
           const head = of(from, i);
-          if (head.size < COMFORT) { if (choice) break; continue; }
+          if (head.size < head.comfort) { if (choice) break; continue; }
           const rest = of(i, to);
           const value = Math.min(head.size, rest.size, 1.1) + (head.good && rest.good ? 1 : 0);
           if (!choice || value >= choice.value) choice = { i, value, head };
         }
         if (choice && choice.value > 1.5) return [choice.head, of(choice.i, to)];
-        if (whole.size >= COMFORT) continue; // only a figure is small: two slides or one, not three
+        if (whole.size >= whole.comfort) continue; // only a figure is small: two slides or one, not three
         if (choice) return [choice.head, ...go(choice.i)];
         if (loose && places.length) return [of(from, places[0]), ...go(places[0])];
       }
@@ -207,8 +251,11 @@
     return go(0);
   }
 
+  const shapeOf = (image) => (image.naturalWidth > 1.8 * image.naturalHeight ? "wide" : "tall");
+
   function continuation(section, number) {
     const next = section.cloneNode(true);
+    next.dataset.timing = 0; // the first part has all of it
     next.id = `${section.id}-${number}`;
     next.querySelector(".head").classList.add("on");
     next.querySelector(".body").replaceChildren();
@@ -239,6 +286,8 @@
       });
       used = true;
     };
+    page.querySelector(".key")?.classList.add(shapeOf(page.querySelector(".key img")));
+    if (page.querySelector(".key.wide")) section.classList.add("wide");
     if (section.classList.contains("title")) {
       const result = best(page, unitsOf(page));
       settle(page, result);
@@ -262,7 +311,10 @@
       // No slide begins empty: where every block waits for a key, the first does not.
       const blocks = [...one.querySelectorAll(".block")];
       if (blocks.every((block) => block.classList.contains("fragment"))) {
-        blocks[0]?.classList.remove("fragment");
+        const first = Math.min(...blocks.map((block) => Number(block.dataset.fragmentIndex)));
+        for (const block of blocks.filter((one) => Number(one.dataset.fragmentIndex) === first)) {
+          block.classList.remove("fragment");
+        }
       }
       if (one === last) break;
     }
@@ -284,10 +336,39 @@
     return fit;
   }
 
+  // Of code with steps, the lines of the present one are lit; before the first, all are.
+  function point() {
+    for (const code of Reveal.getCurrentSlide()?.querySelectorAll("pre:has(.step)") ?? []) {
+      const now = code.querySelectorAll(".step.visible").length;
+      code.classList.toggle("stepping", now > 0);
+      for (const line of code.querySelectorAll(".of")) {
+        line.classList.toggle("lit", Number(line.dataset.step) === now);
+      }
+    }
+  }
+
+  // Keys that were pressed inside an explorer.
+  function turn(event) {
+    const key = event.data?.turn;
+    if (typeof key !== "string") return;
+    document.activeElement?.blur();
+    window.focus();
+    const does = {
+      PageDown: () => Reveal.next(), n: () => Reveal.next(),
+      PageUp: () => Reveal.prev(), p: () => Reveal.prev(),
+      ArrowRight: () => Reveal.right(), ArrowLeft: () => Reveal.left(),
+      ArrowDown: () => Reveal.down(), ArrowUp: () => Reveal.up(),
+      Home: () => Reveal.slide(0, 0), End: () => Reveal.slide(Reveal.getHorizontalSlides().length - 1),
+      o: () => Reveal.toggleOverview(), s: () => RevealNotes().open?.(),
+      f: () => document.documentElement.requestFullscreen?.().catch(() => undefined),
+    };
+    (does[key] ?? does[key.toLowerCase()])?.(); // Escape: the next key is the deck's again
+  }
+
   async function start() {
     // A face is loaded when it is first used, and measured slides must be set in it.
     await Promise.all([...document.fonts].map((face) => face.load()));
-    await Promise.all([...document.querySelectorAll(".figure img")].map(
+    await Promise.all([...document.querySelectorAll(".figure img, .key img")].map(
       (image) => image.decode().catch(() => undefined),
     ));
     if (window.MathJax?.startup) {
@@ -310,13 +391,16 @@
     root.dataset.milliseconds = Math.round(performance.now() - begun);
     const frames = [...document.querySelectorAll(".frame")].map(fitFrame);
     await Reveal.initialize({
-      width: 1200, height: 750, margin: 0, minScale: 0.1, maxScale: 3, center: false,
+      width: WIDE, height: TALL, margin: 0, minScale: 0.1, maxScale: 3, center: false,
       hash: true, controls: true, progress: true, slideNumber: "c/t", transition: "none",
       pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1, plugins: [RevealNotes],
       navigationMode: "default", scrollActivationWidth: 0,
     });
+    for (const change of ["slidechanged", "fragmentshown", "fragmenthidden"]) Reveal.on(change, point);
     Reveal.on("slidechanged", () => frames.forEach((fit) => fit()));
     frames.forEach((fit) => fit());
+    point();
+    addEventListener("message", turn);
     root.dataset.deck = "ready";
   }
 

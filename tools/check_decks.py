@@ -2,9 +2,10 @@
 
     python -m tools.check_decks                 build/slides and build/site
     python -m tools.check_decks FILE.html ...   these
+    python -m tools.check_decks --report [FILE.html ...]   count what decks are made of
 
 Says, for each file: what it asked of a network, what its console complained of, which slide
-overflows 1200 x 750 and by how much, and, as a remark, which slide had to be set small.
+overflows 1280 x 720 and by how much, and, as a remark, which slide had to be set small.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tools.chromium import browser, open_deck
 from tools.course.clone import ROOT
 
-WIDTH, HEIGHT = 1200, 750
+WIDTH, HEIGHT = 1280, 720
 SMALL = 0.7
 LOCAL = ("file:", "data:", "blob:", "about:")
 
-# Of the slide that is shown: what sticks out of 1200 x 750, in px of the slide.
+# Of the slide that is shown: what sticks out of 1280 x 720, in px of the slide.
 _STICKS_OUT = """() => {
   const slide = Reveal.getCurrentSlide(), page = slide.querySelector('.page');
-  const box = page.getBoundingClientRect(), scale = box.width / 1200, found = [];
+  const box = page.getBoundingClientRect(), scale = box.width / 1280, found = [];
   for (const one of page.querySelectorAll('*')) {
     if (one.closest('mjx-assistive-mml, .foot, svg, iframe') && one.tagName !== 'IFRAME') continue;
     if (!one.checkVisibility()) continue; // closed details, notes
@@ -40,6 +42,98 @@ _STICKS_OUT = """() => {
   }
   return found.slice(0, 3);
 }"""
+
+
+# Of the slide that is shown: what it holds, and what an audience would stumble over.
+_HOLDS = """() => {
+  const slide = Reveal.getCurrentSlide(), page = slide.querySelector('.page');
+  const has = (what) => page.querySelector(what) !== null;
+  const scale = page.getBoundingClientRect().width / 1280;
+  const output = has('.block.text, .block.table, .block.figure, .block.error');
+  const faults = [];
+  if (output && !has('.block.code, .block.prose')) faults.push('an output alone');
+  for (const code of page.querySelectorAll('.block.code pre')) {
+    const size = parseFloat(getComputedStyle(code).fontSize);
+    const lines = code.textContent.split('\\n').filter((line) => line.trim()).length;
+    if (lines > 12 && !code.querySelector('.step')) faults.push(`${lines} lines without a step`);
+    if (size < 12) faults.push(`code of ${size.toFixed(1)} px`);
+  }
+  const body = parseFloat(getComputedStyle(page).fontSize);
+  for (const image of page.querySelectorAll('.figure img')) {
+    const own = Number(image.dataset.width) || image.naturalWidth;
+    const type = 12 * image.getBoundingClientRect().width / scale / own;
+    if (type < body / 2 - 0.2) faults.push(`type of ${type.toFixed(1)} px in a figure`);
+  }
+  const texts = document.createTreeWalker(page.querySelector('.body'), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (text.parentElement.closest('pre, mjx-container')) continue;
+    for (const word of text.data.matchAll(/[\\p{L}\\d]{2,}/gu)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) {
+        faults.push(`the word ${word[0]} is broken`);
+      }
+    }
+  }
+  return { seen: has('.figure img, .key img, iframe'), faults };
+}"""
+
+
+@dataclass
+class Count:
+    """What a deck is made of.
+
+    Attributes:
+        slides: how many.
+        pictures: how many of them show a figure or an explorer.
+        minutes: that one speaks about them.
+        noted: how many have words of the speaker beside the minutes.
+        faults: what an audience would stumble over, one sentence each.
+    """
+
+    slides: int
+    pictures: int = 0
+    minutes: float = 0.0
+    noted: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        share = self.pictures / max(1, self.slides)
+        return (
+            f"{self.slides} slides, {share:.0%} with a picture, {self.noted} with notes, "
+            f"{self.minutes:.0f} minutes, {len(self.faults)} to stumble over"
+        )
+
+
+def count_deck(running: Any, deck: Path) -> Count:
+    """Turn to every slide of a deck and count."""
+    watch = Watch(running)
+    open_deck(watch.page, deck)
+    names = watch.page.evaluate("Reveal.getSlides().map((slide) => slide.id)")
+    count = Count(len(names))
+    for name in names:
+        _turn_to(watch.page, name)
+        holds = watch.page.evaluate(_HOLDS)
+        count.pictures += holds["seen"]
+        count.faults += [f"slide {name!r}: {fault}" for fault in holds["faults"]]
+    count.minutes = watch.page.evaluate(
+        "Reveal.getSlides().reduce((sum, one) => sum + Number(one.dataset.timing), 0) / 60"
+    )
+    count.noted = watch.page.evaluate(
+        "Reveal.getSlides().filter((one) => one.querySelector('aside.notes > :not(.time)')).length"
+    )
+    watch.close()
+    return count
+
+
+def _turn_to(page: Any, name: str) -> None:
+    page.evaluate(
+        "(id) => { const at = Reveal.getIndices(document.getElementById(id));"
+        " Reveal.slide(at.h, at.v, 99); }",
+        name,
+    )
 
 
 class Watch:
@@ -99,11 +193,7 @@ def check_deck(running: Any, deck: Path) -> tuple[list[str], list[str]]:
     remarks = []
     names = page.evaluate("Reveal.getSlides().map((slide) => slide.id)")
     for name in names:
-        page.evaluate(
-            "(id) => { const at = Reveal.getIndices(document.getElementById(id));"
-            " Reveal.slide(at.h, at.v, 99); }",
-            name,
-        )
+        _turn_to(page, name)
         size = float(
             page.evaluate("Reveal.getCurrentSlide().querySelector('.page').dataset.size || 1")
         )
@@ -167,6 +257,14 @@ def broken_links(site: Path) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command line; 1 after a fault."""
+    if arguments[:1] == ["--report"]:
+        decks = [Path(name) for name in arguments[1:]]
+        decks = decks or sorted((ROOT / "build/slides").glob("[0-9][0-9]_*.html"))
+        with browser() as running:
+            for deck in decks:
+                count = count_deck(running, deck)
+                print(f"{deck.stem}: {count}", *count.faults, sep="\n  ", flush=True)
+        return 0
     files = [Path(name) for name in arguments] or [
         *sorted((ROOT / "build/slides").glob("[0-9][0-9]_*.html")),
         *sorted((ROOT / "build/site").glob("*.html")),

@@ -93,7 +93,7 @@ def print_pdfs(decks: Sequence[Path]) -> list[Path]:
     written = []
     with browser() as running:
         for deck in decks:
-            page = running.new_page(viewport={"width": 1200, "height": 750})
+            page = running.new_page(viewport={"width": 1280, "height": 720})
             page.set_default_timeout(120_000)
             open_deck(page, deck, "?print-pdf")
             page.wait_for_selector(".pdf-page")
@@ -101,8 +101,8 @@ def print_pdfs(decks: Sequence[Path]) -> list[Path]:
             path = deck.with_suffix(".pdf")
             page.pdf(
                 path=path,
-                width="1200px",
-                height="750px",
+                width="1280px",
+                height="720px",
                 print_background=True,
                 tagged=True,
                 outline=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check_decks import Watch, check_deck
+from tools.check_decks import Watch, check_deck, count_deck
 from tools.chromium import open_deck
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,100 @@ def test_slides_begin_with_something_figures_have_words_and_each_has_its_page(ru
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_to_stumble_over(running, decks, name):
+    """No output alone, no wall of code, no broken word, no figure with type that nobody reads."""
+    count = count_deck(running, ROOT / "build/slides" / f"{name}.html")
+    print(count)
+    assert count.faults == []
+    assert count.pictures >= 2
+    assert count.minutes > 10
+
+
+SHOWN = "Reveal.getCurrentSlide().id"
+TO_EXPLORER = """() => {
+  const at = Reveal.getIndices(document.querySelector('iframe').closest('section'));
+  Reveal.slide(at.h, at.v);
+}"""
+
+
+@pytest.fixture
+def inside(running, decks):
+    """A deck at its explorer, with the last click inside it, and the names around its slide."""
+    watch = Watch(running)
+    page = watch.page
+    open_deck(page, ROOT / "build/slides/02_prior_box.html")
+    page.evaluate(TO_EXPLORER)
+    page.frames[1].wait_for_selector("#facts")
+    names = page.evaluate("Reveal.getSlides().map((slide) => slide.id)")
+    at = names.index(page.evaluate(SHOWN))
+    page.wait_for_timeout(300)
+    page.locator("section.present iframe").click(position={"x": 300, "y": 200})
+    assert page.evaluate("document.activeElement.tagName") == "IFRAME"
+    yield page, names[at - 1 : at + 2]
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "leads"),
+    [("PageDown", 1), ("PageUp", -1), ("n", 1), ("p", -1), ("N", 1)],
+)
+def test_keys_turn_the_page_after_a_click_into_an_explorer(inside, key, leads):
+    page, names = inside
+    page.keyboard.press(key)
+    page.wait_for_function(f"{SHOWN} === '{names[1 + leads]}'", timeout=5_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", [["Control+ArrowRight"], ["Escape", "n"], ["Escape", "PageDown"]])
+def test_arrows_with_control_and_escape_leave_an_explorer(inside, keys):
+    page, names = inside
+    before = page.evaluate("JSON.stringify(Reveal.getIndices())")
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.tagName") != "IFRAME"
+    assert page.evaluate("JSON.stringify(Reveal.getIndices())") != before
+
+
+@pytest.mark.slow
+def test_arrows_still_move_what_has_the_focus_in_an_explorer(inside):
+    page, names = inside
+    frame = page.frames[1]
+    before = frame.inner_text("#facts")
+    frame.focus("#level")
+    page.keyboard.press("ArrowRight")
+    frame.wait_for_function(
+        "(text) => document.querySelector('#facts').innerText !== text", arg=before
+    )
+    assert page.evaluate(SHOWN) == names[1]
+
+
+@pytest.mark.slow
+def test_steps_light_their_lines_one_after_another(running, decks):
+    watch = Watch(running)
+    page = watch.page
+    open_deck(page, ROOT / "build/slides/02_prior_box.html")
+    page.evaluate(
+        "() => { const at = Reveal.getIndices(document.querySelector('.step').closest('section'));"
+        " Reveal.slide(at.h, at.v, -1); }"
+    )
+    lit = "[...document.querySelectorAll('section.present .of.lit')].map((l) => l.dataset.step)"
+    steps = page.evaluate("document.querySelectorAll('section.present .step').length")
+    shown = page.evaluate(SHOWN)
+    seen = [page.evaluate(lit)]
+    for _ in range(steps):
+        page.keyboard.press("n")
+        seen.append(page.evaluate(lit))
+    assert page.evaluate(SHOWN) == shown
+    assert [sorted(set(one)) for one in seen] == [[], *([str(k)] for k in range(1, steps + 1))]
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
 def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
     watch = Watch(running)
     page = watch.page
@@ -52,7 +146,8 @@ def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
     assert page.evaluate("Reveal.getState().indexh") == 1
     # every cell of notes in the source belongs to a slide, and to the one that it goes on on
     source = (ROOT / "notebooks/src/02_prior_box.py").read_text(encoding="utf-8")
-    spoken = "new Set(Reveal.getSlides().map(Reveal.getSlideNotes).filter((said) => said)).size"
+    spoken = "new Set(Reveal.getSlides().flatMap((slide) => [...slide.querySelectorAll("
+    spoken += "'aside.notes > :not(.time)')].map((said) => said.textContent))).size"
     assert page.evaluate(spoken) == source.count('slide="notes"') >= 1
     page.evaluate(
         "() => { const at = Reveal.getIndices(document.querySelector('iframe').closest('section'));"

@@ -7,7 +7,7 @@ explorers): it works from a stick, without a network, and asks no other file. Ch
 of each. `index.html` lists them.
 
 The slide types of the cells make the slides; `slides/deck.js` finds, when the deck opens, the
-layout and the type size with which each slide fits into 1200 x 750, and continues on a second
+layout and the type size with which each slide fits into 1280 x 720, and continues on a second
 slide what would become too small. What this
 folder does needs no browser.
 """

@@ -9,9 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.course.clone import REF, repository_url
+from tools.course.clone import REF, repository_url, tags_of
+from tools.slides.code import last_statement, shown_code, steps_of
 
-__all__ = ["Block", "blocks_of", "figure_alt", "markdown", "notes_html", "output_block"]
+__all__ = [
+    "Block",
+    "always_light",
+    "blocks_of",
+    "figure_alt",
+    "link",
+    "markdown",
+    "notes_html",
+    "output_block",
+    "turning",
+    "unfolded",
+]
 
 LONG = 88  # characters of a line, at the size that most slides have
 
@@ -23,24 +35,76 @@ class Block:
     Attributes:
         kind: prose, code, text, table, figure, explorer or error.
         html: what it is.
-        fragment: whether it appears on a key.
+        fragment: 0, or the number of the key press on which it appears.
+        later: whether what follows it on its slide waits for a key, too.
+        steps: how many key presses point at parts of it.
+        seconds: how long one speaks about it.
     """
 
     kind: str
     html: str
-    fragment: bool = False
+    fragment: int = 0
+    later: bool = False
+    steps: int = 0
+    seconds: float = 0.0
 
 
 def blocks_of(cell: Any, folder: Path) -> list[Block]:
     """What one cell puts on its slide."""
     if cell.cell_type == "markdown":
-        return [Block("prose", markdown(cell.source, folder))]
+        return [
+            Block("prose", part, later=part.startswith(FOLD), seconds=_seconds_of(part))
+            for part in unfolded(markdown(cell.source, folder))
+        ]
     if cell.cell_type != "code":
         return []
     outputs = [output_block(output) for output in cell.outputs]
     if any(block.kind == "explorer" for block in outputs):
         return outputs  # an audience needs the slide for what the one line of code shows
-    return [Block("code", code_html(cell.source)), *outputs]
+    source = shown_code(cell.source, any(block.kind == "figure" for block in outputs))
+    if not source or "hide-input" in tags_of(cell):
+        return outputs
+    return [code_block(source), *outputs]
+
+
+FOLD = '<div class="fold">'
+
+
+def unfolded(text: str) -> list[str]:
+    """Prose, cut at what it folds away: a slide opens that on a key.
+
+    >>> unfolded("<p>Why?</p><details><summary>Answer</summary><p>So.</p></details>")[1]
+    '<div class="fold"><p class="summary">Answer</p><p>So.</p></div>'
+    """
+    parts = []
+    for part in re.split(r"(<details\b.*?</details>)", text, flags=re.DOTALL):
+        part = re.sub(
+            r"<details[^>]*>\s*<summary[^>]*>(.*?)</summary>\s*",
+            rf'{FOLD}<p class="summary">\1</p>',
+            part,
+            flags=re.DOTALL,
+        )
+        parts.append(part.replace("</details>", "</div>"))
+    return [part for part in parts if part.strip()]
+
+
+WORDS_A_SECOND, SECONDS_A_LINE = 2.2, 4  # spoken, and explained
+SECONDS = {"figure": 40, "explorer": 120, "table": 25, "text": 8, "error": 8}
+
+
+def _seconds_of(text: str) -> float:
+    """How long one speaks about prose: not every word of it is read aloud."""
+    words = re.findall(r"\w[\w'’-]*", re.sub(r"<[^>]+>", " ", text))
+    return len(words) / WORDS_A_SECOND * 0.7
+
+
+def code_block(source: str) -> Block:
+    """Code with its steps, and, for the slide that goes on without it, its last statement."""
+    steps = steps_of(source)
+    lines = len([line for line in source.splitlines() if line.strip()])
+    said = html.escape(code_html(last_statement(source)))
+    text = code_html(source, steps).replace("<pre", f'<pre data-recall="{said}"', 1)
+    return Block("code", text, steps=len(steps), seconds=SECONDS_A_LINE * lines)
 
 
 def markdown(source: str, folder: Path) -> str:
@@ -56,7 +120,18 @@ def markdown(source: str, folder: Path) -> str:
     )
     text = str(MarkdownWithMath(renderer=renderer).render(source))
     text = re.sub(r'(<a href=")([^"]+)"', lambda m: f'{m[1]}{link(m[2])}"', text)
+    text = re.sub(r"<code>([^<\s]{25,})</code>", _may_break, text)
     return re.sub(r"(<table>.*?</table>)", r'<div class="table">\1</div>', text, flags=re.DOTALL)
+
+
+def _may_break(found: re.Match[str]) -> str:
+    """A long name may go on below, after a dot, a comma, a bracket or a dash, never inside a word.
+
+    >>> _may_break(re.match("<code>(.*)</code>", "<code>detlearn.boxes.coverage(a)</code>"))
+    '<code>detlearn.<wbr>boxes.<wbr>coverage(<wbr>a)</code>'
+    """
+    name = re.sub(r"([.,(/=_])(?=.)", r"\1<wbr>", found[1])
+    return f"<code>{name}</code>"
 
 
 def link(target: str) -> str:
@@ -90,8 +165,12 @@ def notes_html(source: str, folder: Path) -> str:
     return markdown(text, folder).strip()
 
 
-def code_html(source: str) -> str:
+def code_html(source: str, steps: list[tuple[int, int]] | None = None) -> str:
     """Code with its words coloured; a shape such as `# (B, P, 4)` is told from other comments.
+
+    Args:
+        source: Python.
+        steps: lines that are pointed at one after another, from 1.
 
     >>> 'class="c1 shape"' in code_html("x = f(x)  # (B, 4)")
     True
@@ -102,7 +181,12 @@ def code_html(source: str) -> str:
 
     text = str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))).rstrip("\n")
     text = re.sub(r'<span class="c1">(# \([\w, *+/|-]+\))</span>', _shape, text)
-    return f"<pre><code>{text}</code></pre>"
+    lines = text.split("\n")
+    for number, (first, last) in enumerate(steps or [], start=1):
+        for at in range(first - 1, last):
+            lines[at] = f'<span class="of" data-step="{number}">{lines[at]}</span>'
+    keys = "".join('<i class="fragment step"></i>' for _ in steps or [])
+    return f"<pre><code>{chr(10).join(lines)}</code>{keys}</pre>"
 
 
 def _shape(found: re.Match[str]) -> str:
@@ -111,6 +195,12 @@ def _shape(found: re.Match[str]) -> str:
 
 def output_block(output: Any) -> Block:
     """One output of a cell, in the richest form that a page can show."""
+    block = _output_block(output)
+    block.seconds = SECONDS.get(block.kind, 0)
+    return block
+
+
+def _output_block(output: Any) -> Block:
     if output.output_type == "stream":
         return Block("text", printed(output.text, "stderr" if output.name == "stderr" else ""))
     if output.output_type == "error":
@@ -119,7 +209,7 @@ def output_block(output: Any) -> Block:
     if "text/html" in data:
         text = str(data["text/html"])
         if "<iframe" in text:
-            return Block("explorer", f'<div class="frame">{always_light(text)}</div>')
+            return Block("explorer", f'<div class="frame">{turning(always_light(text))}</div>')
         return Block("table", f'<div class="table">{text}</div>')
     for mime in ("image/svg+xml", "image/png", "image/jpeg"):
         if mime in data:
@@ -151,6 +241,38 @@ def always_light(text: str) -> str:
     '@media not all {}'
     """
     return text.replace("(prefers-color-scheme: dark)", "not all")
+
+
+# Runs in the frame of an explorer: keys that turn slides reach the deck, wherever the last click
+# went. No quotation marks, "<" or "&": it stands in an attribute.
+KEYS = """{
+const turns = [`PageDown`, `PageUp`, `Escape`, `Home`, `End`], letters = [`n`, `p`, `o`, `s`, `f`];
+addEventListener(`keydown`, (event) => {
+  const { key, target } = event, root = document.documentElement;
+  const writes = target.matches(`input, select, textarea`);
+  const types = writes ? ![`range`, `checkbox`, `radio`].includes(target.type) : false;
+  const arrow = key.startsWith(`Arrow`), held = event.altKey || event.ctrlKey || event.metaKey;
+  const idle = target === document.body || target === root;
+  const letter = letters.includes(key.toLowerCase()) ? !types : false;
+  const named = turns.includes(key) ? !types || !key.match(/Home|End/) : false;
+  const turn = named || (arrow ? held || idle : letter);
+  if (!turn || event.defaultPrevented) return;
+  event.preventDefault();
+  event.stopPropagation();
+  parent.postMessage({ turn: key }, `*`);
+}, true);
+}"""
+
+
+def turning(text: str) -> str:
+    """An explorer that hands the keys which turn slides to the deck.
+
+    >>> turning("srcdoc='&lt;script>1&lt;/script>'").count("postMessage")
+    1
+    """
+    assert not set(KEYS) & set("\"'<"), "the script stands in an attribute"
+    keys = KEYS.replace("&", "&amp;")
+    return text.replace("&lt;script", f"&lt;script&gt;{keys}&lt;/script&gt;&lt;script", 1)
 
 
 def picture(mime: str, data: str, alt: str, width: int | None = None) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tools.course.clone import tags_of
-from tools.slides.blocks import Block, blocks_of, notes_html
+from tools.course.minutes import core_cells
+from tools.slides.blocks import Block, blocks_of, notes_html, output_block
 
 __all__ = ["Slide", "plain", "slide_type", "slides_of", "split_heading"]
 
@@ -35,6 +36,8 @@ class Slide:
         kind: title or content.
         blocks: what it shows.
         notes: HTML of what only the speaker sees.
+        key: the chapter's key figure, on the title slide.
+        presses: of a key, until all of it is seen.
     """
 
     name: str
@@ -45,6 +48,13 @@ class Slide:
     kind: str = "content"
     blocks: list[Block] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    key: Block | None = None
+    presses: int = 0
+
+    @property
+    def seconds(self) -> int:
+        """How long one speaks about it."""
+        return round(sum(block.seconds for block in self.blocks) + 4 + 4 * self.presses)
 
 
 def slide_type(cell: Any) -> str:
@@ -53,7 +63,7 @@ def slide_type(cell: Any) -> str:
 
 
 def slides_of(notebook: Any, folder: Path) -> list[Slide]:
-    """The slides of a notebook, in order.
+    """The slides of a notebook's core, in order; what stands behind a ★ is for reading.
 
     Args:
         notebook: an `nbformat.NotebookNode` with outputs.
@@ -64,7 +74,7 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
     """
     slides: list[Slide] = []
     section = before = ""
-    for cell in notebook.cells:
+    for cell in core_cells(notebook.cells):
         kind = slide_type(cell)
         if kind == "skip" or not cell.source.strip():
             continue
@@ -75,21 +85,63 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
         if kind in ("slide", "subslide") or not slides:
             slides.append(Slide(cell.id, starts=kind == "slide" or not slides, section=section))
         slide = slides[-1]
-        slide.label = slide.label or next((LABELS[t] for t in tags_of(cell) if t in LABELS), "")
-        blocks = blocks_of(cell, folder)
+        blocks = [block for block in blocks_of(cell, folder) if block.html.strip()]
+        alive = any(block.kind == "explorer" for block in blocks)
+        labels = [LABELS[t] for t in tags_of(cell) if t in LABELS and (t != "explorer" or alive)]
+        slide.label = slide.label or next(iter(labels), "")
         if not slide.blocks and not slide.title and blocks and blocks[0].kind == "prose":
             slide.title, blocks[0].html = split_heading(blocks[0].html)
             if slide.title:
                 before, section = section, plain(slide.title)
                 slide.section = section
-        if slide.label == LABELS["explorer"]:
+        if "explorer" in tags_of(cell):
             section = before  # its heading is its own: what follows goes on with the chapter
-        for block in blocks:
-            block.fragment = kind == "fragment"
+        _wait(slide, blocks, kind == "fragment")
         slide.blocks += [block for block in blocks if block.html.strip()]
     if not slides:
         raise ValueError("expected a notebook with slides, got one whose cells are all skipped")
-    return _with_title(slides)
+    slides = _with_title(slides)
+    slides[0].key = _key_figure(notebook)
+    return slides
+
+
+def _wait(slide: Slide, blocks: list[Block], fragment: bool) -> None:
+    """Number the key presses on which the blocks of a cell appear; a cell appears at once.
+
+    What was folded away in the notebook waits, and so does what follows it on its slide: a
+    diagnosis comes after its symptom, and the cure after the diagnosis.
+    """
+    waits = fragment or any(block.later for block in slide.blocks)
+    appears = slide.presses = slide.presses + waits
+    for block in blocks:
+        if block.later and (slide.blocks or block is not blocks[0]):
+            waits = True
+            appears = slide.presses = slide.presses + 1
+        block.fragment = appears if waits else 0
+        if block.steps:
+            block.html = _numbered(block.html, slide.presses + 1)
+            slide.presses += block.steps
+
+
+def _numbered(text: str, first: int) -> str:
+    """The steps of a code block as fragments that come after all before them."""
+    numbers = iter(range(first, first + text.count('class="fragment step"')))
+    return re.sub(
+        'class="fragment step"', lambda m: f'{m[0]} data-fragment-index="{next(numbers)}"', text
+    )
+
+
+def _key_figure(notebook: Any) -> Block | None:
+    """The figure of the cell tagged `key-figure`; the first figure of the chapter without one."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = [cell for cell in code if "key-figure" in tags_of(cell)]
+    shown = [cell for cell in code if slide_type(cell) != "skip"]
+    for cell in [*tagged, *shown]:
+        for output in cell.outputs:
+            block = output_block(output)
+            if block.kind == "figure":
+                return block
+    return None
 
 
 def _with_title(slides: list[Slide]) -> list[Slide]:

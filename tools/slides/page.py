@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tools.course.clone import ROOT, colab_link
+from tools.slides.blocks import Block
 from tools.slides.cells import Slide, plain, slides_of
 from tools.vendor import file_of
 
@@ -19,8 +20,15 @@ __all__ = ["fonts", "index", "page", "slide_html", "stacks"]
 THEME = ROOT / "slides"
 
 
-def slide_html(slide: Slide, number: str) -> str:
-    """One slide as a `<section>` of reveal.js."""
+def slide_html(slide: Slide, number: str, before: int = 0, whole: int = 0) -> str:
+    """One slide as a `<section>` of reveal.js.
+
+    Args:
+        slide: what it shows.
+        number: of the chapter, `02`.
+        before: seconds that the slides before it take.
+        whole: seconds that all of them take; 0 says nothing of time.
+    """
     label = f'<span class="label">{slide.label}</span>' if slide.label else ""
     if slide.kind == "title":
         head = _title_html(slide.title, number)
@@ -30,17 +38,35 @@ def slide_html(slide: Slide, number: str) -> str:
         # The heading is read, not shown large: the slide goes on with what the last one began.
         section = html.escape(slide.section)
         head = f'<header class="head on"><h2>{section}</h2>{label}</header>'
-    blocks = "\n".join(
-        f'<div class="block {block.kind}{" fragment" if block.fragment else ""}">{block.html}</div>'
-        for block in slide.blocks
-    )
+    blocks = "\n".join(_block_html(block) for block in slide.blocks)
     notes = "\n".join(slide.notes)
+    if whole:
+        notes += (
+            f'<p class="time">about {_minutes(slide.seconds)} min; '
+            f"{_minutes(before)} of {_minutes(whole)} min have gone</p>"
+        )
     aside = f'<aside class="notes">{notes}</aside>' if notes else ""
     kinds = f"{slide.kind} {slide.label.split(' ')[0].lower()}".strip()
+    key = f'<div class="key">{slide.key.html}</div>' if slide.key else ""
     return (
-        f'<section id="{slide.name}" class="{kinds}"><div class="page">{head}'
-        f'<div class="body">{blocks}</div></div>{aside}</section>'
+        f'<section id="{slide.name}" class="{kinds}" data-timing="{slide.seconds}">'
+        f'<div class="page">{head}<div class="body">{blocks}</div>{key}</div>{aside}</section>'
     )
+
+
+def _block_html(block: Block) -> str:
+    waits = f' data-fragment-index="{block.fragment}"' if block.fragment else ""
+    kinds = f"block {block.kind}{' fragment' if waits else ''}"
+    return f'<div class="{kinds}"{waits}>{block.html}</div>'
+
+
+def _minutes(seconds: float) -> str:
+    """Halves of a minute, which is as well as anybody can tell.
+
+    >>> _minutes(100), _minutes(2400)
+    ('1.5', '40')
+    """
+    return f"{round(seconds / 30) / 2:g}"
 
 
 def _title_html(title: str, number: str) -> str:
@@ -51,10 +77,12 @@ def _title_html(title: str, number: str) -> str:
 def stacks(slides: Sequence[Slide], number: str) -> str:
     """All slides; those between two starts form a column."""
     parts: list[str] = []
+    whole, before = sum(slide.seconds for slide in slides), 0
     for slide in slides:
         if slide.starts:
             parts += ["</section>"] * bool(parts) + ["<section>"]
-        parts.append(slide_html(slide, number))
+        parts.append(slide_html(slide, number, before, whole))
+        before += slide.seconds
     return "\n".join([*parts, "</section>"])
 
 
