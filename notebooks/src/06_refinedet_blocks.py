@@ -5,7 +5,7 @@
 #
 # SSD asks every prior once, from the place where it happens to lie. A prior that covers a car badly is taught “background”, although a short move would make it a good box. And most priors lie on no object at all. In a scene of this course there are 3,392 of them, and about 50 match something; the others are asked for a class name like the rest.
 #
-# RefineDet (Zhang et al. 2018) asks twice in one pass. The first answer drops the easy background and moves the priors towards the objects. The second answer starts from the moved priors, names the objects and moves the boxes once more. In this chapter you build the parts for it.
+# RefineDet (Zhang et al. 2018) asks twice in one pass. The first answer drops the easy background and moves the priors towards the objects. The second one starts from the moved priors, names the objects and moves the boxes once more. You build the parts for it.
 #
 # Afterwards you will be able to
 #
@@ -45,7 +45,13 @@ from detlearn.teach.prove import prove
 print(refinedet.REFINEDET320_VGG16.name)
 
 # %% [markdown] id="whole" slide="slide"
-# Here is the whole network. Read it from top to bottom. The backbone gives four maps, from fine to coarse. The **ARM** reads them and says of each prior whether it holds *anything* and how to move it. A moved prior is an **anchor**; in this chapter nothing else is. The **TCBs** prepare the same maps for the harder question. The **ODM** reads the prepared maps, starts from the anchors, and says *what* is there and how to move it once more.
+# Here is the whole detector on a picture. It looks like SSD with one more station between backbone and heads:
+
+# %% id="picture-of-the-whole" slide="-"
+show.draw_overview("refinedet")
+
+# %% [markdown] id="the-network-text" slide="subslide"
+# Now that station, block by block. The **ARM** reads the backbone's four maps. It says of each prior whether it holds *anything* and how to move it. A moved prior is an **anchor**; in this chapter nothing else is. The **TCBs** prepare the same maps for the harder question. The **ODM** reads the prepared maps, starts from the anchors, and says *what* is there and how to move it once more.
 
 # %% id="the-network" slide="-"
 show.draw_refinedet(
@@ -257,21 +263,8 @@ show.draw_addition(
 # %% [markdown] id="notes-tcb" slide="notes"
 # > *For the speaker.* Do the 1 × 1 map on the board: 7 becomes 7, 70, 700, 7,000. Then let the room predict the lower right quarter of the 4 × 4 map before you show it. “Deconvolution” is a misnomer, for nothing is undone. The word “transposed” refers to the matrix that a convolution is.
 
-# %% [markdown] id="no-overlap" slide="subslide"
-# The filter is as long as the stride. So the painted blocks touch and never overlap, and the side doubles exactly.
-#
-# With channels, every output channel adds up what all input channels paint. Mind the layout of the weight. It is (**in**, out, 2, 2), where a convolution has (**out**, in, 3, 3). In one line, with B images, I channels in and O out:
-
-# %% id="up-in-one-line" slide="-" tags=["prove"]
-def upsample(coarse, weight):
-    """(B, I, H, W) and (I, O, 2, 2) to (B, O, 2*H, 2*W)."""
-    painted = torch.einsum("bihw,iojk->bohjwk", coarse, weight)
-    return painted.flatten(4, 5).flatten(2, 3)
-
-
-maps, weight = torch.randn(2, 3, 4, 5), torch.randn(3, 6, 2, 2)
-prove("one line = F.conv_transpose2d", upsample(maps, weight),
-      F.conv_transpose2d(maps, weight, stride=2), tolerance=1e-4)
+# %% [markdown] id="no-overlap" slide="fragment"
+# The filter is as long as the stride. So the painted blocks touch and never overlap, and the side doubles exactly. With channels, every output channel adds up what all input channels paint. Mind the layout of the weight: it is (**in**, out, 2, 2), where a convolution has (**out**, in, 3, 3).
 
 # %% [markdown] id="tcb-block" slide="subslide"
 # ### The block
@@ -320,6 +313,8 @@ TransferConnectionBlock(8, 4, coarsest=True)(pyramid[0]).shape
 # ### Coarse to fine
 #
 # The maps are listed from fine to coarse. The blocks run the other way, and each hands its output to the next finer one. (In the package, `transfer` belongs to `RefineDet`.)
+#
+# **Predict:** you change the *coarsest* map only. Which of three outputs change? And if you change the *finest* only?
 
 # %% id="transfer-method" slide="-" tags=["teaches:detlearn.models.refinedet:RefineDet.transfer", "hide-input"]
 class Blocks:
@@ -347,10 +342,7 @@ three = [torch.rand(1, 4, side, side) for side in (8, 4, 2)]
 blocks = Blocks([4, 4, 4], 5)
 [tuple(maps.shape) for maps in blocks.transfer(three)]
 
-# %% [markdown] id="who-hears-text" slide="subslide"
-# **Predict:** you change the *coarsest* map only. Which of the three outputs change? And if you change the *finest* only?
-
-# %% id="who-hears-whom" slide="fragment"
+# %% id="who-hears-whom" slide="fragment" tags=["hide-input"]
 with torch.inference_mode():
     usual = blocks.transfer(three)
     for changed in range(3):
@@ -382,6 +374,7 @@ print("logits", tuple(out.logits.shape), "deltas", tuple(out.deltas.shape))
 # The ODM's target is `encode(object, anchor)`. The anchor comes from the ARM, so a gradient could run through the target back into the ARM. Should it? Let the ARM be exactly right, so that anchor and object are equal. Let the ODM be wrong and say dx = 0.5. **Predict:** what would a gradient step do to the ARM?
 
 # %% id="detach-by-hand" slide="fragment" tags=["hide-input"]
+stepped = {}  # the anchor after a gradient step
 for detached in (False, True):
     arm_delta = torch.zeros(1, 4, requires_grad=True)  # exactly right
     anchor = refine_anchors(arm_delta, prior)
@@ -395,6 +388,13 @@ for detached in (False, True):
           "| gradient of the ODM's dx", round(answer.grad[0, 0].item(), 2),
           "| of the ARM's dx",
           None if grad is None else round(grad[0, 0].item(), 2))
+    after = 0 * arm_delta if grad is None else arm_delta - 5 * grad
+    stepped["detached" if detached else "attached"] = decode(
+        after.detach(), prior)[0]
+show.draw_steps(
+    torch.ones(3, 100, 100), cxcywh_to_xyxy(prior)[0], stepped,
+    alt="The anchor after a gradient step: attached it has left its "
+    "object to the left, detached it stays.")
 
 # %% [markdown] id="detach-read" slide="fragment"
 # A gradient step goes against the gradient. Attached, the ARM's dx would *fall*. The anchor would leave its object and run to the left, until the ODM's wrong answer is right. Detached, only the ODM learns from its mistake. So anchors are *given* to the ODM; it does not choose them. Features are not detached: through TCBs and maps the ODM's loss still reaches the backbone.
@@ -486,15 +486,18 @@ prove("the blocks = the package's RefineDet",
 #
 # A cell has one square, four times as long as the step, and a wide and a tall box of ratio 2. **Predict:** what share of all priors lies on the finest map?
 
-# %% id="counting" slide="fragment"
+# %% id="counting" slide="fragment" tags=["hide-input"]
 levels = [3 * side**2 for side in (40, 20, 10, 5)]
 print(*levels, "together", sum(levels))
 print(f"on the finest map: {levels[0] / sum(levels):.0%}")
 assert sum(levels) == len(priors) == answers.arm_logits.shape[1]
 table = show.shape_table(on_meta(create_model, "refinedet320_vgg16"))
-for part in table.parts:
-    print(f"{part.name:12}{part.parameters:>12,} parameters",
-          f"{part.macs / 1e9:6.2f} G multiply-adds")
+print(f"{table.parameters:,} parameters, {table.macs / 1e9:.1f} billion",
+      "multiply-adds:")
+show.draw_branch_costs(
+    {part.name: (part.parameters, part.macs) for part in table.parts},
+    alt="Parameters: backbone 20.5 million, TCBs 11.4, the rest 2.6. "
+    "Multiply-adds: backbone 32 of 38 billion, TCBs 5.")
 
 # %% [markdown] id="table-read" slide="fragment"
 # What does the second question cost? The heads of ARM and ODM are small. The **TCBs are expensive**: 11.4 of 34.4 million parameters, half of them in the convolutions that read 512 or 1,024 channels. In multiplications the backbone still takes five sixths, so the second question adds little to the time.
@@ -657,7 +660,7 @@ print("IoU", round(box_iou(cured, target).item(), 2))
 # %% [markdown] id="star-proofs" slide="skip"
 # ## ★ More proofs
 #
-# These cells are executed and tested like the rest. Loops first: the two moves of a prior, and a transposed convolution, one number after the other.
+# These cells are executed and tested like the rest. First the move of a prior in a loop, and a transposed convolution in one line and in loops.
 
 # %% id="refine-loops" slide="skip" tags=["prove"]
 def refine_by_loops(arm_deltas, priors):
@@ -678,6 +681,17 @@ assert torch.equal(refine_anchors(first, priors),
 prove("the package's anchors keep 1e-6, too",
       refinedet.refine_anchors(vanishing, prior)[0, 2:],
       torch.tensor([1e-6, 1e-6]))
+
+# %% id="up-in-one-line" slide="skip" tags=["prove"]
+def upsample(coarse, weight):
+    """(B, I, H, W) and (I, O, 2, 2) to (B, O, 2*H, 2*W)."""
+    painted = torch.einsum("bihw,iojk->bohjwk", coarse, weight)
+    return painted.flatten(4, 5).flatten(2, 3)
+
+
+maps, weight = torch.randn(2, 3, 4, 5), torch.randn(3, 6, 2, 2)
+prove("one line = F.conv_transpose2d", upsample(maps, weight),
+      F.conv_transpose2d(maps, weight, stride=2), tolerance=1e-4)
 
 # %% id="up-by-loops" slide="skip" tags=["prove"]
 def up_by_loops(coarse, weight):

@@ -78,7 +78,8 @@ odm_learns = Exercise(
         "The filter comes first: what is easy is neither positive nor negative.",
         "How many negatives? Three for each positive that is left, and not more than there are. "
         "Which? `topk` of the loss, with -inf where nobody may be mined.",
-        "positive = (labels > 0) & ~easy and negative = (labels == 0) & ~easy; then mine as in 03.",
+        "Two masks first, positive and negative, each without the easy ones; then mine among the "
+        "negatives as in 03. The answer is a mask: True at positives and at what was mined.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -112,6 +113,52 @@ odm_learns = Exercise(
                 "topk(number)", "topk(number, largest=False)"
             ).replace("-math.inf", "math.inf"),
             "You mine the *easiest* negatives; hard ones have the largest loss.",
+        ),
+        WrongAnswer(
+            "def odm_learns(class_loss, labels, easy):\n    return (labels > 0) & ~easy",
+            "These are the positives. The mined negatives are missing: three for each of them.",
+        ),
+        WrongAnswer(
+            "def odm_learns(class_loss, labels, easy):\n    return ~easy",
+            "You take every negative that is not easy. Only three for each positive are mined, "
+            "those with the largest loss.",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative=_NEGATIVE, count="int(positive.sum())"),
+            "You mine one negative for each positive; it is three.",
+        ),
+        WrongAnswer(
+            _LEARNS.format(
+                positive=_POSITIVE, negative=_NEGATIVE, count="3 * max(1, int(positive.sum()))"
+            ),
+            "An image without positives mines nothing: three times 0 is 0. (The 1 belongs to the "
+            "division by N, not to the count.)",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative=_NEGATIVE, count=_COUNT).replace(
+                "return positive | mined", "return mined"
+            ),
+            "These are the mined negatives. The positives learn, too: positive | mined.",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative=_NEGATIVE, count=_COUNT).replace(
+                "return positive | mined", "return (positive | mined).nonzero()[:, 0]"
+            ),
+            "These are the numbers of the priors. Return the mask itself, bool (P,).",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative=_NEGATIVE, count=_COUNT).replace(
+                "class_loss.masked_fill(~negative, -math.inf)", "class_loss"
+            ),
+            "Positives and easy priors are in the pool: with large losses they take the places of "
+            "negatives. Fill them with -inf before topk.",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative=_NEGATIVE, count=_COUNT).replace(
+                "min(3 * int(positive.sum()), int(negative.sum()))", "3 * int(positive.sum())"
+            ),
+            "Where fewer negatives are left than three for each positive, you take others with "
+            "them (or topk stops). Take at most as many as there are.",
         ),
     ),
     cases=_learns_cases,
@@ -177,7 +224,7 @@ final_boxes = Exercise(
         "One move is chapter 03's decode without its last line: centre plus 0.1 · d · size, and "
         "size times exp(0.2 · d). Write it as a small function of deltas and start.",
         "Where does the second move start, and in whose sizes does it count?",
-        "anchors = move(arm_deltas, priors); return move(odm_deltas, anchors).",
+        "Call the small function twice. What the first call returns is the second one's start.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -210,6 +257,51 @@ final_boxes = Exercise(
         WrongAnswer(
             _FINAL.format(center="0.1 * deltas[:, :2]", size=_MOVE_SIZE, answer=_TWICE),
             "A centre moves by deltas times the *size* of what it starts from.",
+        ),
+        WrongAnswer(
+            _FINAL.format(
+                center=_MOVE_CENTER, size=_MOVE_SIZE, answer="move(arm_deltas, priors)"
+            ),
+            "These are the anchors. The ODM moves them once more.",
+        ),
+        WrongAnswer(
+            _FINAL.format(
+                center="0.2 * deltas[:, :2] * start[:, 2:]", size="0.1 * deltas[:, 2:]",
+                answer=_TWICE,
+            ),
+            "The scales are swapped: 0.1 belongs to the centre, 0.2 to the size.",
+        ),
+        WrongAnswer(
+            _FINAL.format(center=_MOVE_CENTER, size=_MOVE_SIZE, answer=_TWICE).replace(
+                "torch.exp(0.2 * deltas[:, 2:])", "(1 + 0.2 * deltas[:, 2:])"
+            ),
+            "Sizes are logarithms: multiply by exp(0.2 · d), not by 1 + 0.2 · d.",
+        ),
+        WrongAnswer(
+            _FINAL.format(center=_MOVE_CENTER, size=_MOVE_SIZE, answer=_TWICE).replace(
+                "start[:, 2:] * torch.exp(0.2 * deltas[:, 2:])",
+                "start[:, 2:] + 0.2 * deltas[:, 2:]",
+            ),
+            "You add to the size. A size is multiplied by exp(0.2 · d).",
+        ),
+        WrongAnswer(
+            _FINAL.format(center=_MOVE_CENTER, size=_MOVE_SIZE, answer=_TWICE).replace(
+                "torch.exp(0.2", "torch.exp(-0.2"
+            ),
+            "Every size goes the wrong way: exp(0.2 · d), without the minus.",
+        ),
+        WrongAnswer(
+            """
+            def final_boxes(arm_deltas, odm_deltas, priors):
+                boxes = priors
+                for deltas in (arm_deltas, odm_deltas):
+                    center = boxes[:, :2] + 0.1 * deltas[:, :2] * boxes[:, 2:]
+                    size = boxes[:, 2:] * torch.exp(0.2 * deltas[:, 2:])
+                    boxes = torch.cat([center, size], dim=1)
+                half = boxes[:, 2:] / 2
+                return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)
+            """,
+            "The boxes are right, as corners. The answer is asked for as (cx, cy, w, h).",
         ),
     ),
     cases=_final_cases,
@@ -255,7 +347,7 @@ keep_best = Exercise(
     hints=(
         "torch.topk says where the highest are: `.indices`.",
         "A mask of zeros, and True at these places. What if k is larger than the number?",
-        "keep[scores.topk(min(k, len(scores))).indices] = True",
+        "topk refuses a k larger than the number of scores: give it the smaller of the two.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -284,6 +376,29 @@ keep_best = Exercise(
             "def keep_best(scores, k):\n"
             "    return torch.arange(len(scores)) < k",
             "You keep the *first* k, which are the best only if somebody has sorted them.",
+        ),
+        WrongAnswer(
+            "def keep_best(scores, k):\n    return scores.topk(min(k, len(scores))).indices",
+            "These are the places of the best. Return a mask: True at these places, (N,).",
+        ),
+        WrongAnswer(
+            "def keep_best(scores, k):\n    return scores.topk(min(k, len(scores))).values",
+            "These are the best scores. Return a mask: True where they stand, (N,).",
+        ),
+        WrongAnswer(
+            "def keep_best(scores, k):\n"
+            "    return scores.argsort(descending=True).argsort() <= k",
+            "You keep k + 1: places are counted from 0, so the best k have places below k.",
+        ),
+        WrongAnswer(
+            "def keep_best(scores, k):\n"
+            "    return scores >= scores.sort(descending=True).values[k - 1]",
+            "With fewer scores than k there is no k-th one. Few detections are the normal case.",
+        ),
+        WrongAnswer(
+            "def keep_best(scores, k):\n"
+            "    return scores > scores.sort(descending=True).values[min(k, len(scores)) - 1]",
+            "The k-th score itself is lost: it is not larger than itself. Take >=.",
         ),
     ),
     cases=_keep_cases,
@@ -343,7 +458,7 @@ tcb_macs = Exercise(
         "9 · in · out multiplications for each.",
         "The transposed convolution paints without overlap: how many weights of its filter reach "
         "one fine cell?",
-        "9 · in · c, twice 9 · c², and c² for the transposed one; all times side².",
+        "For (1, 1, 2, False) a cell needs 9 + 9 + 1 + 9 = 28, and there are 4 cells: 112.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -366,7 +481,8 @@ tcb_macs = Exercise(
                 translate=_TRANSLATE, smooth="0", has_upsample="not coarsest", upsample=_UPSAMPLE,
                 cells="side**2",
             ),
-            "A third 3 x 3 convolution smooths the sum; you count only those that translate.",
+            "One 3 x 3 convolution from channels to channels is missing: two translate the map, "
+            "and a third one smooths the sum.",
         ),
         WrongAnswer(
             _MACS.format(
@@ -383,6 +499,43 @@ tcb_macs = Exercise(
             ),
             "That is the number of *weights*. Every cell multiplies by all of them anew: side².",
         ),
+        WrongAnswer(
+            _MACS.format(
+                translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="not coarsest",
+                upsample=_UPSAMPLE, cells="side",
+            ),
+            "A map of this side has side² cells, not side.",
+        ),
+        WrongAnswer(
+            _MACS.format(
+                translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="False",
+                upsample=_UPSAMPLE, cells="side**2",
+            ),
+            "The transposed convolution is missing, in all blocks but the coarsest.",
+        ),
+        WrongAnswer(
+            _MACS.format(
+                translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="coarsest",
+                upsample=_UPSAMPLE, cells="side**2",
+            ),
+            "Turned round: the *coarsest* block has no transposed convolution, the others have.",
+        ),
+        WrongAnswer(
+            _MACS.format(
+                translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="not coarsest",
+                upsample="9 * channels**2", cells="side**2",
+            ),
+            "The transposed filter is 2 x 2, not 3 x 3, and one of its four weights reaches each "
+            "fine cell.",
+        ),
+        WrongAnswer(
+            _MACS.format(
+                translate="3 * in_channels * channels + 3 * channels**2",
+                smooth="3 * channels**2", has_upsample="not coarsest", upsample=_UPSAMPLE,
+                cells="side**2",
+            ),
+            "A 3 x 3 filter has nine weights for each channel, not three.",
+        ),
     ),
     cases=_macs_cases,
     praise="Four blocks of it are what coarse-to-fine help costs; the finest is the dearest.",
@@ -397,6 +550,8 @@ def _worth_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [0.60, 0.62], [0.64, 0.63]  # worse, and all agree
     yield [0.60, 0.70, 0.66], [0.62, 0.60, 0.60]  # one seed says otherwise
     yield [0.50, 0.70], [0.49, 0.69]  # pairs agree, whatever the spread
+    yield [0.60, 0.62], [0.60, 0.60]  # a gain of 0 has no sign
+    yield [0.60, 0.60], [0.60, 0.62]
     for _ in range(8):
         number = integer(generator, 2, 5)
         scores = 0.5 + 0.2 * torch.rand(2, number, generator=generator)
@@ -436,7 +591,7 @@ worth = Exercise(
         "One gain a seed: subtract in pairs, not mean from mean (the mean is the same, the signs "
         "are not).",
         "All may agree that the idea *hurts*, too.",
-        "all(g > 0 for g in gains) or all(g < 0 for g in gains)",
+        "`all(...)` takes a comparison for each gain. You need it twice, for the two signs.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -462,6 +617,48 @@ worth = Exercise(
         WrongAnswer(
             _WORTH.format(gain=_GAIN, mean="max(with_idea) - max(without)", agree=_AGREE),
             "You compare the best seeds. The best of three is luck; take the mean of the gains.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean="sum(gains)", agree=_AGREE),
+            "That is the sum of the gains. Divide by their number for the mean.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean="sorted(gains)[len(gains) // 2]", agree=_AGREE),
+            "You take the median. The mean gain is asked for: the sum divided by the number.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain="abs(a - b)", mean=_MEAN, agree=_AGREE),
+            "Without their signs all gains agree. Leave out abs.",
+        ),
+        WrongAnswer(
+            _WORTH.format(
+                gain=_GAIN, mean=_MEAN,
+                agree="all(g >= 0 for g in gains) or all(g <= 0 for g in gains)",
+            ),
+            "A gain of 0 has no sign, so it agrees with nobody: > and <.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean=_MEAN, agree="len({g > 0 for g in gains}) == 1"),
+            "With > 0 alone, a gain of 0 passes for a negative one. It has no sign: ask for all "
+            "> 0 or all < 0.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean=_MEAN, agree="sum(gains) > 0"),
+            "You ask for the sign of the *mean*. All seeds must agree, one by one.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean=_MEAN, agree=_AGREE).replace(
+                "zip(with_idea, without)", "zip(sorted(with_idea), sorted(without))"
+            ),
+            "You sort the lists, and the seeds are no longer in pairs. Leave them in order.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain=_GAIN, mean=_AGREE, agree=_MEAN),
+            "The order is turned round: first the mean gain, then whether all agree.",
+        ),
+        WrongAnswer(
+            _WORTH.format(gain="(a - b) / b", mean=_MEAN, agree=_AGREE),
+            "You divide by the score. The gain is the plain difference, with minus without.",
         ),
     ),
     cases=_worth_cases,
@@ -515,7 +712,43 @@ moves = Exercise(
             "moves = ((0.5, 2.72), 3, (0, 1), 0)",
             "The finest map hears of every cut. Which map listens to nobody?",
         ),
+        WrongAnswer(
+            "moves = ((0.5, 148.41), 3, (0, 1), 3)",
+            "dw is divided by 0.2 when it is encoded: +5 is a factor of exp(0.2 · 5), not exp(5).",
+        ),
+        WrongAnswer(
+            "moves = ((0.5, 5.0), 3, (0, 1), 3)",
+            "+5 is what you added to the *logarithm*. Read the factor in the sentence below the "
+            "sliders.",
+        ),
+        WrongAnswer(
+            "moves = ((0.0, 2.72), 3, (0, 1), 3)",
+            "The final box does move: the ODM starts from wherever the ARM has put the anchor.",
+        ),
+        WrongAnswer(
+            "moves = ((2.72, 0.5), 3, (0, 1), 3)",
+            "The pair is the wrong way round: first the widths of dx, then the factor of dw.",
+        ),
+        WrongAnswer(
+            "moves = ((0.5, 2.72), 3, (0, 1, 2), 3)",
+            "You cut the link *from* map 2: map 2 itself hears nothing of it.",
+        ),
+        WrongAnswer(
+            "moves = ((0.5, 2.72), 3, (0,), 3)",
+            "Map 1 is where the link ends; it changes first, and map 0 after it.",
+        ),
+        WrongAnswer(
+            "moves = ((0.5, 2.72), 3, (0, 1, 2, 3), 3)",
+            "Not all: help flows from coarse to fine, so what is coarser than the cut stays.",
+        ),
     ),
-    praise="The ODM rides on the ARM's anchor, and the fine maps on the coarse ones.",
+    praise="The ODM starts from the ARM's anchor, and the fine maps listen to the coarse ones.",
     tolerance=0.011,
+    look_at=(
+        "a pair; set all sliders back to 0, move one of the ARM's, and read what the sentence "
+        "below them says of the final box.",
+        "the bars of the levels; the longest one, whatever the numbers beside it.",
+        "cut 2 → 1 and no other link, and read the line above the table.",
+        "cut one link after the other: one map is named in none of the three sentences.",
+    ),
 )
