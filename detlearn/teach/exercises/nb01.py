@@ -98,6 +98,29 @@ voc_to_corners = Exercise(
             "Now every box is one pixel too wide and too high: the - 1 of the first corner already "
             "makes the width xmax - xmin + 1.",
         ),
+        WrongAnswer(
+            """
+            def voc_to_corners(boxes_voc):
+                return boxes_voc + torch.tensor([1.0, 1.0, 0.0, 0.0])
+            """,
+            "The first corner moved the wrong way. Pixel 1 begins at line 0: subtract 1.",
+        ),
+        WrongAnswer(
+            """
+            def voc_to_corners(boxes_voc):
+                return boxes_voc + 1
+            """,
+            "You moved the whole box by a pixel, the wrong way, and its size is still too small. "
+            "Left of pixel 1 is line 0, and right of it is line 1.",
+        ),
+        WrongAnswer(
+            """
+            def voc_to_corners(boxes_voc):
+                return boxes_voc - 0.5
+            """,
+            "Half a pixel gives the pixels' centres. Corners are the lines around the pixels: the "
+            "first moves by a whole pixel, the last by none.",
+        ),
     ),
     cases=_voc_cases,
     praise="The width is now xmax - xmin + 1, without a + 1 anywhere else in your program.",
@@ -196,6 +219,33 @@ iou = Exercise(
             """,
             "You add 1 to every width, as code does that counts pixels. Coordinates are lines "
             "here: the width is x2 - x1.",
+        ),
+        WrongAnswer(
+            """
+            def iou(box1, box2):
+                left, top = max(box1[0], box2[0]), max(box1[1], box2[1])
+                right, bottom = min(box1[2], box2[2]), min(box1[3], box2[3])
+                shared = max(0.0, right - left) * max(0.0, bottom - top)
+                width = max(box1[2], box2[2]) - min(box1[0], box2[0])
+                height = max(box1[3], box2[3]) - min(box1[1], box2[1])
+                return shared / (width * height)
+            """,
+            "You divide by the rectangle around both boxes, which also holds what neither covers. "
+            "The union is area1 + area2 - shared.",
+        ),
+        WrongAnswer(
+            """
+            def iou(box1, box2):
+                shared = 1.0
+                for k in (0, 1):
+                    left, right = min(box1[k], box2[k]), max(box1[k + 2], box2[k + 2])
+                    shared *= max(0.0, right - left)
+                area1 = (box1[2] - box1[0]) * (box1[3] - box1[1])
+                area2 = (box2[2] - box2[0]) * (box2[3] - box2[1])
+                return shared / (area1 + area2 - shared)
+            """,
+            "min and max are swapped: the shared rectangle begins at the *larger* left edge and "
+            "ends at the *smaller* right edge.",
         ),
     ),
     cases=_iou_cases,
@@ -418,8 +468,8 @@ find_hits = Exercise(
         ),
         WrongAnswer(
             _HITS.format(order=_BEST_FIRST, among="free", reaches=">", take="free.remove(best)"),
-            "An IoU of exactly the threshold is enough here, as in COCO: `>=`. (VOC wants more "
-            "than 0.5.)",
+            "An IoU of exactly the threshold is enough here, as in COCO: `>=`. (VOC's paper wants "
+            "more than 0.5; its development kit has `>=`, too.)",
         ),
         WrongAnswer(
             """
@@ -452,6 +502,35 @@ find_hits = Exercise(
             """,
             "You take the first free object that reaches the threshold; take the one with the "
             "largest IoU, or a better box may find its own object gone.",
+        ),
+        WrongAnswer(
+            _HITS.format(
+                order="scores.argsort(stable=True).tolist()",
+                among="free",
+                reaches=">=",
+                take="free.remove(best)",
+            ),
+            "You begin with the least sure detection. Best score first: sort in descending order.",
+        ),
+        WrongAnswer(
+            _HITS.format(
+                order=_BEST_FIRST, among="free", reaches=">=", take="free.remove(best)"
+            ).replace("max(near", "min(near"),
+            "You take the free object of the *smallest* IoU. It should be the largest.",
+        ),
+        WrongAnswer(
+            """
+            def find_hits(table, scores, threshold):
+                hits, free = [], set(range(table.shape[1]))
+                for d in scores.argsort(descending=True, stable=True).tolist():
+                    near = [g for g in free if table[d, g] >= threshold]
+                    if near:
+                        free.remove(max(near, key=lambda g: table[d, g]))
+                    hits.append(bool(near))
+                return torch.tensor(hits, dtype=torch.bool)
+            """,
+            "These are the hits in the order of the scores. Wanted is the order in which the "
+            "detections came: `hits[d] = True`.",
         ),
     ),
     cases=_hit_cases,
@@ -557,6 +636,34 @@ area_under = Exercise(
             "You divide by the recall that was reached, so objects that were never found cost "
             "nothing. The mean goes over all recalls from 0 to 1.",
         ),
+        WrongAnswer(
+            """
+            def area_under(precision, recall):
+                if len(recall) == 0:
+                    return 0.0
+                envelope = precision.flip(0).cummax(dim=0).values.flip(0)
+                return float(envelope.mean())
+            """,
+            "This is the mean height of the envelope over the *detections*. Weigh each height by "
+            "the recall that its detection gains.",
+        ),
+        WrongAnswer(
+            """
+            def area_under(precision, recall):
+                if len(recall) == 0:
+                    return 0.0
+                x = torch.cat([recall.new_zeros(1), recall])
+                y = torch.cat([precision[:1], precision])
+                return float(torch.trapezoid(y, x))
+            """,
+            "You join the points by slanted lines. The envelope is a staircase: each strip has the "
+            "height of the envelope at its right end.",
+        ),
+        WrongAnswer(
+            _AREA.format(envelope=_RIGHT_ENVELOPE, area="(recall * envelope).sum()"),
+            "You weigh each height by the recall reached so far. A strip is only as wide as the "
+            "recall that its detection *gains*.",
+        ),
     ),
     cases=_area_cases,
     praise='Equal to `average_precision(precision, recall, "area")`, the number of VOC since 2010.',
@@ -579,8 +686,9 @@ moves = Exercise(
     solution_source="moves = (7, 0.23, 0.56, 0.50)",
     hints=(
         "Both explorers start as the tasks want them: hard, 0.50; threshold 0.14, area.",
-        "Linear: the score that is left is the old one times (1 - IoU), 0.81 * (1 - 0.72).",
-        "The 101-point reading is the largest; above 0.22 the last hit is gone.",
+        "Linear: the score that is left is the old one times (1 - IoU).",
+        "Look at all three readings and keep the largest. Then set the reading back to area, and "
+        "watch whether one of the detections that go was a hit.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -596,6 +704,26 @@ moves = Exercise(
             "The last AP does change: among the boxes under 0.22 was one hit. A threshold can "
             "only lower AP.",
         ),
+        WrongAnswer(
+            "moves = (7, 0.23, 0.56, 0.51)",
+            "0.51 is the reading at 11 points above 0.22. Task 4 asks for the area.",
+        ),
+        WrongAnswer(
+            "moves = (7, 0.81, 0.56, 0.50)",
+            "0.81 is the score before the first step. Choose linear, go one step, and read the "
+            "score of box 1 in the list.",
+        ),
+        WrongAnswer(
+            "moves = (12, 0.23, 0.56, 0.50)",
+            "Twelve boxes come in. Count those that stay after all steps, at hard and 0.50.",
+        ),
+    ),
+    look_at=(
+        "in the explorer of suppression, choose hard and 0.50, play all steps, and count the boxes "
+        "that are kept.",
+        "choose linear and go one step; the list says what is left of box 1.",
+        "in the explorer of AP, at a threshold of 0.14, look at all three readings.",
+        "in the explorer of AP, choose area and lift the threshold to 0.22.",
     ),
     praise="And you predicted some of it before you moved anything.",
     tolerance=0.0075,
