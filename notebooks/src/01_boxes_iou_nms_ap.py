@@ -917,7 +917,7 @@ show.draw_precision_recall(
 # |--|--|--|--|--|
 # | width of a box | – | VOC and M2Det's soft-NMS add 1: x2 − x1 + 1 | x2 − x1; `plus_one=True` adds it | §1; L1 |
 # | scaled in place | – | uvipen's `decode_batch` scales its input: called twice, other boxes | new tensors | L1 |
-# | an IoU equal to the NMS threshold | “larger” is dropped | torchvision keeps it; uvipen drops it | it is kept | §3, 0.5 |
+# | an IoU equal to the NMS threshold | “larger” is dropped | torchvision keeps it; uvipen drops it | it is kept | exercise 2 |
 # | “NMS merges boxes” | often said | no code does: NMS discards | it discards | L2 |
 # | soft-NMS, $N_t$ | 0.3 | M2Det's config says 0.45, but the number lands in σ | arguments are named | patient 3 |
 # | keep the best k | after NMS | RefineDet.PyTorch writes with `fill_` into a copy, and its mask holds the best instead of the rest | `max_detections` | L2 |
