@@ -67,12 +67,15 @@ class ShapeTable:
         input_shape: (1, 3, H, W).
         levels: one entry a map, fine to coarse.
         parts: one entry a part, in the order of the model.
+        word: what a map of the pyramid is called; M2Det, which has several maps of each
+            resolution, calls it a scale.
     """
 
     name: str
     input_shape: tuple[int, int, int, int]
     levels: tuple[LevelShape, ...]
     parts: tuple[PartSize, ...]
+    word: str = "level"
 
     @property
     def title(self) -> str:
@@ -98,7 +101,7 @@ class ShapeTable:
         """Two tables as header and rows of text; the last row is the sum."""
         has_priors = self.priors > 0
         has_heads = any(level.head_parameters for level in self.levels)
-        header = ["level", "map (C, H, W)"]
+        header = [self.word, "map (C, H, W)"]
         header += ["step", "priors/cell", "priors"] if has_priors else []
         header += ["head params", "head MACs"] if has_heads else []
         rows = []
@@ -173,6 +176,7 @@ def shape_table(model: nn.Module, size: int | tuple[int, int] | None = None) -> 
         input_shape=(1, 3, *sides),
         levels=tuple(_levels(model, pyramid, macs)),
         parts=tuple(_part_sizes(model, macs)),
+        word="scale" if hasattr(getattr(model, "config", None), "num_scales") else "level",
     )
 
 

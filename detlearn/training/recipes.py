@@ -115,9 +115,8 @@ _REFINEDET_SOURCE = (
     "193. Published: {}."
 )
 _M2DET_SOURCE = (
-    "Zhao et al. 2019, for COCO's trainval35k, as we recall it and thread 35 of VDIGPKU/M2Det "
-    "says: 2e-3, a tenth after 90 and 120 of 150 epochs, 32 images a step; five epochs of warm-up "
-    "are 18,480 steps. {}"
+    "Zhao et al. 2019, Implementation details, for COCO's trainval35k: 2e-3, a tenth after 90 and "
+    "120 of 150 epochs, 32 images a step; five epochs of warm-up are 18,480 steps. {}"
 )
 _POSE_SOURCE = (
     "leoxiaobin/deep-high-resolution-net.pytorch, for the people of COCO 2017: Adam, no weight "
@@ -139,17 +138,18 @@ RECIPE_SOURCES: dict[str, str] = {
         "80.50 mAP on VOC07 test; the paper has 81.8, its code trained by the port's author 81.85"
     ),
     "refinedet_tiny": _FOR_SHAPES.format("refinedet_tiny"),
-    "m2det320_vgg16": _M2DET_SOURCE.format("Published: 33.5 AP on test-dev, as we recall."),
-    "m2det512_vgg16": _M2DET_SOURCE.format("Published: 37.6 AP on test-dev, as we recall."),
+    "m2det320_vgg16": _M2DET_SOURCE.format("Published: 33.5 AP on test-dev (Table 1)."),
+    "m2det512_vgg16": _M2DET_SOURCE.format("Published: 37.6 AP on test-dev (Table 1)."),
     "m2det704_vgg16": _M2DET_SOURCE.format(_M2DET_UNPUBLISHED),
-    "m2det800_vgg16": _M2DET_SOURCE.format("Published: 41.0 AP on test-dev."),
-    "m2det320_resnet101": _M2DET_SOURCE.format("Published: 34.3 AP on test-dev, as we recall."),
-    "m2det512_resnet101": _M2DET_SOURCE.format("Published: 38.8 AP on test-dev."),
+    "m2det800_vgg16": _M2DET_SOURCE.format("Published: 41.0 AP on test-dev (Table 1)."),
+    "m2det320_resnet101": _M2DET_SOURCE.format("Published: 34.3 AP on test-dev (Table 1)."),
+    "m2det512_resnet101": _M2DET_SOURCE.format("Published: 38.8 AP on test-dev (Table 1)."),
     "m2det512_resnet50": _M2DET_SOURCE.format(_M2DET_UNPUBLISHED),
     "m2det512_vgg16:released": (
         "VDIGPKU/M2Det as released, for COCO's trainval35k: from 1e-6 to 4e-3 in five epochs, then "
         "2e-3 after 90, 4e-4 after 110, 4e-5 after 130 and 4e-6 after 150 of 160; 16 images on "
-        "each GPU, and two GPUs, as we recall. Published: 37.8 AP on minival, without SFAM."
+        "each GPU, and four GPUs in the README's command. Published: 37.8 AP on minival, without "
+        "SFAM."
     ),
     "m2det_tiny": _FOR_SHAPES.format("m2det_tiny"),
     "pose_hrnet_w32": _POSE_SOURCE.format("74.4"),

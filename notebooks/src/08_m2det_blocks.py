@@ -64,16 +64,16 @@ show.draw_level_grid((40, 20, 10, 5, 3, 1), num_levels=8, channels=256)
 # > *For the speaker.* Let the room read the picture in both directions before you explain it: along a row the size stays and the depth grows, down a column the depth stays and the size shrinks. Ask which direction SSD has. It walks a diagonal.
 
 # %% [markdown] id="three-blocks" slide="subslide"
-# A row keeps the size and changes the depth; a column does the opposite. SSD has neither, since its six maps form a diagonal. The next picture shows the network that makes these 48 maps, for an input of 512 px. Three kinds of blocks do the work:
+# A row keeps the size and changes the depth; a column does the opposite. SSD has neither, since its six maps form a diagonal. The next picture shows the whole network, from the image to the boxes. It makes these 48 maps and lays them on top of each other, scale by scale. Three kinds of blocks do the work:
 #
 # 1. **BasicConv**, the brick of everything;
 # 2. the **TUM** (*thinned U-shape module*), which makes one column of the first picture;
 # 3. **SFAM** (*scale-wise feature aggregation module*), which weighs the channels of a row.
 #
-# The two blocks called FFM prepare what the TUMs read. Chapter 09 builds them.
+# Chapter 09 builds the rest: the base feature in front, and the heads behind.
 
 # %% id="whole-drawn" slide="-"
-show.draw_mlfpn(m2det.M2DET512_VGG16)
+show.draw_overview("m2det")
 
 # %% [markdown] id="basic-conv-words" slide="subslide"
 # ### BasicConv

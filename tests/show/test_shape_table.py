@@ -114,6 +114,17 @@ def test_levels_are_the_maps_that_the_network_makes():
     assert [level.priors for level in table.levels] == [2048, 1024, 256, 64]
 
 
+def test_a_map_of_an_m2det_is_a_scale():
+    """There a level is a depth: the whole chapter is about the difference."""
+    with torch.device("meta"):
+        words = {
+            name: repr(shape_table(detlearn.create_model(name)))
+            for name in ("ssd_tiny", "m2det_tiny")
+        }
+    assert "scale  map (C, H, W)" in words["m2det_tiny"] and "level" not in words["m2det_tiny"]
+    assert "level  map (C, H, W)" in words["ssd_tiny"] and "scale" not in words["ssd_tiny"]
+
+
 def test_the_model_is_left_as_it_was():
     model = detlearn.create_model("ssd_tiny").train()
     model.backbone.eval()

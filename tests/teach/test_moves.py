@@ -237,22 +237,20 @@ def test_notebook_08() -> None:
 
 
 def test_notebook_09() -> None:
-    folder = data_path("shapes_val")
-    scenes = CocoDetectionDataset(folder / "images", folder / "annotations.json")
-    model = load_model(data_path("weights", "m2det_tiny.safetensors"))
-    levels = LevelScaleExplorer(model, *scenes[25])
-    contrasts = [levels.contrast(level, 0) for level in range(4)]
-    brightest = max(range(4), key=contrasts.__getitem__)
-    assert sorted(contrasts)[-1] > 1.1 * sorted(contrasts)[-2]  # seen at a glance
+    """Nothing that is asked depends on the weights."""
+    model = detlearn.create_model("m2det_tiny")
+    picture = torch.zeros(3, 128, 128)
+    levels = LevelScaleExplorer(model, picture)
     levels.level.value, levels.scale.value = 2, 3
     said = repr(levels)
     first, last = said.split("channels ")[1].split(" of ")[0].split(" to ")
     width = int(said.split("a cell is ")[1].split(" px")[0])
-    attention = AttentionExplorer(model, [scenes[i][0] for i in (25, 3, 8, 24, 109)])
-    changing = int(attention.change.argmax())
-    assert attention.change.sort().values[-1] > 2 * attention.change.sort().values[-2]
+    attention = AttentionExplorer(model, [picture])
     weights = attention.weights.shape[2]
-    assert nb09.moves.check(((int(first), int(last)), width, brightest, weights, changing))
+    owner = next(
+        level for level in range(4) if 50 in range(level * weights // 4, (level + 1) * weights // 4)
+    )
+    assert nb09.moves.check(((int(first), int(last)), width, weights, owner))
 
 
 def test_what_a_formula_gives_is_a_value_too() -> None:

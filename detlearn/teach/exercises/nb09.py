@@ -22,6 +22,12 @@ def _fuse_cases(generator: torch.Generator) -> Iterator[Case]:
         torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None],
         torch.full((1, 1, 1, 1), 9.0),
     )
+    for side in (4, 5):  # as many columns as rows
+        half = (side + 1) // 2
+        yield (
+            torch.rand(2, 3, side, side, generator=generator),
+            torch.rand(2, 1, half, half, generator=generator),
+        )
     for side in (4, 5, 7):
         B, C, D = integers(generator, 2, 4, 3)
         half = (side + 1) // 2
@@ -104,6 +110,34 @@ fuse = Exercise(
             "You shrink the shallow map: then nobody knows *where* any more. The deep one is "
             "enlarged.",
         ),
+        WrongAnswer(
+            _fuse_source(result="torch.cat([shallow, deep], dim=0)"),
+            "dim 0 is the batch: the maps would become pictures. The channels are dim 1.",
+        ),
+        WrongAnswer(
+            _fuse_source(deep="deep"),
+            "The deep map is still small. Enlarge it first: torch.cat wants equal heights and "
+            "widths.",
+        ),
+        WrongAnswer(
+            _fuse_source(result="deep"),
+            "This is the deep map alone, enlarged. Lay it on top of the shallow one.",
+        ),
+        WrongAnswer(
+            _fuse_source(deep="deep.expand(-1, -1, *size)"),
+            "`expand` only repeats an axis of one cell, so it fits a map of one cell and no larger "
+            "one. interpolate enlarges any.",
+        ),
+        WrongAnswer(
+            """
+            def fuse(shallow, deep):
+                size = shallow.shape[-1]
+                deep = torch.nn.functional.interpolate(deep, size=size, mode='nearest')
+                return torch.cat([shallow, deep], dim=1)
+            """,
+            "One number means a square. Maps need not be square: height *and* width are "
+            "shallow.shape[-2:].",
+        ),
     ),
     cases=_fuse_cases,
     praise="Two convolutions before it, and it is FFMv1.",
@@ -183,6 +217,34 @@ head_parameters = Exercise(
         WrongAnswer(
             _heads_source(result="each"),
             "One pair for all scales? The filters are not shared: multiply by num_scales.",
+        ),
+        WrongAnswer(
+            _heads_source(answers="priors_per_cell * 4"),
+            "The class heads are missing: num_classes logits for each prior.",
+        ),
+        WrongAnswer(
+            _heads_source(answers="priors_per_cell * (4 + num_classes - 1)"),
+            "The background is a class of its own and has a logit: take num_classes as it is.",
+        ),
+        WrongAnswer(
+            _heads_source(each="channels * answers + answers"),
+            "The filters are 3 × 3: nine weights for each channel that they read.",
+        ),
+        WrongAnswer(
+            _heads_source(each="3 * channels * answers + answers"),
+            "A 3 × 3 filter has nine weights for each channel, not three.",
+        ),
+        WrongAnswer(
+            _heads_source(each="9 * channels * answers + 1"),
+            "One bias is not enough: each of the filters has its own.",
+        ),
+        WrongAnswer(
+            _heads_source(answers="4 + priors_per_cell * num_classes"),
+            "Four deltas for each *prior*, not for each cell: priors_per_cell · (4 + num_classes).",
+        ),
+        WrongAnswer(
+            _heads_source(each="9 * channels * answers + 2 * answers"),
+            "You count a BatchNorm behind the heads. There is none: a weight and one bias each.",
         ),
     ),
     cases=_head_cases,
@@ -267,6 +329,27 @@ warm_up = Exercise(
             _rate_source(result="low + high * done"),
             "At the end you are 1e-6 too high: the way to go is high - low.",
         ),
+        WrongAnswer(
+            _rate_source(result="high - (high - low) * done"),
+            "Your rate falls. It begins at 1e-6 and rises to 4e-3.",
+        ),
+        WrongAnswer(
+            _rate_source(result="low * (high / low) ** done"),
+            "You rise by equal *factors*, a straight line only on a logarithmic axis. Here equal "
+            "amounts are added: low + (high - low) · done.",
+        ),
+        WrongAnswer(
+            _rate_source(result="high if done >= 1 else low"),
+            "You jump from 1e-6 to 4e-3 after five epochs. In between lies a straight line.",
+        ),
+        WrongAnswer(
+            _rate_source(done="min(step / steps_per_epoch, 1)"),
+            "Your warm-up lasts one epoch. It is five.",
+        ),
+        WrongAnswer(
+            _rate_source(done="min((step + 1) / (5 * steps_per_epoch), 1)"),
+            "You are one step ahead: `step` steps are finished, and at step 0 the rate is 1e-6.",
+        ),
     ),
     cases=_rate_cases,
     tolerance=1e-12,
@@ -337,6 +420,29 @@ decay = Exercise(
             "    return score * math.exp(-iou**2 / threshold)\n",
             "That is the Gaussian method, with the threshold in the place of its sigma: the very "
             "mix-up of the released call.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score * (1 - threshold) if iou > threshold else score"),
+            "You multiply by 1 - threshold, so every overlap costs the same. A larger one is to "
+            "cost more: 1 - iou.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score * (1 - iou) if iou < threshold else score"),
+            "The comparison is the wrong way round: a box is punished when the overlap *exceeds* "
+            "the threshold.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score - iou if iou > threshold else score"),
+            "You subtract the overlap, and a score may fall below 0. Linear soft-NMS multiplies by "
+            "1 - iou.",
+        ),
+        WrongAnswer(
+            _DECAY.format("1 - iou if iou > threshold else score"),
+            "This is the factor alone. Multiply the score by it.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score * (1 - iou) if score > threshold else score"),
+            "You compare the *score* with the threshold. It is the overlap that has to exceed it.",
         ),
     ),
     cases=_decay_cases,
@@ -430,6 +536,70 @@ silence = Exercise(
             _silence_source(result="[changed[0], *pyramid[1:]]"),
             "Only the finest map is silenced: the level speaks on at the other scales.",
         ),
+        WrongAnswer(
+            _silence_source(where=":, (level - 1) * planes : level * planes"),
+            "That is the level before. Levels are counted from 0, so level l begins at l · planes.",
+        ),
+        WrongAnswer(
+            _silence_source(where=":, level * planes : (level + 1) * planes - 1"),
+            "One channel of the level speaks on: the end of a slice is not included.",
+        ),
+        WrongAnswer(
+            _silence_source(where=":, level"),
+            "You silence a single channel. A level owns `planes` of them.",
+        ),
+        WrongAnswer(
+            _silence_source(where=":"),
+            "You silence everything. Only the channels of one level become 0.",
+        ),
+        WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                return [torch.cat([maps[:, : level * planes], maps[:, (level + 1) * planes :]],
+                                  dim=1) for maps in pyramid]
+            """,
+            "You cut the channels out; then the heads no longer fit. Keep them, and fill them with "
+            "zeros.",
+        ),
+        WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                changed = []
+                for maps in pyramid:
+                    maps = torch.zeros_like(maps)
+                    maps[:, level * planes : (level + 1) * planes] = pyramid[len(changed)][
+                        :, level * planes : (level + 1) * planes]
+                    changed.append(maps)
+                return changed
+            """,
+            "The other way round: you keep the level and silence all others.",
+        ),
+        WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                changed = []
+                for maps in pyramid:
+                    maps = maps.clone()
+                    maps[:, level * planes : (level + 1) * planes] = 0
+                    changed.append(maps)
+                    return changed
+            """,
+            "Only the finest map comes out: the `return` stands inside the loop. Put it below, at "
+            "the indentation of `for`.",
+        ),
+        WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                changed = []
+                for maps in pyramid:
+                    maps = maps.clone()
+                    own = maps[:, level * planes : (level + 1) * planes]
+                    own.copy_(own.mean(dim=(0, 2, 3), keepdim=True))
+                    changed.append(maps)
+                return changed
+            """,
+            "You fill in the means, as §5 does. The exercise asks for zeros.",
+        ),
     ),
     cases=_silence_cases,
     praise="That is the ablation of the experiment: what is lost is what the level was good for.",
@@ -445,48 +615,72 @@ moves = Exercise(
     prompt=(
         "Write down `moves`, what the two explorers showed you: the first and last channel of "
         "level 2 in the gathered maps, as a pair; how many px of the picture a cell of scale 3 is "
-        "wide; at which level, at scale 0, the objects are brightest against the rest; how many "
-        "weights SFAM gives for one scale; at which scale they differ most from scene to scene."
+        "wide; how many weights SFAM gives for one scale; the level to which weight 50 of a scale "
+        "belongs, counted from 0."
     ),
     stub="moves = ...",
-    solution_source="moves = ((48, 71), 32, 2, 96, 4)",
+    solution_source="moves = ((48, 71), 32, 96, 2)",
     hints=(
-        "24 channels a level: level 0 owns 0 to 23. Scale 3 has 4 × 4 cells on 128 px.",
-        "Scale 0, all four levels, “the mean of its channels”: read “objects against the rest”.",
-        "One weight for each gathered channel, not one for each level. And for the last number "
-        "read “spread over the scenes” at every scale.",
+        "Every level has 24 channels, and they are numbered from 0. How many come before level 2?",
+        "Set `scale` to 3 and read the width of a cell; or divide 128 px by the cells of that map.",
+        "There is one weight for each gathered channel. Which level owns a channel is the same "
+        "question as the first.",
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = ((24, 47), 32, 2, 96, 4)",
+            "moves = ((24, 47), 32, 96, 2)",
             "That is level 1; levels are counted from 0.",
         ),
         WrongAnswer(
-            "moves = ((48, 72), 32, 2, 96, 4)",
+            "moves = ((48, 72), 32, 96, 2)",
             "Channel 72 is the first of level 3: level 2 ends one before.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 16, 2, 96, 4)",
+            "moves = ((49, 72), 32, 96, 2)",
+            "You count channels from 1. They are counted from 0, like levels and scales.",
+        ),
+        WrongAnswer(
+            "moves = ((0, 23), 32, 96, 2)",
+            "That is level 0. Set `level` to 2 and read its channels.",
+        ),
+        WrongAnswer(
+            "moves = ((48, 71), 16, 96, 2)",
             "16 px is scale 2. Scale 3 has half its cells along a side.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 3, 96, 4)",
-            "The deepest level is what one expects, and not what one sees: compare the ratio of "
-            "levels 2 and 3 once more.",
+            "moves = ((48, 71), 64, 96, 2)",
+            "64 px is scale 4, the coarsest: scales are counted from 0.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 2, 4, 4)",
-            "Four is the number of *levels*. SFAM weighs every channel: 4 · 24.",
+            "moves = ((48, 71), 4, 96, 2)",
+            "Four is the number of cells along a side. Each of them is wider: 128 px / 4.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 2, 480, 4)",
+            "moves = ((48, 71), 32, 4, 2)",
+            "Four is the number of *levels*. SFAM weighs every channel, and each level has 24.",
+        ),
+        WrongAnswer(
+            "moves = ((48, 71), 32, 24, 2)",
+            "24 are the weights of one level. A scale has those of all four levels.",
+        ),
+        WrongAnswer(
+            "moves = ((48, 71), 32, 480, 2)",
             "480 is all five scales together; asked are the weights of one.",
         ),
         WrongAnswer(
-            "moves = ((48, 71), 32, 2, 96, 0)",
-            "At scale 0 the weights are switches: open or closed, whatever the scene. Go on to the "
-            "coarse scales.",
+            "moves = ((48, 71), 32, 96, 1)",
+            "Level 1 ends with weight 47. The next 24 belong to the level after it.",
+        ),
+        WrongAnswer(
+            "moves = ((48, 71), 32, 96, 3)",
+            "Level 3 begins with weight 72; levels are counted from 0, each owns 24.",
         ),
     ),
-    praise="Bright is not needed: keep the third number in mind when a level is silenced.",
+    look_at=(
+        "Set `level` to 2; the words beside the picture say “channels … to …”. Answer with a pair.",
+        "Set `scale` to 3; the words say how wide a cell is.",
+        "The words of the explorer of attention begin with the number of weights.",
+        "Divide 50 by the channels of a level and round down.",
+    ),
+    praise="So a weight can be traced back to its level: that is what silencing one relies on.",
 )
