@@ -1,6 +1,7 @@
 """``python -m detlearn COMMAND``, which is one of
 
-data, recipes, train, priors, replay, evaluate, report, check, detect, export, student, models.
+data, recipes, train, priors, replay, evaluate, report, check, detect, export, student, grade,
+models.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def run_student(args: argparse.Namespace) -> None:
             f"{clone} is no clone of the course: an installed package has no notebooks to copy"
         )
     sys.path.insert(0, str(clone))
-    for path in importlib.import_module("tools.course.student").write_student_copies(args.out):
+    for path in importlib.import_module("tools.course.student").write_student_copies(
+        args.out, seed=args.seed
+    ):
         print(path)
 
 
@@ -56,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .data import download
     from .report import add_check
     from .report import add_commands as add_report
+    from .teach.grading import add_command as add_grade
     from .training import recipes
     from .training.cli import add_commands
 
@@ -71,11 +75,14 @@ def build_parser() -> argparse.ArgumentParser:
     detect.add_command(commands)
     add_check(commands)
     export.add_command(commands)
+    add_grade(commands)
 
     p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)
     p.set_defaults(run=run_student)
     p.add_argument("--out", default="class", help="folder to write student/ and instructor/ into "
                    "(default: class)")  # fmt: skip
+    p.add_argument("--seed", type=int, help="of the checks' random cases, for a class with numbers "
+                   "of its own (default: the course's)")  # fmt: skip
 
     p = commands.add_parser("models", help="list the models", description=run_models.__doc__)
     p.set_defaults(run=run_models)

@@ -73,8 +73,9 @@ def filters(content: bytes) -> Iterator[Filter]:
 
 def layers(model: MediaPipePose) -> list[nn.Conv2d | None]:
     """Our layers in the published order; None for one of the branches that are left out."""
+    stages: Any = model.stages
     order: list[Any] = [model.stem, model.first_depthwise, model.first]
-    for number, stage in enumerate(model.stages):
+    for number, stage in enumerate(stages):
         for place, block in enumerate(stage):
             order.append(block.expand)
             if place == 0 and number == 0:

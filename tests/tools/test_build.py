@@ -354,6 +354,15 @@ def test_student_copies_have_no_solutions_and_instructors_have_all(
     assert (clone / "notebooks/00_small.ipynb").read_bytes() == before
 
 
+def test_a_class_may_have_numbers_of_its_own(clone: Path, tmp_path: Path) -> None:
+    with_exercises(clone)
+    written = student.write_student_copies(tmp_path / "class", clone, seed=7)
+    for path in written:
+        cells = nbformat.read(path, as_version=4).cells
+        checks = [cell.source for cell in cells if ".check(" in cell.source]
+        assert checks and all(".check(" in text and ", seed=7)" in text for text in checks), path
+
+
 def test_students_get_no_notes_of_the_speaker(clone: Path, tmp_path: Path) -> None:
     product = with_exercises(clone)
     notebook = nbformat.read(product, as_version=4)

@@ -12,8 +12,12 @@ from tools.course.clone import ROOT, needed, notebook_folder, tags_of
 
 __all__ = ["write_student_copies"]
 
+CHECK = re.compile(r"\bnb\d\d\.\w+\.check\(\w+(?=\))")
 
-def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list[Path]:
+
+def write_student_copies(
+    out: str | os.PathLike[str], root: Path = ROOT, *, seed: int | None = None
+) -> list[Path]:
     """Write each notebook twice: for students without solutions, for instructors with them.
 
     `OUT/student/NN_name.ipynb`: cells tagged `solution` are gone, and so are the speaker's notes,
@@ -24,6 +28,8 @@ def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list
     Args:
         out: folder to write to; made if missing.
         root: the clone.
+        seed: of the random cases of the checks, for a class with numbers of its own; None, as in
+            the course.
 
     Returns:
         The files written, or found to be there already.
@@ -39,9 +45,9 @@ def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list
     copies: list[tuple[Path, Any]] = []
     for path in products:
         notebook = nbformat.read(path, as_version=4)
-        copies.append((out / "student" / path.name, _without_solutions(notebook)))
+        copies.append((out / "student" / path.name, _without_solutions(notebook, seed)))
         notebook = nbformat.read(path, as_version=4)
-        copies.append((out / "instructor" / path.name, _with_solutions(notebook)))
+        copies.append((out / "instructor" / path.name, _with_solutions(notebook, seed)))
     changed = [
         path
         for path, notebook in copies
@@ -57,7 +63,13 @@ def write_student_copies(out: str | os.PathLike[str], root: Path = ROOT) -> list
     return [path for path, _ in copies]
 
 
-def _without_solutions(notebook: Any) -> Any:
+def _seeded(cell: Any, seed: int | None) -> None:
+    """Let the checks of a cell draw other cases."""
+    if seed is not None and cell.cell_type == "code":
+        cell.source = CHECK.sub(rf"\g<0>, seed={seed}", cell.source)
+
+
+def _without_solutions(notebook: Any, seed: int | None) -> Any:
     notebook.cells = [
         cell
         for cell in notebook.cells
@@ -67,19 +79,23 @@ def _without_solutions(notebook: Any) -> Any:
     for cell in notebook.cells:
         if cell.cell_type == "code" and "exercise" in tags_of(cell):
             cell.outputs, cell.execution_count = [], None
+            _seeded(cell, seed)
     return notebook
 
 
-def _with_solutions(notebook: Any) -> Any:
+def _with_solutions(notebook: Any, seed: int | None) -> Any:
     from detlearn.teach.exercises import exercises_of
 
     nbformat = needed("nbformat")
     cells: list[Any] = []
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
         cells.append(cell)
+        if "solution" in tags_of(cell):
+            _seeded(cell, seed)
         if cell.cell_type != "code" or "exercise" not in tags_of(cell):
             continue
         if following is not None and "solution" in tags_of(following):
+            _seeded(cell, seed)
             continue
         for module, key in re.findall(r"\b(nb\d\d)\.(\w+)\.check\(", cell.source):
             exercise = next(e for e in exercises_of(module) if e.key == key)
@@ -87,5 +103,7 @@ def _with_solutions(notebook: Any) -> Any:
             metadata = {"slideshow": {"slide_type": "skip"}, "tags": ["solution"]}
             name = f"solution-{key.replace('_', '-')}"[:64]
             cells.append(nbformat.v4.new_code_cell(source, id=name, metadata=metadata))
+            _seeded(cells[-1], seed)
+        _seeded(cell, seed)
     notebook.cells = cells
     return notebook
