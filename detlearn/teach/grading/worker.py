@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from detlearn.teach.grading.fence import unshare_all, close_fence, readable_folders
+from detlearn.teach.grading.fence import close_fence, readable_folders, unshare_all
 from detlearn.teach.grading.wire import MAX_BYTES, decode, encode, from_line, to_line
 
 __all__ = ["main"]
