@@ -1,4 +1,4 @@
-# Colab, Kaggle or your own clone; torch and numpy stay as they are.
+# @title Set-up: Colab, Kaggle or your clone; torch and numpy stay
 import os
 import subprocess
 import sys
@@ -10,16 +10,16 @@ if [int(n) for n in metadata.version("torch").split(".")[:2]] < [2, 9]:
 get, here = os.environ.get, Path.cwd()
 home = Path(get("DETLEARN_HOME", here / "detlearn-course")).resolve()
 places = [home, here, *here.parents]
-roots = [p for p in places if (p / "detlearn/__init__.py").exists()]
+roots = [p for p in places if (p / "detlearn/boxes/nms.py").exists()]
 repo = get("DETLEARN_REPO", "@REPOSITORY@")
 ref = get("DETLEARN_REF", "@REF@")
 clone = f'git clone -q --depth=1 --branch {ref} {repo} "{home}"'
 missing = [p for p in ("torchinfo", "tqdm") if not util.find_spec(p)]
 pip = f'"{sys.executable}" -m pip install --no-deps {" ".join(missing)}'
-found = roots or util.find_spec("detlearn")
+found = roots or getattr(util.find_spec("detlearn"), "origin", None)
 for command in [clone] * (not found) + [pip] * bool(missing):
-    failed, said = subprocess.getstatusoutput(command)
-    if failed:
-        sys.exit(f"{said}\nNo network? On Kaggle, switch Internet on.")
+    if (said := subprocess.getstatusoutput(command))[0]:
+        sys.exit(f"{said[1]}\nNo network? On Kaggle, switch Internet on.")
 sys.path.insert(0, str(roots[0] if roots else home))
-print(import_module("detlearn").__name__, "ready")
+course = import_module("detlearn.boxes").__package__  # a stranger has none
+print(course.split(".")[0], "ready")

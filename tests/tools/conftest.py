@@ -35,8 +35,9 @@ double(4)
 def clone(tmp_path: Path) -> Path:
     """Root of a miniature clone; its only source is `notebooks/src/00_small.py`."""
     root = tmp_path / "clone"
-    (root / "detlearn").mkdir(parents=True)
-    (root / "detlearn" / "__init__.py").write_text('"""Miniature."""\n', encoding="utf-8")
+    (root / "detlearn" / "boxes").mkdir(parents=True)
+    for name in ("__init__.py", "boxes/__init__.py", "boxes/nms.py"):
+        (root / "detlearn" / name).write_text('"""Miniature."""\n', encoding="utf-8")
     (root / "notebooks" / "src").mkdir(parents=True)
     shutil.copy(ROOT / "notebooks" / "src" / "_setup.py", root / "notebooks" / "src")
     shutil.copy(ROOT / "pyproject.toml", root)

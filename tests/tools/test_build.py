@@ -97,7 +97,10 @@ def test_reading_a_source(clone: Path) -> None:
         "One question.",
     ]
     assert setup.source == places.setup_cell(clone)
-    assert setup.metadata == {"slideshow": {"slide_type": "skip"}, "tags": ["setup"]}
+    skipped = {"slideshow": {"slide_type": "skip"}, "tags": ["setup"]}
+    assert setup.metadata == skipped | {"cellView": "form", "jupyter": {"source_hidden": True}}
+    assert setup.source.startswith("# @title ")
+    assert all("jupyter" not in cell.metadata for cell in notebook.cells if cell is not setup)
     assert notebook.metadata == reading.METADATA
     assert notebook.cells[-1].source == 'print("one\\ntwo")\ndouble(4)'
 
@@ -506,3 +509,30 @@ def test_what_the_builder_needs_is_named_when_missing(monkeypatch: pytest.Monkey
     monkeypatch.setitem(__import__("sys").modules, "jupytext", None)
     with pytest.raises(BuildError, match="jupytext is missing: python -m pip install -r"):
         places.needed("jupytext")
+
+
+def test_the_setup_cell_is_renewed_without_executing(clone: Path) -> None:
+    source = clone / "notebooks/src/00_small.py"
+    product = build.build(source, clone)
+    before = nbformat.read(product, as_version=4)
+    text = clone / "notebooks/src/_setup.py"
+    text.write_text(text.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+    assert check.check_one(source, clone) != []
+    assert build.renew_setup(source, clone) == product
+    assert check.check_one(source, clone) == []
+    after = nbformat.read(product, as_version=4)
+    assert after.cells[1].source.endswith("# more")
+    assert after.cells[1].outputs == before.cells[1].outputs
+    assert after.cells[:1] + after.cells[2:] == before.cells[:1] + before.cells[2:]
+
+
+def test_what_has_no_setup_cell_is_not_renewed(clone: Path) -> None:
+    source = clone / "notebooks/src/00_small.py"
+    with pytest.raises(ValueError, match="00_small.ipynb: not built"):
+        build.renew_setup(source, clone)
+    product = build.build(source, clone)
+    notebook = nbformat.read(product, as_version=4)
+    del notebook.cells[1]
+    nbformat.write(notebook, product)
+    with pytest.raises(ValueError, match="second cell is not tagged setup"):
+        build.renew_setup(source, clone)

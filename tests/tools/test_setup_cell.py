@@ -74,7 +74,8 @@ def test_form() -> None:
     assert len(lines) <= 25
     assert max(map(len, lines)) <= 76
     assert repository_url() in setup_cell()
-    assert "@" not in setup_cell()
+    assert not re.search(r"@[A-Z]+@", setup_cell())
+    assert setup_cell().startswith("# @title Set-up")  # Colab shows this line alone
 
 
 def test_floor_and_packages_are_those_of_requirements() -> None:
@@ -104,6 +105,27 @@ def test_local_clone_beside_a_folder_of_the_same_name(clone: Path) -> None:
     nested.mkdir()
     ran = run_cell(clone / "notebooks")
     assert Path(ran.out.splitlines()[-1]) == clone / "detlearn" / "__init__.py"
+
+
+@NEEDS_GIT
+@pytest.mark.parametrize("holds", [None, "__init__.py", "readme.txt"])
+def test_a_stranger_of_the_same_name_is_not_taken_for_the_course(
+    tmp_path: Path, repository: str, holds: str | None
+) -> None:
+    here = tmp_path / "here"
+    (here / "detlearn").mkdir(parents=True)
+    if holds:
+        (here / "detlearn" / holds).write_text("", encoding="utf-8")
+    ran = run_cell(here, DETLEARN_REPO=repository)
+    if holds == "__init__.py":  # it looks installed: nothing is cloned, and nothing is ready
+        assert ran.code == 1
+        assert "No module named 'detlearn.boxes'" in ran.err
+        assert "ready" not in ran.out
+    else:
+        assert ran.code == 0, ran.err
+        assert ran.out.splitlines()[0] == "detlearn ready"
+        course = here / "detlearn-course" / "detlearn" / "__init__.py"
+        assert Path(ran.out.splitlines()[-1]) == course
 
 
 @NEEDS_GIT

@@ -1,4 +1,4 @@
-"""`python -m tools.course open|build|check|lint|student`."""
+"""`python -m tools.course open|build|setup|check|lint|student`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.course import lab
-from tools.course.build import build
+from tools.course.build import build, renew_setup
 from tools.course.check import check
 from tools.course.clone import ROOT, BuildError, product_of, sources
 from tools.course.lint import lint
@@ -31,6 +31,13 @@ def build_all(numbers: Sequence[str], root: Path) -> list[str]:
     return problems
 
 
+def renew_all(numbers: Sequence[str], root: Path) -> list[str]:
+    """Write the set-up cells of these chapters anew; nothing is executed, nothing can go wrong."""
+    for source in sources(numbers, root):
+        print(renew_setup(source, root).relative_to(root).as_posix())
+    return []
+
+
 def lint_all(numbers: Sequence[str], root: Path) -> list[str]:
     """Lint these chapters; what is wrong with them."""
     problems: list[str] = []
@@ -49,9 +56,10 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.course", description="The notebooks.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("open", help="open JupyterLab on the first notebook")
-    on_chapters = {"build": build_all, "check": check, "lint": lint_all}
+    on_chapters = {"build": build_all, "setup": renew_all, "check": check, "lint": lint_all}
     for name, words in (
         ("build", "execute sources and write notebooks"),
+        ("setup", "write set-up cells anew, without executing"),
         ("check", "do notebooks and sources agree?"),
         ("lint", "form, taught definitions, sizes"),
     ):

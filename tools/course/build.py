@@ -14,7 +14,7 @@ from tools.course.clone import ROOT, BuildError, needed, product_of, tags_of
 from tools.course.minutes import core_of, fill_minutes
 from tools.course.source import METADATA, read_source
 
-__all__ = ["build", "tidy_outputs", "write_notebook"]
+__all__ = ["build", "renew_setup", "tidy_outputs", "write_notebook"]
 
 SECONDS_FOR_A_CELL = 600
 
@@ -79,6 +79,30 @@ def build(source: Path, root: Path = ROOT) -> Path:
     if "{minutes}" in notebook.cells[0].source:
         fill_minutes(notebook, notebook.cells)
         _write_minutes(source.name[:2], core_of(notebook.cells).minutes, root)
+    write_notebook(notebook, target)
+    return target
+
+
+def renew_setup(source: Path, root: Path = ROOT) -> Path:
+    """Write the set-up cell of a product anew, and its metadata; nothing is executed.
+
+    Args:
+        source: `notebooks/src/NN_name.py`, which has been built.
+        root: the clone.
+
+    Raises:
+        BuildError: it has not been built, or its second cell is no set-up cell.
+    """
+    nbformat = needed("nbformat")
+    target = product_of(source)
+    if not target.exists():
+        raise BuildError(f"{target.name}: not built; run `python -m tools.course build`")
+    notebook = nbformat.read(target, as_version=4)
+    cell, fresh = notebook.cells[1], read_source(source, root).cells[1]
+    if "setup" not in tags_of(cell):
+        raise BuildError(f"{target.name}: its second cell is not tagged setup")
+    cell.source, cell.metadata = fresh.source, fresh.metadata
+    notebook.metadata = nbformat.from_dict(METADATA)
     write_notebook(notebook, target)
     return target
 

@@ -20,7 +20,7 @@ from typing import Any
 from tools.course.clone import BADGE, needed, tags_of
 from tools.course.definitions import compare_definitions
 from tools.course.minutes import core_of, headings_of, prose_of
-from tools.course.source import FOLDED, SLIDE_TYPES
+from tools.course.source import FOLDED, ONE_LINE, SLIDE_TYPES
 
 __all__ = ["TAGS", "Report", "lint", "taught"]
 
@@ -181,7 +181,8 @@ def _lint_cell(cell: Any) -> Iterator[str]:
     slide = cell.metadata.get("slideshow", {}).get("slide_type")
     if slide not in SLIDE_TYPES:
         yield f"slide type {slide!r}, expected one of {', '.join(SLIDE_TYPES)}"
-    unknown = set(cell.metadata) - {"slideshow", "tags", FOLDED}
+    known = {"slideshow", "tags", FOLDED} | (set(ONE_LINE) if "setup" in tags_of(cell) else set())
+    unknown = set(cell.metadata) - known
     if unknown:
         yield f"unknown metadata {', '.join(sorted(unknown))}"
     for tag in tags_of(cell):

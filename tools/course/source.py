@@ -11,10 +11,12 @@ from typing import Any
 from tools.course.clone import ROOT, BuildError, badge, needed, setup_cell
 from tools.course.minutes import STAR
 
-__all__ = ["FOLDED", "METADATA", "SLIDE_TYPES", "read_source"]
+__all__ = ["FOLDED", "METADATA", "ONE_LINE", "SLIDE_TYPES", "read_source"]
 
 SLIDE_TYPES = ("slide", "subslide", "fragment", "notes", "skip", "-")
 FOLDED = "jp-MarkdownHeadingCollapsed"  # JupyterLab keeps such a section closed
+ONE_LINE: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
+"""The set-up cell shows its first line only, in Colab (a form) and in JupyterLab."""
 METADATA: dict[str, Any] = {
     "accelerator": "GPU",
     "colab": {"provenance": []},
@@ -63,6 +65,8 @@ def read_source(path: Path, root: Path = ROOT) -> Any:
         if make is None:
             raise BuildError(f"{where}: a {cell.cell_type} cell; expected markdown or code")
         clean = _cell_metadata(metadata, f"{where} ({identifier})")
+        if number == 1:
+            clean |= ONE_LINE
         if cell.cell_type == "markdown" and source.startswith(f"## {STAR}"):
             clean[FOLDED] = True
         notebook.cells.append(make(source, id=identifier, metadata=clean))
