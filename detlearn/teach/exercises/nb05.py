@@ -6,6 +6,7 @@ Keys: `rotate_boxes`, `place_on_canvas`, `rate_at`, `resume_at`, `kind_of`, `mov
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -66,7 +67,8 @@ rotate_boxes = Exercise(
         "Where does one point (x, y) go? Turn a sheet of paper: what was at the top is now at the "
         "right, what was at the left is now at the top.",
         "(x, y) goes to (height - y, x). The new image is `height` wide.",
-        "The left edge comes from the *lower* edge, y2: [height - y2, x1, height - y1, x2].",
+        "A box has two of its four edges in each of the new ones: the new *left* edge comes from "
+        "the old lower edge, y2. Find the other three in the same way.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -88,6 +90,33 @@ rotate_boxes = Exercise(
         WrongAnswer(
             _ROTATE.format(corners="width - x2, height - y2, width - x1, height - y1"),
             "That is half a turn; a quarter makes y out of x.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="width - x2, y1, width - x1, y2"),
+            "That is a mirror, as in section 1. In a quarter turn x becomes y.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="x1, height - y2, x2, height - y1"),
+            "You have turned the picture upside down as a mirror does: x is still x. In a quarter "
+            "turn the old y becomes the new x.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="y1, width - x1, y2, width - x2"),
+            "Two mistakes: this turns against the clock, and y1 > y2, since the edge that was "
+            "rightmost, x2, is now the upper one.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="height - 1 - y2, x1, height - 1 - y1, x2"),
+            "`height - 1` is for numbers of pixels, which end at height - 1. Edges end at height.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="height - y2, x1, height - y1, x2").replace("dim=-1", "dim=0"),
+            "The numbers are right, but a box is a column of your result. Stack along the last "
+            "dimension: dim=-1 gives (N, 4).",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="height - y2, x1, height - y1, x2").replace("stack", "cat"),
+            "`cat` puts all boxes into one row of numbers; `stack` makes a new dimension of four.",
         ),
     ),
     cases=_rotate_cases,
@@ -178,6 +207,35 @@ place_on_canvas = Exercise(
             ),
             "x is divided by the canvas's width, y by its height; you have them swapped.",
         ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"unit": "[size[1], size[0], size[1], size[0]]"}),
+            "`size` is (width, height): x is multiplied by the width, y by the height. You have "
+            "them swapped.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(
+                **_CANVAS_PARTS | {"corner": "[place[1], place[0], place[1], place[0]]"}
+            ),
+            "`place` is (x, y): its first number belongs to x1 and x2. You have them swapped.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes * unit - corner) / whole"}),
+            "You subtract the place, as for a crop. On the canvas the image lies to the right of "
+            "the corner: add.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "boxes * unit / whole + corner"}),
+            "You add pixels to fractions of the canvas. Add the place first, then divide the sum.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "boxes + corner / whole"}),
+            "The boxes have moved but kept their size. The image is only a part of the canvas, so "
+            "they shrink: go through pixels.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes / unit + corner) / whole"}),
+            "The boxes are fractions already. Multiply by the image's size to get pixels.",
+        ),
     ),
     cases=_canvas_cases,
     praise="That is all that zoom-out does to boxes: it makes small objects of large ones.",
@@ -238,7 +296,8 @@ rate_at = Exercise(
     hints=(
         "First the progress of the second part: 0 at step `warmup`, 1 at step `total`.",
         "The cosine of 0 is 1, of pi it is -1. Shift and halve it, so that it goes from 1 to 0.",
-        "0.5 * (1 + math.cos(math.pi * progress)), times `highest`.",
+        "So the wave is half of one plus the cosine of pi times the progress. Before `warmup` the "
+        "answer is another formula: ask `if step < warmup` first.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -262,6 +321,69 @@ rate_at = Exercise(
         WrongAnswer(
             _RATE.format(**_RATE_PARTS | {"down": "(1 - progress)"}),
             "A straight line: at its ends right, in between not a cosine.",
+        ),
+        WrongAnswer(
+            """
+            def rate_at(step, total, highest, warmup):
+                progress = (step - warmup) / (total - warmup)
+                return highest * 0.5 * (1 + math.cos(math.pi * progress))
+            """,
+            "The warm-up is missing. For steps before `warmup` your progress is negative; there "
+            "the rate climbs evenly from 0.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace("return highest * step / warmup", "return step"),
+            "The warm-up returns the step itself. It is a share of the way, step / warmup, times "
+            "`highest`.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace("return highest * step", "return step"),
+            "Your warm-up climbs to 1. It should climb to `highest`: multiply.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace("return highest * 0.5", "return 0.5"),
+            "Your wave goes from 1 to 0. It should begin at `highest`: multiply.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "(0.01 + 0.99 * step / warmup)"}),
+            "Your warm-up begins at a hundredth, as the package's does. Here it begins at 0.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "0.01 ** (1 - step / warmup)"}),
+            "Your warm-up grows by equal *factors*. Evenly means by equal steps: a straight line.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "1.0"}),
+            "Your rate is the highest from the first step on. The warm-up climbs to it from 0.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "0.0"}),
+            "Your rate is 0 until `warmup`, and then jumps. It should climb evenly.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "(step + 1) / warmup"}),
+            "You count from 1. The first step is step 0, and its rate is 0.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "step / total"}),
+            "The warm-up has `warmup` steps, not `total`: divide by `warmup`.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "(1 + math.cos(math.pi * progress))"}),
+            "1 + cosine goes from 2 to 0. Halve it.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "math.cos(math.pi / 2 * progress)"}),
+            "This is a quarter of a wave: it begins flat and ends steep. Half a wave, from 1 to "
+            "-1, shifted and halved, is flat at both ends.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "0.5 * (1 - math.cos(math.pi * progress))"}),
+            "Your wave climbs from 0 to the highest rate. 1 *plus* the cosine falls.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"progress": "step / (total - warmup)"}),
+            "Progress counts from the end of the warm-up: subtract `warmup` from the step, too.",
         ),
     ),
     cases=_rate_cases,
@@ -315,7 +437,8 @@ resume_at = Exercise(
     hints=(
         "How many batches has an epoch? Whole ones only, but at least one.",
         "Whole epochs are done; the rest are batches of the next one.",
-        "`steps // each` and `steps % each`, with `each = max(1, images // batch_size)`.",
+        "Whole epochs come from `//`, the rest from `%`, both by the number of batches that an "
+        "epoch has. With 5 images and batches of 8 that number is 1; what is 5 // 8?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -346,6 +469,43 @@ resume_at = Exercise(
                 each="max(1, images // batch_size)", result="(steps % each, steps // each)"
             ),
             "Epoch first, then batch; yours are swapped.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)", result="(steps // each + 1, steps % each)"
+            ),
+            "Your epochs count from 1, your batches from 0. Here both count from 0.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)", result="(steps // each, steps % each + 1)"
+            ),
+            "Your batch is one too late: one would never be learned from. After 12 finished "
+            "batches, 0 to 11, the next one is number 12.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)",
+                result="((steps - 1) // each, (steps - 1) % each)",
+            ),
+            "That is the step that was finished last; it would be learned from twice. Wanted is "
+            "the next one.",
+        ),
+        WrongAnswer(
+            _RESUME.format(each="images / batch_size", result="(steps // each, steps % each)"),
+            "`/` counts a part of a batch as well. Only whole batches are made: `//`.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)", result="(steps / each, steps % each)"
+            ),
+            "`steps / each` is an epoch and a fraction. The epoch is a whole number: `//`.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, round(images / batch_size))", result="(steps // each, steps % each)"
+            ),
+            "`round` sometimes counts the incomplete last batch. It is left out: `//` rounds down.",
         ),
     ),
     cases=_resume_cases,
@@ -427,7 +587,8 @@ kind_of = Exercise(
     hints=(
         "Ask in the order of the list: each question only arises if the ones before had a no.",
         "A duplicate lies well on an object of its class, but all such objects are taken.",
-        "Four more questions: IoU >= 0.5 and same class; IoU >= 0.5; IoU >= 0.1; else background.",
+        "After a duplicate comes an object of another class that it lies well on, then any object "
+        "that it touches by 0.1. Each of these is one `any(...)` over the objects.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -466,6 +627,90 @@ kind_of = Exercise(
             "You look at the best object only. If that one is taken or of another class, a second "
             "one may lie under the box as well.",
         ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT.replace(">=", ">"), reach=">=", middle=_MIDDLE.replace(">=", ">")
+            ),
+            "An IoU of exactly 0.5 is good enough: at least means >=, not >.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">", middle=_MIDDLE),
+            "An IoU of exactly 0.1 is badly placed, not on background: >=, not >.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle=_MIDDLE.replace("iou >= 0.5 and same for", "iou >= 0.5 and gone for"),
+            ),
+            "A duplicate lies on an object *of its class* that is taken. On a taken object of "
+            "another class the class is wrong.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">= 0.1 and same and iou >=",
+                middle=_MIDDLE,
+            ),
+            "Badly placed asks for no class: a box that touches any object by 0.1 is not on "
+            "background.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle=_MIDDLE.replace("any(iou >= 0.5 for", "any(iou >= 0.1 and not same for"),
+            ),
+            "Below an IoU of 0.5 the place is the mistake, whatever the class: wrong class needs "
+            "an IoU of at least 0.5, too.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle="if any(iou >= 0.1 for iou, same, gone in objects):\n"
+                '            return "badly placed"\n        ' + _MIDDLE,
+            ),
+            "You ask for badly placed too early: an IoU of 0.8 is at least 0.1, too. Ask for it "
+            "after the questions with 0.5.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT.replace(" and same", ""), reach=">=", middle=_MIDDLE),
+            "A box with the wrong name is not correct, however well it lies: ask for the class.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace(
+                '"on background"', '"missed"'
+            ),
+            "*Missed* is said of objects that nobody found. A detection on nothing is on "
+            "background.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace("any(", "all("),
+            "One object is enough for each question: `any`, not `all`. (And `all` of no objects "
+            "is true.)",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace(
+                '            return "badly placed"', '            return "on background"'
+            ),
+            "The kind *badly placed* is missing: an IoU from 0.1 to below 0.5.",
+        ),
+        WrongAnswer(
+            """
+            def kind_of(ious, same_class, taken):
+                best = max(range(len(ious)), key=lambda k: ious[k])
+                if ious[best] < 0.1:
+                    return "on background"
+                if ious[best] < 0.5:
+                    return "badly placed"
+                if not same_class[best]:
+                    return "wrong class"
+                return "duplicate" if taken[best] else "correct"
+            """,
+            "An image may have no objects: the largest of an empty list is an error. Begin with "
+            "`any(...)`, which is false for no objects; it also looks at more than the best one.",
+        ),
     ),
     cases=_kind_cases,
     praise="Call it best score first, and you have `error_kinds`.",
@@ -473,6 +718,36 @@ kind_of = Exercise(
 
 
 # ---------------------------------------------------------------------------- moves
+
+
+_NO_NMS = {
+    "correct": "An object can be found once: the first box on it is correct, what is the second?",
+    "wrong class": "They have the right name and the right place, on an object that is taken: what "
+    "did the list of kinds call that?",
+    "badly placed": "They lie on an object by more than half, beside a better one. What does the "
+    "list say of an object that is taken?",
+    "on background": "They do not lie on background: each shares an object with a better one.",
+    "missed": "*Missed* counts objects without a box. Here there are more boxes than before.",
+}
+
+
+def _level_message(levels: tuple[int, int]) -> str:
+    """What to say of two levels, at least one of which is wrong."""
+    if levels == (3, 0):
+        return "Levels go from fine to coarse: level 0 has the small cells and the small priors."
+    house, cross = levels
+    parts = []
+    if house != 0:
+        parts.append(
+            f"The box of the house is not of level {house}. There are three houses; the smallest, "
+            "of 11 px, lies below the cross's left arm."
+        )
+    if cross != 3:
+        parts.append(
+            f"The box of the cross is not of level {cross}. The cross is 85 px wide: choose its "
+            "box, and read the column `level` of the bold row."
+        )
+    return " ".join(parts)
 
 
 moves = Exercise(
@@ -494,30 +769,22 @@ moves = Exercise(
         "only box?",
     ),
     wrong_answers=(
-        WrongAnswer(
-            "moves = ((3, 0), 'duplicate', 'missed')",
-            "Levels go from fine to coarse: level 0 has the small cells and the small priors.",
+        *(
+            WrongAnswer(f"moves = ({levels}, 'duplicate', 'missed')", _level_message(levels))
+            for levels in product(range(4), range(4))
+            if levels != (0, 3)
         ),
-        WrongAnswer(
-            "moves = ((1, 3), 'duplicate', 'missed')",
-            "There are three houses; the smallest, of 11 px, lies below the cross's left arm.",
+        *(
+            WrongAnswer(f"moves = ((0, 3), {kind!r}, 'missed')", message)
+            for kind, message in _NO_NMS.items()
         ),
-        WrongAnswer(
-            "moves = ((0, 3), 'wrong class', 'missed')",
-            "They have the right name and the right place, on an object that is taken: what did "
-            "the list of kinds call that?",
-        ),
-        WrongAnswer(
-            "moves = ((0, 3), 'on background', 'missed')",
-            "They do not lie on background: each shares an object with a better one.",
-        ),
-        WrongAnswer(
-            "moves = ((0, 3), 'duplicate', 'correct')",
-            "A threshold takes boxes away and gives none, so correct ones become fewer, too.",
-        ),
-        WrongAnswer(
-            "moves = ((0, 3), 'duplicate', 'on background')",
-            "False alarms are boxes, and a higher threshold only takes boxes away.",
+        *(
+            WrongAnswer(
+                f"moves = ((0, 3), 'duplicate', {kind!r})",
+                f"{kind!r} is a kind of box, and a higher threshold only takes boxes away. Task 3: "
+                "which of the six kinds is counted in objects?",
+            )
+            for kind in ("correct", "duplicate", "wrong class", "badly placed", "on background")
         ),
     ),
     praise="A level finds what its priors resemble; thresholds trade false alarms for misses.",
