@@ -57,7 +57,7 @@ from detlearn.training import RECIPES, TrainConfig
 #
 # And this is what it is for: a network on three scenes that it has never seen, before its training and after it.
 
-# %% id="before-and-after" slide="subslide"
+# %% id="before-and-after" slide="subslide" tags=["hide-input"]
 folder = data_path("shapes_val")
 validation = data.CocoDetectionDataset(
     folder / "images", folder / "annotations.json")
@@ -133,7 +133,7 @@ prove("v2's mirror = ours", moved["boxes"], mirrored)
 #
 # A photograph with three boxes, a motorcycle and its wheels, is changed in five ways. **Predict**: which change moves no coordinate, and which can make a box disappear?
 
-# %% id="each-alone" slide="-"
+# %% id="each-alone" slide="-" tags=["hide-input"]
 photo, motorcycle = load_photo("motorcycle")
 crop = v2.RandomIoUCrop(sampler_options=[0.3])
 alone = {
@@ -191,7 +191,7 @@ crop_boxes(three, torch.tensor([7, 8, 9]), 40, 20, 60, 60)
 #
 # `train_transform(300)` does the five changes in the order of the table. In this made-up scene label 1 is red, 2 green and 3 blue, so you can see whether boxes and labels keep together. Two blue strips have no box, since their centres lay outside the window:
 
-# %% id="chains-drawn" slide="-"
+# %% id="chains-drawn" slide="-" tags=["hide-input"]
 scene = torch.zeros(3, 128, 128, dtype=torch.uint8)
 corners = [(10, 20, 60, 50), (70, 12, 110, 60), (30, 70, 100, 120)]
 for channel, (x1, y1, x2, y2) in enumerate(corners):
@@ -291,7 +291,7 @@ prove("two steps = weight - rate * gradient, twice",
 #
 # The **learning rate** says how far a step goes. Fast learning wants it large. The end wants it small, or the weights jump about the valley instead of sinking into it. So a *schedule* changes it. The three below begin with a **warm-up**, because the first gradients of random weights are large and point anywhere.
 
-# %% id="three-schedules" slide="-"
+# %% id="three-schedules" slide="-" tags=["hide-input"]
 run = TrainConfig(epochs=65, warmup_steps=100, milestones=(43, 54))
 factor = training.learning_rate_factor
 show.draw_curves(
@@ -360,7 +360,7 @@ show.draw_curves({"loss": curve}, log=True, alt="Both parts of the loss "
 # %% [markdown] id="notes-from-nothing" slide="notes"
 # > *For the speaker.* Collect guesses of the time before the cell runs. At the curves, ask why the rate falls at the end (large steps jump about the valley), and what a loss on unseen scenes would show that this curve cannot.
 
-# %% id="how-long" slide="-" tags=["nbval-ignore-output"]
+# %% id="how-long" slide="-" tags=["nbval-ignore-output", "hide-input"]
 SCENES, EPOCHS = 3800, 2
 config = replace(RECIPES["ssd_tiny"], epochs=EPOCHS)
 steps = EPOCHS * len(training.batch_indices(range(SCENES), config, epoch=0))
@@ -383,7 +383,7 @@ scenes = Cached(Shapes(length=SCENES, objects=(9, 16)),
 log = train_here(model, scenes, config)
 print(len(log), "steps:", *log[0])
 
-# %% id="curves" slide="subslide"
+# %% id="curves" slide="subslide" tags=["hide-input"]
 block = len(log) // 60
 panels = {}
 for name in log[0]:
@@ -453,7 +453,7 @@ error_kinds(found, {"boxes": two, "labels": torch.tensor([1, 2])})
 # %% [markdown] id="errors-text" slide="subslide"
 # Now your network at three score thresholds. **Predict** which kinds become fewer when the threshold rises, and which can become more:
 
-# %% id="errors-drawn" slide="-"
+# %% id="errors-drawn" slide="-" tags=["hide-input"]
 def stronger_than(threshold):
     return [{key: one[key][one["scores"] > threshold] for key in one}
             for one in detections]
@@ -514,7 +514,7 @@ assert not healthy.dead
 # %% [markdown] id="kill-text" slide="subslide"
 # Now we kill one: 24 steps at a learning rate of 0.3, thirty times the recipe's and without a warm-up. Then it trains on at a sensible rate, 5e-3. **Predict**: does the loss fall again? Do the dead channels come back?
 
-# %% id="killed" slide="-"
+# %% id="killed" slide="-" tags=["hide-input"]
 def after(learning_rate, epochs, patient):
     """Train the patient, tell what the loop warned of, check it up."""
     how = TrainConfig(epochs=epochs, batch_size=4, warmup_steps=0,
@@ -556,7 +556,7 @@ show.draw_check_up(
 # %% [markdown] id="notes-resume" slide="notes"
 # > *For the speaker.* Collect the room's list on the board before the next cells. Most lists have weights, optimiser and epoch. Ask for what is missing: the schedule, the batch, BatchNorm's running means.
 
-# %% id="the-accident" slide="-"
+# %% id="the-accident" slide="skip"
 class Dying:
     """A data set that can be asked so often, and no more."""
 
@@ -572,7 +572,7 @@ class Dying:
             raise ConnectionError("your session has ended")
         return self.dataset[index]
 
-# %% id="killed-and-resumed" slide="subslide" tags=["prove"]
+# %% id="killed-and-resumed" slide="subslide" tags=["prove", "hide-input"]
 def weights_of(dataset, **how):
     torch.manual_seed(0)
     model = create_model("ssd_tiny")
@@ -651,7 +651,7 @@ nb05.kind_of.check(kind_of)
 #
 # **Patient 1.** “I added `RandomHorizontalFlip` to my own data set. No error, the loss falls as before, and the boxes on new pictures are worse.”
 
-# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-1-symptom" slide="-" tags=["clinic", "hide-input"]
 careless = {"boxes": torch.tensor(corners).float(),
             "labels": torch.tensor([1, 2, 3])}
 flipped = flip(scene, careless)

@@ -118,6 +118,24 @@ rotate_boxes = Exercise(
             _ROTATE.format(corners="height - y2, x1, height - y1, x2").replace("stack", "cat"),
             "`cat` puts all boxes into one row of numbers; `stack` makes a new dimension of four.",
         ),
+        WrongAnswer(
+            _ROTATE.format(corners="height - y2, width - x2, height - y1, width - x1"),
+            "Your y counts down from the width: that is a turn and a mirror. Turned clockwise, "
+            "what was at the left is now at the top, so the new y is the old x.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="y2, x1, y1, x2"),
+            "You use y as it is. What was at the top comes to the right: the new x counts down, "
+            "height - y.",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="x1, y1, x2, y2"),
+            "The boxes are as they were. Where does one point (x, y) go?",
+        ),
+        WrongAnswer(
+            _ROTATE.format(corners="height - y2, x1, y2 - y1, x2 - x1"),
+            "Your last two numbers are width and height. Wanted are corners, (x1, y1, x2, y2).",
+        ),
     ),
     cases=_rotate_cases,
     praise="Four times it gives the boxes back, as a turn must.",
@@ -235,6 +253,24 @@ place_on_canvas = Exercise(
         WrongAnswer(
             _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes / unit + corner) / whole"}),
             "The boxes are fractions already. Multiply by the image's size to get pixels.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(**_CANVAS_PARTS | {"result": "(boxes + corner / unit) * whole / unit"}),
+            "Image and canvas are swapped at the end: fractions of the canvas are px divided by "
+            "the *canvas*.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(
+                **_CANVAS_PARTS | {"corner": "[canvas[0] - size[0], canvas[1] - size[1]] * 2"}
+            ),
+            "You put the image into the lower right corner. It lies at `place`.",
+        ),
+        WrongAnswer(
+            _CANVAS.format(
+                **_CANVAS_PARTS
+                | {"corner": "[(canvas[0] - size[0]) / 2, (canvas[1] - size[1]) / 2] * 2"}
+            ),
+            "You put the image into the middle of the canvas. It lies at `place`.",
         ),
     ),
     cases=_canvas_cases,
@@ -385,6 +421,39 @@ rate_at = Exercise(
             _RATE.format(**_RATE_PARTS | {"progress": "step / (total - warmup)"}),
             "Progress counts from the end of the warm-up: subtract `warmup` from the step, too.",
         ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "0.5 * (1 + math.cos(2 * math.pi * progress))"}),
+            "A whole wave falls and climbs again. Half a wave ends at math.pi.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace(
+                "highest * 0.5 * (1 + math.cos(math.pi * progress))",
+                "highest * 0.5 * math.cos(math.pi * progress) + 1",
+            ),
+            "The 1 stands outside the brackets, so the rate is above 1. Shift the cosine first: "
+            "(1 + cosine), then halve.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "math.sin(math.pi * progress)"}),
+            "The sine begins and ends at 0. The cosine begins at 1.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "progress"}),
+            "Your rate climbs after the warm-up. It should fall, by half a cosine.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace("highest * step / warmup", "highest / warmup"),
+            "Your rate stands still while it warms up. It climbs with the step: step / warmup.",
+        ),
+        WrongAnswer(
+            """
+            def rate_at(step, total, highest, warmup):
+                progress = (step - warmup) / (total - warmup)
+                return highest * step / warmup * 0.5 * (1 + math.cos(math.pi * progress))
+            """,
+            "You multiply warm-up and cosine. They come one after the other: `if step < warmup`, "
+            "else the wave.",
+        ),
     ),
     cases=_rate_cases,
     praise="Warm-up, then cosine: `learning_rate_factor` begins at a hundredth, else it is yours.",
@@ -507,6 +576,28 @@ resume_at = Exercise(
             ),
             "`round` sometimes counts the incomplete last batch. It is left out: `//` rounds down.",
         ),
+        WrongAnswer(
+            _RESUME.format(each="max(1, images // batch_size)", result="divmod(steps, batch_size)"),
+            "You divide by the images of a batch. An epoch has images // batch_size steps: divide "
+            "by that.",
+        ),
+        WrongAnswer(
+            _RESUME.format(each="max(1, images // batch_size)", result="steps // each"),
+            "This is the epoch alone. Return two numbers, (epoch, batch).",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)",
+                result="(steps // each, steps % each * batch_size)",
+            ),
+            "Your second number counts images. Wanted is the number of the batch.",
+        ),
+        WrongAnswer(
+            _RESUME.format(
+                each="max(1, images // batch_size)", result="(steps // each, steps - each)"
+            ),
+            "steps - each takes one epoch off. After several epochs the rest is steps % each.",
+        ),
     ),
     cases=_resume_cases,
     praise="With the seed, this is all that order and augmentation need.",
@@ -523,6 +614,7 @@ def _kind_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [0.8], [False], [False]
     yield [0.3], [True], [False]
     yield [0.05], [True], [False]
+    yield [0.05], [False], [False]
     yield [0.7, 0.6], [True, True], [True, False]
     yield [0.8, 0.6], [False, True], [False, True]
     yield [0.9, 0.3], [False, True], [False, False]
@@ -710,6 +802,83 @@ kind_of = Exercise(
             """,
             "An image may have no objects: the largest of an empty list is an error. Begin with "
             "`any(...)`, which is false for no objects; it also looks at more than the best one.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle=_MIDDLE.replace("iou >= 0.5 and same for", "gone for"),
+            ),
+            "A duplicate lies *well* on an object of its class that is taken: IoU at least 0.5, "
+            "and the same class.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle=_MIDDLE.replace("any(iou >= 0.5 for", "any(not same for"),
+            ),
+            "Another class alone is no mistake: most objects of an image are of another one. "
+            "Wrong class needs an IoU of at least 0.5.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace(
+                "if any(iou >= 0.1 for iou, same, gone in objects):", "if True:"
+            ),
+            "The kind *on background* is missing: a box that touches no object by 0.1.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace(
+                '"on background"', '"background"'
+            ),
+            "The name is 'on background', as in metrics.ERROR_KINDS.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE)
+            .replace("wrong class", "wrong_class")
+            .replace("badly placed", "badly_placed")
+            .replace("on background", "on_background"),
+            "The names have spaces: 'wrong class', 'badly placed', 'on background', as in "
+            "metrics.ERROR_KINDS.",
+        ),
+        WrongAnswer(
+            _KIND.format(correct=_CORRECT, reach=">=", middle=_MIDDLE).replace(
+                "if any(iou >= 0.1 for iou, same, gone in objects):", "if max(ious) >= 0.1:"
+            ),
+            "An image may have no objects, and the largest of an empty list is an error. "
+            "`any(...)` of no objects is false.",
+        ),
+        WrongAnswer(
+            """
+            def kind_of(ious, same_class, taken):
+                for iou, same, gone in zip(ious, same_class, taken):
+                    if iou >= 0.5 and same and not gone:
+                        return "correct"
+                    if iou >= 0.5 and same:
+                        return "duplicate"
+                    if iou >= 0.5:
+                        return "wrong class"
+                    if iou >= 0.1:
+                        return "badly placed"
+                return "on background"
+            """,
+            "The first object decides in your loop. A later one may be better: ask each question "
+            "of *all* objects before the next question.",
+        ),
+        WrongAnswer(
+            """
+            def kind_of(ious, same_class, taken):
+                objects = zip(ious, same_class, taken)
+                return [
+                    "badly placed" if 0.1 <= iou < 0.5
+                    else "on background" if iou < 0.1
+                    else "wrong class" if not same
+                    else "duplicate" if gone
+                    else "correct"
+                    for iou, same, gone in objects
+                ]
+            """,
+            "You name a kind for every object. Wanted is one kind, that of the detection.",
         ),
     ),
     cases=_kind_cases,
