@@ -31,6 +31,11 @@ def _count_cases(generator: torch.Generator) -> Iterator[Case]:
         yield integers(generator, 1, 64, levels), ratios
 
 
+_COUNT = """
+    def prior_count(map_sizes, aspect_ratios):
+        return {count}
+"""
+
 prior_count = Exercise(
     notebook="nb02",
     key="prior_count",
@@ -128,6 +133,72 @@ prior_count = Exercise(
             """,
             "`len(aspect_ratios)` is the number of levels. Each level has ratios of its own: use "
             "`len(ratios)` of the level in hand.",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(s * s for s in map_sizes) * sum(2 + 2 * len(r) for r in aspect_ratios)"
+            ),
+            "You multiply all cells by all boxes. Each level has its own number of boxes in a "
+            "cell: multiply level by level, then add.",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(s * s * (2 + 2 * sum(r)) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "You add up the ratios themselves. Their number counts: len(ratios).",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(s * s * 2 * (1 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "You double the boxes of the ratios once too often: two squares and two boxes a ratio "
+            "are 2 + 2 * len(ratios).",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(2 * s * (2 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "2 · s is not the square of s: a map of 3 cells a side has 9 cells, not 6.",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(s * s * 2 + 2 * len(r) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "Brackets are missing: every cell has the boxes of the ratios as well, so both are "
+            "multiplied by the cells.",
+        ),
+        WrongAnswer(
+            _COUNT.format(count="sum(s * s * 6 for s in map_sizes)"),
+            "Six boxes in a cell is right for levels with two ratios only. Count the ratios of "
+            "each level.",
+        ),
+        WrongAnswer(
+            _COUNT.format(count="sum(s * s * 4 for s in map_sizes)"),
+            "Four boxes in a cell is right for levels with one ratio only. (Four is also how many "
+            "numbers a box has; here boxes are counted.)",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="[s * s * (2 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios)]"
+            ),
+            "The levels are right, one by one. Wanted is their sum.",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="4 * sum(s * s * (2 + 2 * len(r)) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "These are the numbers of all boxes, four for each. Count the boxes.",
+        ),
+        WrongAnswer(
+            _COUNT.format(count="sum(2 + 2 * len(r) for r in aspect_ratios)"),
+            "These are the boxes of one cell of each level. Multiply by the level's cells, side * "
+            "side.",
+        ),
+        WrongAnswer(
+            _COUNT.format(
+                count="sum(s * s * (2 + 2 * r) for s, r in zip(map_sizes, aspect_ratios))"
+            ),
+            "`ratios` is a tuple, such as (2, 3). How many ratios a level has says len(ratios).",
         ),
     ),
     cases=_count_cases,
@@ -258,6 +329,83 @@ cell_sizes = Exercise(
             "The ratio boxes have the area of the second square. They belong to the first: start "
             "from min_size.",
         ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(", (between, between)]", "]"),
+            "The second square, of side sqrt(min · max), is missing.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace("sizes += [wide, tall]", "sizes += [wide]"),
+            "Every ratio makes two boxes, a wide one and a tall one. The tall one is missing.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(
+                "(min_size, min_size), (between, between)",
+                "(between, between), (min_size, min_size)",
+            ),
+            "The two squares are in the other order: first min_size, then sqrt(min · max). The "
+            "heads predict in this order.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            )
+            .replace(
+                "sizes = [(min_size, min_size), (between, between)]",
+                "sizes = [(min_size, min_size)]",
+            )
+            .replace(
+                "        return torch",
+                "        sizes.append((between, between))\n        return torch",
+            ),
+            "The second square stands last. It comes directly behind the first one, before the "
+            "ratios.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace("math.sqrt(min_size * max_size)", "min_size * max_size"),
+            "min · max is an area. The side of the second square is its root.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace("/ image_size", "* image_size"),
+            "You multiply by image_size. Pixels become fractions when they are *divided* by it.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size * root", tall="min_size / root, min_size / root"
+            ),
+            "These are squares. A ratio makes one side longer and the other shorter: multiply one "
+            "by sqrt(r), divide the other by it.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(
+                "return torch.tensor(sizes) / image_size",
+                "return [(w / image_size, h / image_size) for w, h in sizes]",
+            ),
+            "The numbers are right, but they are a list. Wanted is a tensor, (A, 2): "
+            "torch.tensor(sizes) / image_size.",
+        ),
+        WrongAnswer(
+            _SIZES_HEAD.format(
+                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
+            ).replace(
+                "sizes += [wide, tall]",
+                "sizes = sizes[: 1 + len(sizes) // 2] + [wide] + sizes[1 + len(sizes) // 2 :] + "
+                "[tall]",
+            ),
+            "All wide boxes come before all tall ones in your answer. The two of one ratio belong "
+            "together: wide, tall, wide, tall.",
+        ),
     ),
     cases=_size_cases,
     praise="Equal to `PriorBox(config).sizes(level)`, for every layout with two squares.",
@@ -347,6 +495,54 @@ cell_centers = Exercise(
             "The centres are right, but still a grid (H, W, 2). Wanted is one row for each cell: "
             ".reshape(-1, 2).",
         ),
+        WrongAnswer(
+            _CENTERS.format(along=_RIGHT_ALONG, stack="torch.stack([x, y]).reshape(-1, 2)"),
+            "`stack` without dim=-1 puts all x before all y, and reshape pairs an x with an x. "
+            "Stack along the last dimension.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along=_RIGHT_ALONG, stack="torch.stack([x, y]).reshape(2, -1)"),
+            "This is (2, H·W), a row of all x and one of all y. Wanted is a row for each cell, "
+            "(H·W, 2).",
+        ),
+        WrongAnswer(
+            _CENTERS.format(along=_RIGHT_ALONG, stack="torch.stack([along, along], dim=-1)"),
+            "These are the cells of the diagonal only. Every row meets every column: "
+            "torch.meshgrid.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="(torch.arange(map_size) * step + 0.5) / image_size", stack=_RIGHT_STACK
+            ),
+            "You add half a *pixel*. Half a cell is meant: (i + 0.5) · step.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="(torch.arange(map_size) + 0.5) / step / image_size", stack=_RIGHT_STACK
+            ),
+            "You divide by step. It is the distance of two centres: multiply.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="(torch.arange(map_size) + step / 2) / image_size", stack=_RIGHT_STACK
+            ),
+            "Half a step is right, but the cells lie one pixel apart: (i + 0.5) · step.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="((torch.arange(map_size) + 0.5) * step / image_size).clamp(0, 1)",
+                stack=_RIGHT_STACK,
+            ),
+            "You clamp the centres to the image. `PriorBox.centers` does not: 9.5 · 32 = 304 of "
+            "300 px is what it gives.",
+        ),
+        WrongAnswer(
+            _CENTERS.format(
+                along="(torch.arange(map_size) + 0.5) * image_size / map_size", stack=_RIGHT_STACK
+            ),
+            "These are pixels, and the image divided evenly. The distance is `step`, and the "
+            "result is in fractions of image_size.",
+        ),
     ),
     cases=_center_cases,
     praise="Equal to `PriorBox(config).centers(level)`, and no loop left.",
@@ -435,6 +631,58 @@ share_covered = Exercise(
         WrongAnswer(
             _COVER.format(share="int((iou.amax(dim=1) >= threshold).sum())"),
             "This is how many boxes are covered; divide by their number to get the share.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) >= threshold).float().mean())").replace(
+                "box_iou(boxes,", "box_iou(cxcywh_to_xyxy(boxes),"
+            ),
+            "The boxes are corners already; only the priors are (cx, cy, w, h).",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) >= threshold).float().mean())").replace(
+                "box_iou(boxes, cxcywh_to_xyxy(priors))", "box_iou(cxcywh_to_xyxy(boxes), priors)"
+            ),
+            "You convert the wrong side: the priors are (cx, cy, w, h), the boxes are corners.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="iou.amax(dim=1) >= threshold"),
+            "This says which boxes are covered. Wanted is one number, the share of true ones: "
+            ".float().mean().",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) < threshold).float().mean())"),
+            "This is the share of boxes that are *not* covered.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.mean(dim=1) >= threshold).float().mean())"),
+            "You take the mean over the priors. One good prior is enough, however many poor ones "
+            "there are: the maximum.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="100 * float((iou.amax(dim=1) >= threshold).float().mean())"),
+            "This is in per cent. Wanted is a share from 0 to 1.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou >= threshold).sum() / len(boxes))"),
+            "You count pairs: a box with three good priors counts three times, and the share can "
+            "be above 1. Take the maximum over the priors first.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax() >= threshold).float())"),
+            "`amax()` without a dimension is the best of all pairs, so one covered box makes the "
+            "answer 1. Each box has its own maximum: dim=1.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou >= threshold).all(dim=1).float().mean())"),
+            "`all` asks that every prior covers the box. One is enough: `any`, or the maximum.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) >= threshold).sum() / len(priors))"),
+            "You divide by the number of priors. The share is one of boxes.",
+        ),
+        WrongAnswer(
+            _COVER.format(share="float((iou.amax(dim=1) >= 0.5).float().mean())"),
+            "Your threshold is always 0.5. Use the argument `threshold`.",
         ),
     ),
     cases=_cover_cases,
@@ -564,6 +812,80 @@ find_prior = Exercise(
             "You divide by the side of the map first. The priors of a cell stand together, so "
             "divide by their number first: cell, prior = divmod(index, number).",
         ),
+        WrongAnswer(
+            _FIND.format(
+                split="cell, prior = index, index % number", result=_RIGHT_RESULT, skip=_RIGHT_SKIP
+            ),
+            "You take row and column from the index itself. Divide by the priors of a cell first: "
+            "cell = index // number.",
+        ),
+        WrongAnswer(
+            _FIND.format(split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip="index -= side * side"),
+            "You subtract the cells of the level. A level owns side * side * number entries of "
+            "the list.",
+        ),
+        WrongAnswer(
+            _FIND.format(split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip=_RIGHT_SKIP).replace(
+                "side * side * number:", "side * side:"
+            ),
+            "You compare with the cells of the level. It owns side * side * number entries of the "
+            "list.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT, result=_RIGHT_RESULT, skip="index -= side * number"
+            ).replace("side * side * number:", "side * number:"),
+            "side * number is one row of the map. The map has side rows: side * side * number.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT,
+                result="level, cell // side + 1, cell % side + 1, prior",
+                skip=_RIGHT_SKIP,
+            ),
+            "Row and column are one too large: they count from 0, as level and prior do.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split=_RIGHT_SPLIT,
+                result="level, cell % number, cell // number, prior",
+                skip=_RIGHT_SKIP,
+            ),
+            "You split the cell by the priors again. A row of the map has `side` cells: row, "
+            "column = divmod(cell, side).",
+        ),
+        WrongAnswer(
+            _FIND.format(split=_RIGHT_SPLIT, result="level, cell, prior", skip=_RIGHT_SKIP),
+            "The cell is right, but it is one number. Split it into row and column: divmod(cell, "
+            "side).",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split="prior, cell = divmod(index, number)", result=_RIGHT_RESULT, skip=_RIGHT_SKIP
+            ),
+            "divmod gives the quotient first. index // number is the *cell*, index % number the "
+            "prior.",
+        ),
+        WrongAnswer(
+            _FIND.format(
+                split="cell, prior = index / number, index % number",
+                result="level, int(cell / side), cell % side, prior",
+                skip=_RIGHT_SKIP,
+            ),
+            "`/` leaves fractions of a cell. Whole cells come from `//`.",
+        ),
+        WrongAnswer(
+            """
+            def find_prior(index, map_sizes, priors_per_cell):
+                for level, (side, number) in enumerate(zip(map_sizes, priors_per_cell)):
+                    index -= side * side * number
+                    if index < 0:
+                        cell, prior = divmod(index, number)
+                        return level, cell // side, cell % side, prior
+            """,
+            "You subtract before you ask, so the index is negative when the level is found. Ask "
+            "first, subtract when it is not this level.",
+        ),
     ),
     cases=_find_cases,
     praise="Equal to `PriorBox(config).locate(index)`: now a detection can name its prior.",
@@ -661,6 +983,88 @@ even_factors = Exercise(
         WrongAnswer(
             _FACTORS.format(factor=_RIGHT_FACTOR, term="high / factor**k", number="levels + 1"),
             "The order is reversed: levels go from fine to coarse, so the sizes ascend.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(factor="2", term="low * factor**k", number="levels + 1"),
+            "Your factor is always 2. It follows from low and high: from 10 to 160 in four steps "
+            "it is 2, from 30 to 60 in one step, too; elsewhere it is not.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high / low) ** (1 / (levels - 1))",
+                term="low * factor**k",
+                number="levels + 1",
+            ),
+            "With levels + 1 sizes there are `levels` steps between them, not levels - 1: your "
+            "list passes high.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high - low) ** (1 / levels)", term="low * factor**k", number="levels + 1"
+            ),
+            "You take the root of the difference. A factor comes from the quotient: high / low.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(high / low) ** levels", term="low * factor**k", number="levels + 1"
+            ),
+            "That is a power. `levels` equal factors multiply to high / low, so one of them is "
+            "the root: exponent 1 / levels.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="(low / high) ** (1 / levels)", term="low * factor**k", number="levels + 1"
+            ),
+            "Your sizes shrink. The factor is above 1: high / low, not low / high.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="high ** (1 / levels)", term="low * factor**k", number="levels + 1"
+            ),
+            "The list begins at low, so the factors have to make only high / low.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="math.sqrt(high / low)", term="low * factor**k", number="levels + 1"
+            ),
+            "The square root is right for two steps. For `levels` steps it is the root of order "
+            "`levels`.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor=_RIGHT_FACTOR, term="round(low * factor**k)", number="levels + 1"
+            ),
+            "You round to whole pixels. Sizes may have fractions, and rounded ones are not quite "
+            "even.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor=_RIGHT_FACTOR, term="low * factor**k", number="levels + 1"
+            ).replace("range(levels + 1)", "range(1, levels + 1)"),
+            "The first size is missing: the list begins with low, which is k = 0.",
+        ),
+        WrongAnswer(
+            _FACTORS.format(
+                factor="math.log(high / low) / levels", term="low * factor**k", number="levels + 1"
+            ),
+            "This is the logarithm of the factor. Take math.exp of it, or use a root.",
+        ),
+        WrongAnswer(
+            """
+            def even_factors(low, high, levels):
+                return (high / low) ** (1 / levels)
+            """,
+            "This is the factor. Wanted is the list of sizes: low · factor ** k for k = 0 ... "
+            "levels.",
+        ),
+        WrongAnswer(
+            """
+            def even_factors(low, high, levels):
+                factor = (high / low) ** (1 / levels)
+                return torch.tensor([low * factor**k for k in range(levels + 1)])
+            """,
+            "The numbers are right, but they are a tensor. `PriorConfig` wants plain numbers: "
+            "return the list.",
         ),
     ),
     cases=_factor_cases,

@@ -106,6 +106,82 @@ same_padding = Exercise(
             _PADDING.format(cells=_CELLS, total=_TOTAL, answer="(total, total)"),
             "You put all zeros on both sides; they are shared between them.",
         ),
+        WrongAnswer(
+            _PADDING.format(
+                cells=_CELLS,
+                total=_TOTAL,
+                answer="((kernel_size - 1) // 2, (kernel_size - 1) // 2)",
+            ),
+            "This is the padding that keeps the size at stride 1, the same on both sides. With a "
+            "larger stride fewer zeros are needed, and they may be uneven.",
+        ),
+        WrongAnswer(
+            _PADDING.format(
+                cells=_CELLS,
+                total=_TOTAL,
+                answer="((kernel_size - 1) // 2, kernel_size - 1 - (kernel_size - 1) // 2)",
+            ),
+            "kernel - 1 zeros are right at stride 1. At stride 2 the windows lie further apart "
+            "and the last one may need fewer.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total=_TOTAL, answer="(total / 2, total / 2)"),
+            "There is no half zero. Of an odd number the smaller half stands in front: //.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total=_TOTAL, answer="(total // 2, total // 2)"),
+            "Of an odd number one zero is lost. What is not in front stands behind: total - total "
+            "// 2.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total=_TOTAL, answer="total"),
+            "This is the number of zeros on both sides together. Return two numbers, before and "
+            "behind.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total=_TOTAL, answer="(0, total)"),
+            "All your zeros stand behind. The rule shares them: half in front, rounded down.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total=_TOTAL, answer="(total, 0)"),
+            "All your zeros stand in front. The rule shares them: half in front, rounded down.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells="round(side / stride)", total=_TOTAL, answer=_HALVES),
+            "`round` sometimes rounds the number of cells down, and then the last pixels are "
+            "never seen. The rule rounds up.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells="side // stride + 1", total=_TOTAL, answer=_HALVES),
+            "side // stride + 1 is one cell too many where the stride divides the side: 8 at "
+            "stride 2 has 4 cells.",
+        ),
+        WrongAnswer(
+            _PADDING.format(cells=_CELLS, total="max(cells * stride - side, 0)", answer=_HALVES),
+            "The size of the filter is missing. The last window begins at (cells - 1) * stride "
+            "and is kernel_size long.",
+        ),
+        WrongAnswer(
+            _PADDING.format(
+                cells=_CELLS, total="max((cells - 1) * stride - side, 0)", answer=_HALVES
+            ),
+            "The last window begins at (cells - 1) * stride; add its length, kernel_size.",
+        ),
+        WrongAnswer(
+            _PADDING.format(
+                cells=_CELLS,
+                total="max((cells - 1) * kernel_size + stride - side, 0)",
+                answer=_HALVES,
+            ),
+            "Stride and filter are swapped: windows lie a *stride* apart, and each is kernel_size "
+            "long.",
+        ),
+        WrongAnswer(
+            _PADDING.format(
+                cells=_CELLS, total="abs((cells - 1) * stride + kernel_size - side)", answer=_HALVES
+            ),
+            "A negative number means that nothing is missing: 0 zeros. `abs` makes zeros of it.",
+        ),
     ),
     cases=_padding_cases,
     praise="With this rule any TensorFlow network can be carried over to PyTorch.",
@@ -196,6 +272,53 @@ points_in_photo = Exercise(
             _PHOTO.format(scale=_SCALE, border=_BORDER, answer="(points - border) * scale"),
             "This makes the picture smaller once more; to go back, divide by the scale.",
         ),
+        WrongAnswer(
+            _PHOTO.format(scale=_SCALE, border=_BORDER, answer="points * scale + border"),
+            "This is the way *in*, from the photograph to the input. Wanted is the way back: undo "
+            "the border, then the scale.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(scale=_SCALE, border=_BORDER, answer="points / scale + border"),
+            "You add the border. On the way in it was added, so here it is subtracted, and before "
+            "the division.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(scale=_SCALE, border=_BORDER, answer="(points + border) / scale"),
+            "You add the border. On the way in it was added, so on the way back it is subtracted.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(
+                scale=_SCALE, border="torch.tensor([side - width, side - height]) / 2", answer=_BACK
+            ),
+            "The border is what the *scaled* photograph leaves free: side - width * scale.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(scale="max(height, width) / side", border=_BORDER, answer=_BACK),
+            "Your scale is upside down. From the photograph to the input it is side / longer "
+            "side; then `/ scale` leads back.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(
+                scale=_SCALE, border=_BORDER, answer="((points - border) / scale).round()"
+            ),
+            "You round. Key points have fractions of a pixel; keep them.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(scale=_SCALE, border=_BORDER, answer="points - border"),
+            "The border is gone, but these are still px of the small input: divide by the scale.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(scale=_SCALE, border=_BORDER, answer="points / scale - border / 2"),
+            "The border was halved already, and it counts px of the *input*: subtract it whole, "
+            "before you divide.",
+        ),
+        WrongAnswer(
+            _PHOTO.format(
+                scale=_SCALE, border=_BORDER, answer="points * torch.tensor([height, width]) / side"
+            ),
+            "Two mistakes: x belongs to the width, and a letterbox scales both sides alike, with "
+            "a border on the shorter one.",
+        ),
     ),
     cases=_photo_cases,
     praise="`Placement.to_picture` does the same, for boxes as well.",
@@ -212,6 +335,8 @@ def _slot_cases(generator: torch.Generator) -> Iterator[Case]:
         steps,
         torch.tensor([[0.1, 0.5], [0.6, 0.9], [0.9, 0.7], [0.5, 0.2], [0.4, 0.1]]),
     )  # 16 to 64: 32; 8 to 32: 16
+    uneven = torch.tensor([8.0, 16.0, 20.0, 24.0, 64.0, 128.0])  # only the ends of a range count
+    yield uneven, torch.tensor([[0.1], [0.6], [0.9], [0.9], [0.5], [0.2]])
     for _ in range(10):
         number, slots = integer(generator, 9, 16), integer(generator, 2, 6)
         sizes = 8 * 2 ** (torch.arange(number) / 3)
@@ -295,6 +420,71 @@ slot_sizes = Exercise(
             "    return (sizes[:, None] * scores).sum(dim=0) / scores.sum(dim=0)",
             "The mean weighted by score lets the many large sizes with small scores pull. Only "
             "the range from 0.5 on counts.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="own.mean()"),
+            "This is the mean of all sizes that were tried in the range. Only its two ends count, "
+            "and their middle is the root of their product.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="own.median()"),
+            "The median depends on which sizes were tried. Only the two ends of the range count: "
+            "the root of their product.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="own.log().mean().exp()"),
+            "The geometric mean of *all* sizes in the range depends on which were tried. Take the "
+            "two ends only: the root of smallest times largest.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers="column < 0.5", middle="(own.min() * own.max()).sqrt()"),
+            "You took the sizes at which the slot is silent: >= 0.5, not <.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own.min() * own.max()).sqrt()").replace(
+                "in scores.T", "in scores"
+            ),
+            "`for column in scores` runs over the rows, which are sizes. A slot is a column: "
+            "scores.T.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own[0] * own[1]).sqrt()"),
+            "own[0] and own[1] are the two smallest sizes. The ends of the range are own.min() "
+            "and own.max().",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own.max() - own.min()).sqrt()"),
+            "You take the root of the difference. The geometric middle is the root of the "
+            "*product*.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own.max() / own.min()).sqrt()"),
+            "The quotient of the ends says how wide the range is. Its middle is the root of the "
+            "*product*.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="float((own.min() * own.max()).sqrt())").replace(
+                "torch.stack(middles)", "middles"
+            ),
+            "The numbers are right, but they are a list. Wanted is a tensor, (S,): torch.stack, "
+            "or torch.tensor of the list.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own.min() * own.max()).sqrt()").replace(
+                "own = sizes[", "own = column["
+            ),
+            "These are the scores of the slot. Take the *sizes* at which it scores so: "
+            "sizes[column >= 0.5].",
+        ),
+        WrongAnswer(
+            "def slot_sizes(sizes, scores):\n    own = sizes[(scores >= 0.5).any(dim=1)]\n    "
+            "return (own.min() * own.max()).sqrt()",
+            "This is one middle for all slots together. Each slot, a column of the scores, has "
+            "its own.",
+        ),
+        WrongAnswer(
+            _SLOT.format(answers=_ANSWERS, middle="(own.min() * own.max()) ** 0.25"),
+            "This is the fourth root. The middle of two sizes is the square root of their product.",
         ),
     ),
     cases=_slot_cases,
@@ -401,6 +591,84 @@ training_sizes = Exercise(
                 pair="[math.sqrt(own * after) * side, own * side]",
             ),
             "The numbers are right, their order is not: the level's own size comes first.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following="scales[1:]", pair=_PAIR),
+            "The last level is missing: zip ends with the shorter list. Behind the last scale "
+            "comes 1.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following="scales[1:] + [1.0]", pair=_PAIR).replace(
+                "return sizes", "return sizes[::2] + sizes[1::2]"
+            ),
+            "All own sizes come first, then all means. Wanted is level by level: own, mean, own, "
+            "mean.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
+                step=_STEP,
+                following=_FOLLOWING,
+                pair="[(own * side, math.sqrt(own * after) * side)]",
+            ),
+            "The numbers are right, but in pairs. Wanted is one list of numbers, two a level.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following="scales[1:] + [side]", pair=_PAIR),
+            "Scales are fractions: behind the last one comes 1, the whole picture, not its px.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following="scales[1:] + [0.0]", pair=_PAIR),
+            "Behind the last scale comes 1, the whole picture. With 0 the last mean is 0.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
+                step=_STEP, following=_FOLLOWING, pair="[own * side, own * after * side]"
+            ),
+            "The geometric mean is the *root* of the product.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
+                step=_STEP, following=_FOLLOWING, pair="[own * side, math.sqrt(own * after * side)]"
+            ),
+            "The side stands under the root. It multiplies the mean: math.sqrt(own * after) * "
+            "side.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
+                step=_STEP,
+                following=_FOLLOWING,
+                pair="[round(own * side), round(math.sqrt(own * after) * side)]",
+            ),
+            "You round to whole px. Keep the fractions.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following=_FOLLOWING, pair="[own * side, after * side]"),
+            "The second size is the geometric mean of this scale and the next one, not the next "
+            "one itself.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following=_FOLLOWING, pair=_PAIR).replace(
+                "min_scale + k * step", "min_scale * (max_scale / min_scale) ** (k / (levels - 1))"
+            ),
+            "Your scales grow by equal factors. SSD's grow by equal steps: add.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following=_FOLLOWING, pair=_PAIR).replace(
+                "range(levels)", "range(1, levels + 1)"
+            ),
+            "Your first scale is one step above min_scale: k counts from 0.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
+                step="(max_scale - min_scale) / (levels + 1)", following=_FOLLOWING, pair=_PAIR
+            ),
+            "You divide by levels + 1. Between four scales lie three steps, levels - 1.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(step=_STEP, following=_FOLLOWING, pair=_PAIR).replace(
+                "return sizes", "return torch.tensor(sizes)"
+            ),
+            "The numbers are right, but they are a tensor. Wanted is a list.",
         ),
     ),
     cases=_training_cases,
@@ -517,6 +785,95 @@ average_boxes = Exercise(
         WrongAnswer(
             _AVERAGE.format(**_RIGHT | {"next": "order[1:]"}),
             "Boxes of a cluster stay in the line and are averaged again. Take them all out.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT | {"weights": "scores[cluster] / scores.sum()"}),
+            "You divide by the sum of *all* scores. The weights of one cluster sum to 1: divide "
+            "by its own sum.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT | {"weights": "scores[cluster] / len(cluster)"}),
+            "You divide by the number of boxes. The weights sum to 1 if you divide by the sum of "
+            "the cluster's scores.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT | {"weights": "scores[cluster] / scores[cluster].max()"}),
+            "You divide by the largest score, so the weights sum to more than 1. Divide by their "
+            "sum.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT | {"mean": "(weights[:, None] * boxes[cluster]).mean(dim=0)"}),
+            "The weights sum to 1, so weighted boxes are *added*: sum, not mean.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(
+                **_RIGHT
+                | {"weights": "overlaps[cluster[0], cluster] / overlaps[cluster[0], cluster].sum()"}
+            ),
+            "You weigh by overlap. The weights are the scores.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT).replace("return torch.stack(means)", "return means"),
+            "The boxes are right, but they are a list. Wanted is a tensor, (D, 4): torch.stack.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT).replace("            order = rest", "            break"),
+            "Your loop ends after the first cluster. Go on with the boxes that are left.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT | {"order": "torch.arange(len(scores))"}),
+            "You take the boxes as they come. The *best* box gathers its cluster: sort by score "
+            "first.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT)
+            .replace("overlaps[order[0], order] >", "overlaps[order[0]] >")
+            .replace(
+                "cluster, rest = order[near], order[~near]",
+                "cluster, rest = near.nonzero()[:, 0], order[~near[order]]",
+            ),
+            "Boxes of earlier clusters are averaged again: the row of overlaps has all boxes. "
+            "Look only at those that are left, overlaps[order[0], order].",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(
+                **_RIGHT | {"weights": "scores[cluster] ** 2 / (scores[cluster] ** 2).sum()"}
+            ),
+            "You square the scores. The weights are the scores themselves over their sum.",
+        ),
+        WrongAnswer(
+            _AVERAGE.format(**_RIGHT).replace(
+                "cluster, rest = order[near], order[~near]",
+                "cluster, rest = order[near][1:], order[~near]\n            cluster = cluster if "
+                "len(cluster) else order[:1]",
+            ),
+            "The best box itself is missing from its mean. It belongs to the cluster.",
+        ),
+        WrongAnswer(
+            """
+            def average_boxes(boxes, scores, overlaps, threshold):
+                weights = (overlaps > threshold) * scores
+                return weights / weights.sum(dim=1, keepdim=True) @ boxes
+            """,
+            "This gives a mean for *every* box. Only the best box of each cluster gathers one, "
+            "and the others leave with it.",
+        ),
+        WrongAnswer(
+            """
+            def average_boxes(boxes, scores, overlaps, threshold):
+                order, means = scores.argsort(descending=True).tolist(), []
+                while order:
+                    cluster = [order.pop(0)]
+                    for member in cluster:
+                        near = [k for k in order if overlaps[member, k] > threshold]
+                        order = [k for k in order if k not in near]
+                        cluster += near
+                    weights = scores[cluster] / scores[cluster].sum()
+                    means.append(weights @ boxes[cluster])
+                return torch.stack(means)
+            """,
+            "You follow a chain: what overlaps a member joins as well. A cluster is what overlaps "
+            "the *best* box.",
         ),
     ),
     cases=_average_cases,
