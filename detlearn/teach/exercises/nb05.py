@@ -956,5 +956,10 @@ moves = Exercise(
             for kind in ("correct", "duplicate", "wrong class", "badly placed", "on background")
         ),
     ),
+    look_at=(
+        "the column `level` of the bold row, for the smallest of three houses and for the cross.",
+        "what the list of kinds says of a second box on an object that is taken.",
+        "which of the six kinds is counted in objects, not in boxes.",
+    ),
     praise="A level finds what its priors resemble; thresholds trade false alarms for misses.",
 )
