@@ -184,6 +184,7 @@ arm = AnchorRefinementModule([8, 16], [3, 3])
 pyramid = [torch.rand(2, 8, 4, 4), torch.rand(2, 16, 2, 2)]
 out = arm(pyramid)  # 4·4·3 + 2·2·3 = 60 priors
 print("logits", tuple(out.logits.shape), "deltas", tuple(out.deltas.shape))
+show.draw_priors(boxes.REFINEDET320_PRIORS, level=2, cell=(4, 5))
 
 # %% [markdown] id="notes-arm" slide="notes"
 # > *For the speaker.* Ask what “object” means to a network that has never learned the word “car”. The ARM learns only from the union of all classes. Then ask what happens to an object of a class that nobody has labelled: it is taught as background, here as in SSD.
@@ -235,7 +236,7 @@ show.draw_filter(
     "a prior: small objects on the fine grids, large on the coarse.")
 
 # %% [markdown] id="filter-read" slide="fragment"
-# What remains lies on the objects: fine grids keep priors on small objects, coarse grids on large ones. (`ssd_tiny` is matched at IoU 0.4, so we matched at 0.4 here.)
+# What remains lies almost all on the objects: fine grids keep priors on small objects, coarse grids on large ones. (`ssd_tiny` is matched at IoU 0.4, so we matched at 0.4 here.)
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
@@ -290,9 +291,11 @@ class TransferConnectionBlock(nn.Module):
         init_xavier(self)
 
 
-for name, layer in TransferConnectionBlock(512, 256).named_children():
-    print(f"{name:10}", [tuple(p.shape) for p in layer.parameters()
-                         if p.ndim > 1])
+fine = 200 * torch.eye(4)  # what the fine map says, as an example
+show.draw_addition(
+    {"translated": fine, "painted": painted, "the sum": fine + painted},
+    ["+", "="], alt="A fine map with 200 on its diagonal, the painted "
+    "coarse map, and their sum, cell by cell.")
 
 # %% id="tcb-forward" slide="subslide" tags=["teaches:detlearn.models.refinedet:TransferConnectionBlock.forward"]
 @method_of(TransferConnectionBlock)
@@ -470,7 +473,7 @@ whole = on_meta(RefineDet320, num_classes=21)
 for name, part in whole(blank)._asdict().items():
     print(f"{name:11}", tuple(part.shape))
 
-# %% id="whole-proved" slide="subslide" tags=["prove"]
+# %% id="whole-proved" slide="skip" tags=["prove"]
 _ = torch.manual_seed(0)
 package = create_model("refinedet320_vgg16").eval()
 whole = whole.to_empty(device="cpu").eval()

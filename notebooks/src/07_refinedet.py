@@ -101,20 +101,23 @@ for size, net in nets.items():
 #
 # Channels stay; sides grow, and with them the number of priors. Now switch one idea off and count again. **Predict:** which of the three ideas are free?
 
-# %% id="costs" slide="fragment"
+# %% id="costs" slide="fragment" tags=["hide-input"]
 def price(config):  # parameters, multiply-adds
     table = show.shape_table(on_meta(refinedet.RefineDet, config))
     return table.parameters, table.macs
 
 
-whole = price(published)
+whole, costs = price(published), {}
 for name, change in {"filter": {"negative_filter": "off"},
                      "two steps": {"two_step": False},
                      "TCB": {"tcb_channels": None}}.items():
     less = price(replace(published, **change))
-    print(f"{name:10}{whole[0] - less[0]:>11,} parameters",
-          f"{(whole[1] - less[1]) / 1e6:>8,.1f} M multiply-adds")
-print(f"{'all':10}{whole[0]:>11,} parameters {whole[1] / 1e6:>8,.1f} M")
+    costs[name] = whole[0] - less[0], whole[1] - less[1]
+    print(f"{name:10}{costs[name][0]:>11,} of {whole[0]:,} parameters")
+show.draw_branch_costs(
+    {**costs, "whole network": whole},
+    alt="Filter and second step: no parameters, no multiply-adds. TCB: 10 "
+    "of 34 million parameters, 5 of 38 billion multiply-adds.")
 
 # %% [markdown] id="cost-read" slide="fragment"
 # Two ideas are free: filter and second step *use* numbers that the ARM makes anyway. The TCBs are a third of all parameters. (Without them the ODM's heads read more channels and grow, so the difference is a little smaller.)
@@ -212,12 +215,12 @@ for kind in ("paper", "released", "off"):
 #
 # The model's `loss` (★) matches every object twice, with the priors and with the detached anchors, and calls this function.
 
-# %% [markdown] id="empty-text" slide="subslide"
+# %% [markdown] id="empty-text" slide="skip"
 # ### Nothing in the picture
 #
 # N is 0 when nothing matches, or when a young ARM drops all positives. The code then takes N = 1. An empty batch has the loss 0 and the gradient 0, not NaN:
 
-# %% id="empty" slide="-" tags=["prove"]
+# %% id="empty" slide="skip" tags=["prove"]
 _ = torch.manual_seed(0)
 B, P, K = 3, 200, 5
 nobody = Targets(torch.zeros(B, P).long(), torch.zeros(B, P, 4))
@@ -476,7 +479,7 @@ show.draw_seeds({name: row["mAP"]["values"] for name, row in table.items()},
 # %% [markdown] id="pairs-text" slide="subslide"
 # The same seed means the same scenes in the same order for all variants. So compare in *pairs*, seed by seed. **Predict:** for which idea do the three seeds disagree? Positive numbers below mean that the whole RefineDet is better:
 
-# %% id="pairs" slide="fragment"
+# %% id="pairs" slide="fragment" tags=["hide-input"]
 whole = table["refinedet_tiny"]
 for name, row in table.items():
     if row is whole:
@@ -485,6 +488,9 @@ for name, row in table.items():
         pairs = zip(whole[key]["values"], row[key]["values"])
         print(f"{name if key == 'mAP' else '':23}{key:6}",
               *[f"{a - b:+.3f}" for a, b in pairs])
+show.draw_seeds(
+    {name: row["mAP50"]["values"] for name, row in table.items()},
+    x="mAP50", reference="refinedet_tiny", seeds=seeds)
 
 # %% [markdown] id="record-read" slide="subslide"
 # **What these runs show**, with these three seeds and at this one setting:
