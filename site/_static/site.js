@@ -16,3 +16,15 @@ const reach = () => {
 };
 reach();
 addEventListener("resize", reach);
+
+// The theme binds the first button of each side bar alone, which is in the hidden header: the
+// buttons that are seen press that one.
+for (const kind of ["primary-toggle", "secondary-toggle"]) {
+  const [first, ...seen] = document.querySelectorAll(`.${kind}`);
+  for (const button of seen) {
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      first.click();
+    });
+  }
+}

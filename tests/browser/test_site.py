@@ -48,6 +48,44 @@ def test_search_finds(running, site):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 900, 1400])
+def test_the_menu_opens_and_closes_by_clicks(running, site, width):
+    """Wide, it hides the side bar and shows it again; narrow, it opens a menu that leads on."""
+    watch = Watch(running, width, 900)
+    page = watch.page
+    page.goto((site / "notebooks/02_prior_box.html").resolve().as_uri())
+    button = page.locator(".primary-toggle:visible").first
+    entry = page.locator("nav.bd-links a", has_text="03 · Matching")
+    wide = width >= 1200
+    assert entry.is_visible() == wide
+    button.click()
+    entry.wait_for(state="hidden" if wide else "visible")
+    if wide:
+        button.click()
+        entry.wait_for(state="visible")
+    entry.click()
+    page.wait_for_function("location.pathname.endsWith('/03_matching_multibox_loss.html')")
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 900])
+def test_the_contents_of_a_page_open_by_a_click_and_lead_to_their_section(running, site, width):
+    watch = Watch(running, width, 900)
+    page = watch.page
+    page.goto((site / "notebooks/02_prior_box.html").resolve().as_uri())
+    page.locator(".secondary-toggle:visible").first.click()
+    entry = page.locator("#pst-secondary-sidebar-modal a:visible").nth(1)
+    entry.wait_for(state="visible")
+    target = entry.get_attribute("href")
+    entry.click()
+    page.wait_for_function("(to) => location.hash === to", arg=target)
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_chapter_opens_in_colab(running, site, name):
     text = (site / f"notebooks/{name}.html").read_text(encoding="utf-8")
