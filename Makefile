@@ -49,6 +49,10 @@ test: env ## unit tests, doctests and every notebook (strict nbval)
 test-long: env ## tests that take minutes: 300 kills, the real compiler
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider
 
+.PHONY: test-colab
+test-colab: env ## notebook 14 in a stand-in of Colab, its runtime killed twice
+	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider tests/test_colab.py
+
 .PHONY: lint
 lint: env ## ruff, mypy, codespell, import-linter, generated text
 	@status=0; \

@@ -34,6 +34,7 @@ LONG_FILES = {
     "detlearn/teach/exercises/nb10.py": EXERCISES,
     "detlearn/teach/exercises/nb11.py": EXERCISES,
     "detlearn/teach/exercises/nb13.py": EXERCISES,
+    "detlearn/teach/exercises/nb14.py": EXERCISES,
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 BORROWED: dict[str, str] = {}

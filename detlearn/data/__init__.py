@@ -6,6 +6,7 @@ Every data set gives ``(image, target)``: a uint8 image ``(3, H, W)`` and torchv
 
 from .box_shapes import CoverageRow, coverage_by_shape, input_boxes, text_histogram
 from .coco import CocoDetectionDataset
+from .coins import write_coin_windows
 from .csv_boxes import CsvDetectionDataset
 from .files import check_files, data_path
 from .folders import open_dataset
@@ -20,6 +21,7 @@ from .keypoints import (
 from .photos import load_photo, photo_names
 from .portraits import Portrait, load_portraits, runtime_picture
 from .shapes import TRAIN_OBJECTS, Shapes
+from .stand_in import draw_stand_in
 from .targets import Cached, Joined, check_target, collate, make_target
 from .transforms import eval_transform, shapes_train_transform, train_transform
 from .views import view_photo
@@ -48,6 +50,7 @@ __all__ = [
     "collate",
     "coverage_by_shape",
     "data_path",
+    "draw_stand_in",
     "eval_transform",
     "input_boxes",
     "load_photo",
@@ -62,4 +65,5 @@ __all__ = [
     "train_transform",
     "view_photo",
     "voc_image_sets",
+    "write_coin_windows",
 ]

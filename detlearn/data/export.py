@@ -25,12 +25,17 @@ __all__ = ["export_coco", "export_voc"]
 COMMAND = "python -m detlearn.data.export"
 
 
-def export_coco(folder: str | Path, scenes: Shapes) -> None:
+def export_coco(
+    folder: str | Path, scenes: Shapes, annotations_file: str = "annotations.json",
+    pictures: str = "images",
+) -> None:  # fmt: skip
     """A COCO data set: ``annotations.json`` and ``images/*.png``.
 
     Args:
         folder: made where it is missing; files of the same names are replaced.
         scenes: with ``keypoints=True``; people then have theirs in the JSON.
+        annotations_file: path of the JSON in the folder.
+        pictures: folder of the images in the folder.
     """
     folder = Path(folder)
     images: list[dict[str, Any]] = []
@@ -38,7 +43,7 @@ def export_coco(folder: str | Path, scenes: Shapes) -> None:
     for image, target in (scenes[index] for index in range(len(scenes))):
         image_id = target["image_id"]
         name = f"{image_id:06d}.png"
-        write_atomically(folder / "images" / name, _encoded(image, "PNG", optimize=True))
+        write_atomically(folder / pictures / name, _encoded(image, "PNG", optimize=True))
         height, width = image.shape[-2:]
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for row, (box, label) in enumerate(
@@ -65,18 +70,22 @@ def export_coco(folder: str | Path, scenes: Shapes) -> None:
         "annotations": annotations,
         "categories": scenes.coco_categories(),
     }  # fmt: skip
-    write_atomically(folder / "annotations.json", (_one_entry_a_line(content) + "\n").encode())
+    write_atomically(folder / annotations_file, (_one_entry_a_line(content) + "\n").encode())
 
 
-def export_voc(folder: str | Path, scenes: Shapes) -> None:
+def export_voc(
+    folder: str | Path, scenes: Shapes, year: str = "2012", image_set: str = "val"
+) -> None:
     """The same kind of scenes as PASCAL VOC keeps them: JPEG, one XML each, pixels from 1.
 
     Args:
         folder: gets ``VOCdevkit/VOC2012`` with an image set ``val``, and ``labels.txt``.
         scenes: what to write.
+        year: of the folder, ``VOC2012``.
+        image_set: of the list of pictures, ``val``.
     """
     folder = Path(folder)
-    voc = folder / "VOCdevkit" / "VOC2012"
+    voc = folder / "VOCdevkit" / f"VOC{year}"
     names = []
     for image, target in (scenes[index] for index in range(len(scenes))):
         name = f"{target['image_id']:06d}"
@@ -95,12 +104,14 @@ def export_voc(folder: str | Path, scenes: Shapes) -> None:
             )
         )
         text = (
-            f"<annotation>\n  <folder>VOC2012</folder>\n  <filename>{name}.jpg</filename>\n"
+            f"<annotation>\n  <folder>VOC{year}</folder>\n  <filename>{name}.jpg</filename>\n"
             f"  <size>\n    <width>{width}</width>\n    <height>{height}</height>\n"
             f"    <depth>3</depth>\n  </size>\n  <segmented>0</segmented>\n{objects}</annotation>\n"
         )
         write_atomically(voc / "Annotations" / f"{name}.xml", text.encode())
-    write_atomically(voc / "ImageSets" / "Main" / "val.txt", ("\n".join(names) + "\n").encode())
+    write_atomically(
+        voc / "ImageSets" / "Main" / f"{image_set}.txt", ("\n".join(names) + "\n").encode()
+    )
     write_atomically(folder / "labels.txt", ("\n".join(scenes.class_names[1:]) + "\n").encode())
 
 

@@ -1,0 +1,760 @@
+# %% [markdown] id="title" slide="slide"
+# # 14 · SSD on Colab, for real
+#
+# **One question: how do you train a published SSD on VOC or COCO with nothing but a browser and a Drive?**
+#
+# You have no GPU. Colab lends you one for some hours, and then it takes everything back: the card, the disk, the variables. A training of SSD takes longer than that. In this chapter you plan such a training, run it over several sessions, lose a session on purpose, and end with weights, a score and a report in your Drive. Then you train on your own pictures.
+#
+# Afterwards you will be able to
+#
+# - say before you start how many gigabytes and how many sessions a training needs;
+# - keep what must survive on the Drive, and what must be fast off it;
+# - check data, network and code in a minute, before you spend hours;
+# - resume after a lost session with exactly the weights that you would have had;
+# - fine-tune a trained detector on pictures and classes of your own.
+#
+# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 05 (the training loop), and a Google account if you want the GPU.
+
+# %% id="setup" slide="skip" tags=["setup"]
+# The builder fills this cell; cells are wrapped by hand, for narrow windows:
+# fmt: off
+# ruff: noqa: I001
+
+# %% id="imports" slide="skip"
+import math
+import tempfile
+import time
+from contextlib import chdir
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+
+import torch
+from detlearn import (
+    create_model, load_backbone, load_initial_weights, load_model,
+    metrics, show, training)
+from detlearn.__main__ import main
+from detlearn.data import (
+    Shapes, collate, coverage_by_shape, data_path, draw_stand_in,
+    input_boxes, open_dataset, read_image, shapes_train_transform,
+    train_transform, write_coin_windows)
+from detlearn.data.download import DATASETS
+from detlearn.models.weights import read_tensors
+from detlearn.teach.exercises import nb14
+from detlearn.teach.prove import prove
+from detlearn.training import RECIPES, TrainConfig
+from detlearn.training.recipes import BACKBONE_FILES
+
+
+# %% [markdown] id="two-worlds" slide="slide"
+# **The same cells run twice in your life.** As they stand they train on a small drawn data set that lies on the disk exactly as VOC does, on any two processor cores, in about a minute. Change one line, `FULL = True`, on a Colab machine with a GPU (*Runtime → Change runtime type*), and they download the real thing and train for hours. Read the chapter once with `FULL = False`.
+#
+# Here is the whole plan. A session is lent to you; the Drive is yours:
+#
+# ```
+#    session 1            session 2            session 3
+#  GPU, fast disk       GPU, fast disk       GPU, fast disk      taken away each time
+#     │     ▲              │     ▲              │     ▲
+#     ▼     │              ▼     │              ▼     │
+#  ══════════════════════════ Drive ══════════════════════════   stays
+#    archives · checkpoints · weights · report
+# ```
+
+# %% [markdown] id="choose" slide="slide"
+# ## 1 · Choose, and count what it costs
+#
+# Three choices decide everything: the data, the network, and the hours that a session lasts. Free Colab promises no number of hours. Write down what you have seen; four is a careful guess.
+
+# %% id="choice" slide="-"
+FULL = False  # True: download and train for hours, on a GPU
+DATA = "voc"  # "voc" (07+12, 20 classes) or "coco" (80 classes)
+NETWORK = "ssd300_vgg16"  # the paper's; or "ssd300_resnet50"
+HOURS = 4  # of a session
+
+ON_COLAB = find_spec("google") and find_spec("google.colab")
+device = training.pick_device(None if FULL else "cpu")
+name = NETWORK if FULL else "ssd_tiny"
+recipe = RECIPES[NETWORK]
+TINY = data_path("weights", "ssd_tiny.safetensors")
+print(DATA, "|", NETWORK, "| trained here:", name, "on", device.type)
+
+# %% [markdown] id="cost-text" slide="subslide"
+# What will be downloaded, and how long is the training? Both stand in tables of the package: the published archives with their sizes, and the published recipe. **Predict** how many steps the paper's SSD trains on VOC: thousands, ten thousands, or more than a hundred thousand?
+
+# %% id="what-it-costs" slide="fragment"
+images = {"voc": 16_551, "coco": 118_287}
+archives = {"voc": ("voc2007", "voc2012"), "coco": ("coco2017",)}
+for data in ("voc", "coco"):
+    files = [file for part in archives[data]
+             for file in DATASETS[part].archives]
+    size = sum(file.size for file in files) / 1e9
+    room = max(file.size for file in files) / 1e9 + sum(
+        file.unpacked for file in files) / 1e9
+    for network in ("ssd300_vgg16", "ssd300_resnet50"):
+        plan = RECIPES[network]
+        steps = images[data] // plan.batch_size * plan.epochs
+        print(f"{data:5}{size:5.1f} GB, {room:3.0f} GB of room |",
+              f"{network:16}{plan.epochs:4} epochs,{steps:8,} steps")
+
+# %% [markdown] id="cost-read" slide="subslide"
+# The authors' script trains SSD300 on VOC 07+12 for 120,000 iterations of 32 pictures. That is twice the paper's first schedule (Liu et al. 2016, §3.1), because zoom-out needs longer (§3.6). As epochs of 517 full batches these are 232. A recipe belongs to its data: `ssd300_vgg16` has VOC's, `ssd300_resnet50` COCO's (uvipen/SSD-pytorch). On the other data set, think in steps, and change `epochs` and `milestones`.
+#
+# Seconds are of *your* machine, so measure them. Three steps are enough for an estimate; the first ones are slow on a GPU, and are not counted. As the cell stands it times the small network; on Colab it times the one that you chose.
+
+# %% id="three-steps" slide="-" tags=["nbval-ignore-output"]
+def seconds_a_step(name, batch_size, count=3):
+    """Time of one training step on this machine."""
+    torch.manual_seed(0)
+    model = create_model(name).to(device).train()
+    side, optimizer = model.config.image_size, torch.optim.SGD(
+        model.parameters(), lr=1e-4)
+    pictures = torch.zeros(
+        batch_size, 3, side, side, dtype=torch.uint8, device=device)
+    truth = [{"boxes": torch.tensor([[9.0, 9, 60, 60]], device=device),
+              "labels": torch.ones(1, dtype=torch.int64, device=device)}
+             ] * batch_size
+    for step in range(2 + count):
+        if step == 2:
+            start = time.perf_counter()
+        training.train_step(model, pictures, truth, optimizer)
+    return (time.perf_counter() - start) / count
+
+
+step_seconds = seconds_a_step(name, recipe.batch_size if FULL else 8)
+minutes = step_seconds * (images[DATA] // recipe.batch_size) / 60
+print(f"{step_seconds:.2f} s a step, {minutes:.0f} minutes an epoch,"
+      f" {recipe.epochs * minutes / 60:.0f} hours in all; reading the"
+      " pictures comes on top")
+
+# %% [markdown] id="sessions-text" slide="subslide"
+# **From minutes to sessions.** A session does not train all the time: at its beginning you wait for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A training of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight.
+
+# %% [markdown] id="notes-sessions" slide="notes"
+# > *For the speaker.* Ask who would have begun without counting. Eight evenings is the moment at which people choose a smaller network or fewer epochs, and that is a good reason to count first.
+
+# %% [markdown] id="where" slide="slide"
+# ## 2 · Where things live
+#
+# | what | where | why |
+# |--|--|--|
+# | checkpoints, weights, report | Drive | must outlive the session |
+# | archives (a few large files) | Drive, if it has room | one download instead of eight |
+# | pictures (many small files) | Colab's own disk | Drive answers each file slowly |
+# | the course | Colab's own disk | is fetched in seconds |
+#
+# So a session begins by *mounting* the Drive. Colab asks you for permission in a window. Elsewhere, a folder of this machine plays the Drive.
+
+# %% id="mount" slide="-"
+def open_drive():
+    """A folder that outlives the session."""
+    if not ON_COLAB:
+        return Path(tempfile.mkdtemp()) / "drive"
+    from google.colab import drive
+    drive.mount("/content/drive")
+    return Path("/content/drive/MyDrive/detlearn")
+
+
+DRIVE = open_drive()
+FAST = Path("/content/fast") if ON_COLAB else Path(tempfile.mkdtemp())
+OUT = DRIVE / f"{name}-{DATA}"  # the run's folder
+for folder in (DRIVE, FAST):
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def shell(*words):
+    """A command of the course, as a terminal would run it in FAST."""
+    print("$ python -m detlearn", *words)
+    with chdir(FAST):
+        status = main([str(word) for word in words])
+    assert status == 0, "the sentence above says what is wrong"
+
+
+print("the run will be kept in", f"{DRIVE.name}/{OUT.name}")
+
+# %% [markdown] id="data-text" slide="subslide"
+# **The data.** The command `data` says how large the archives are and on what terms they may be used. It compares checksums, unpacks, and continues where it was interrupted. We give it a fast folder. Archives that you keep on the Drive are copied there first; what is already unpacked is not fetched again.
+
+# %% id="fetch" slide="-"
+def fetch(keep=True):
+    """The data set on the fast disk; its archives on the Drive."""
+    root, kept = FAST / DATA, DRIVE / "archives"
+    if not FULL:
+        return draw_stand_in(root, DATA, train=192, val=40)
+    for folder in (root, kept):
+        folder.mkdir(exist_ok=True)
+    for part in archives[DATA]:
+        files = [file.name for file in DATASETS[part].archives]
+        for file in files:
+            if (kept / file).exists() and not (root / file).exists():
+                copyfile(kept / file, root / file)
+        shell("data", part, "--yes", "--root", DATA, "--keep-archives")
+        for file in files:
+            if keep and not (kept / file).exists():
+                copyfile(root / file, kept / file)
+    return root
+
+
+ROOT = fetch()
+print(*sorted(path.relative_to(ROOT).as_posix()
+              for path in ROOT.rglob("ImageSets/Main/*.txt")), sep="\n")
+
+# %% [markdown] id="check-text" slide="subslide"
+# Two folders, as in the papers: trained on `trainval`, scored on the test set of 2007. (Drawn scenes, here.) **Check before you train.** The command `check` looks at every picture and every box, and writes a page with what it found. It refuses what would train wrongly without an error.
+
+# %% id="check" slide="-"
+shell("check", DATA)
+
+# %% [markdown] id="look-text" slide="subslide"
+# And look yourself. No program knows that the box around a tree should not be called a house.
+
+# %% id="ten-pictures" slide="-"
+plain = open_dataset(str(ROOT), "train")
+names = plain.class_names
+show.draw_scenes(
+    [plain[i * len(plain) // 10] for i in range(10)], names, columns=5,
+    alt="Ten training pictures with the boxes and names of their objects; "
+    "of the stand-in, scenes full of discs, houses, trees and people.")
+
+# %% id="statistics" slide="subslide"
+some = range(0, len(plain), max(1, len(plain) // 1000))
+labels = torch.cat([plain[i][1]["labels"] for i in some])
+counts = labels.bincount(minlength=len(names))[1:]
+print(len(plain), "pictures;", "objects in", len(some), "of them:")
+for count, word in sorted(zip(counts.tolist(), names[1:]), reverse=True):
+    print(f"{word:12}{count:5}")
+
+# %% [markdown] id="small-text" slide="subslide"
+# **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph of 500 px is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar are too small for this network, and no training mends that: take a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
+
+# %% id="small-objects" slide="-"
+with torch.device("meta"):
+    config = create_model(name).config
+seen = input_boxes(plain, most=500)  # (G, 4), fractions of the input
+sides = config.image_size * (seen[:, 2:] - seen[:, :2])  # (G, 2) px
+everything = coverage_by_shape(seen, config.priors)[0]
+print(f"{everything.objects} objects, {100 * everything.covered:.0f} % have"
+      " a prior with an IoU of 0.5")
+show.draw_size_chart(config.priors, sides)
+
+# %% [markdown] id="before-hours" slide="slide"
+# ## 3 · One minute before the hours
+#
+# ### A start that knows something
+#
+# Every published SSD begins with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. **Read the report**: it says what was loaded, and what was left as it was.
+
+# %% id="first-weights" slide="-"
+def fetch_backbone(name):
+    """The state dict of a backbone that has seen other pictures."""
+    if not FULL:
+        knows, _ = read_tensors(TINY)
+        return {key: value for key, value in knows.items()
+                if key.startswith("backbone.")}
+    url = next(files[-1][0] for end, files in
+               BACKBONE_FILES.items() if name.endswith(end))
+    return torch.hub.load_state_dict_from_url(
+        url, model_dir=str(DRIVE / "backbones"), map_location="cpu")
+
+
+def new_model():
+    """The network of every session before its first step."""
+    torch.manual_seed(0)
+    model = create_model(name, num_classes=len(names))
+    model.class_names = names
+    fill = load_backbone if FULL else load_initial_weights
+    return model, fill(model, fetch_backbone(name))
+
+
+model, report = new_model()
+print(report)
+
+# %% [markdown] id="overfit-text" slide="subslide"
+# ### One batch, by heart
+#
+# Eight pictures, the same in every step. If the loss does not fall now, it will not fall in eight evenings either (05).
+
+# %% id="overfit" slide="-"
+side = model.config.image_size
+augment = train_transform(side) if FULL else shapes_train_transform(side)
+dataset = open_dataset(str(ROOT), "train", augment)
+validation = open_dataset(str(ROOT), "val")
+batch, targets = collate([dataset[i] for i in range(8)])
+batch = batch.to(device)
+targets = [{key: torch.as_tensor(target[key]).to(device)
+            for key in ("boxes", "labels")} for target in targets]
+model.to(device).train()
+rate = 1e-3 if FULL else 1e-2
+optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+steps = [training.train_step(model, batch, targets, optimizer)
+         for _ in range(25)]
+losses = [sum(step.values()) for step in steps]
+assert losses[-1] < 0.4 * losses[0], losses
+show.draw_curves({"loss of one batch": {"": losses}}, log=True,
+                 alt="The loss over 25 steps on the same eight pictures, "
+                 "on a logarithmic axis: it falls to less than two fifths.")
+
+# %% [markdown] id="train" slide="slide"
+# ## 4 · Train, session after session
+#
+# Now the training itself. `train` writes everything into `OUT`, a folder on the Drive: after every epoch, and in between, a checkpoint from which it continues *to the bit* (05). So **every session runs the same two cells**, always with `resume=True`. In the first session there is no checkpoint yet, and the run begins.
+#
+# **TensorBoard in the page** draws the curves while you wait: set `WATCH = True`; Colab has it installed. Without it you lose nothing. The same numbers are in `steps.csv` and `history.json`, and we draw them below.
+
+# %% id="settings" slide="-"
+settings = recipe if FULL else replace(
+    RECIPES["ssd_tiny"], epochs=4, warmup_steps=10, learning_rate=5e-3)
+loggers = ["csv"] + ["tensorboard"] * bool(find_spec("tensorboard"))
+
+
+def session(dataset, out, resume=True, **how):
+    """What a session does: begin, or go on where the last one was."""
+    model, _ = new_model()
+    history = training.train(
+        model, dataset, settings, out=out, resume=resume, device=device,
+        evaluate=lambda model: training.evaluate(model, validation),
+        evaluate_every=5 if FULL else 2,
+        checkpoint_every=500 if FULL else 7,
+        num_workers=2 if FULL else 0, loggers=loggers,
+        progress="lines" if FULL else False, **how)
+    return model, history
+
+
+WATCH = False  # True: TensorBoard below this cell
+if WATCH and find_spec("tensorboard"):
+    from IPython import get_ipython
+    for line in ("load_ext tensorboard", f"tensorboard --logdir {OUT}"):
+        get_ipython().run_line_magic(*line.split(" ", 1))
+print(settings.epochs, "epochs of", len(dataset) // settings.batch_size,
+      "steps, learning rate", settings.learning_rate)
+
+# %% [markdown] id="lose-text" slide="subslide"
+# **Lose the runtime, twice.** In the stand-in we do on purpose what Colab does without asking. The data set below dies after so many pictures, in the middle of an epoch. A real session that ends leaves the same on the Drive: the last checkpoint. **Predict** where session 2 will continue, if session 1 dies at its 17th batch and a checkpoint is written every 7.
+
+# %% id="borrowed" slide="-"
+class Borrowed:
+    """A data set on a machine that is taken away."""
+
+    def __init__(self, dataset, pictures):
+        self.dataset, self.left = dataset, pictures
+        self.class_names = dataset.class_names
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        self.left -= 1
+        if self.left < 0:
+            raise ConnectionError("your session has ended")
+        return self.dataset[index]
+
+# %% id="three-sessions" slide="subslide"
+lost = [] if FULL else [16 * 8 + 3, 46 * 8 + 5]  # pictures until the end
+for number, pictures in enumerate(lost, start=1):
+    try:
+        session(Borrowed(dataset, pictures), OUT)
+    except ConnectionError as error:
+        at = training.load_checkpoint(OUT / "last.pt")["position"]
+        print(f"session {number}: {error}; safe is epoch {at['epoch'] + 1},"
+              f" batch {at['batch']}")
+model, history = session(dataset, OUT)  # on Colab: this line, each session
+print("finished", len(history), "epochs")
+
+# %% [markdown] id="lose-read" slide="fragment"
+# After batch 14: batches 15 and 16 were trained and are lost, and the next session trained them again. What did the accidents cost in the end? Compare with a run that nobody interrupted:
+
+# %% id="unbroken" slide="-" tags=["prove"]
+if not FULL:
+    whole, _ = session(dataset, FAST / "unbroken")
+    ours, theirs = model.state_dict(), whole.state_dict()
+    prove("two lost sessions = none: every weight, to the bit",
+          [ours[key] for key in ours], [theirs[key] for key in ours])
+
+# %% [markdown] id="notes-lost" slide="notes"
+# > *For the speaker.* Let the room guess the difference of the weights before the cell runs: small, or exactly zero? Exactly zero, because order and augmentation follow from seed, epoch and index, not from what was drawn before.
+
+# %% id="curves" slide="subslide"
+parts = ("bbox_regression", "classification")
+panels = {"loss, mean of an epoch": {
+    key: [row[key] for row in history] for key in parts}}
+panels["score"] = {key: [row.get(key, math.nan) for row in history]
+                   for key in ("mAP", "mAP50")}
+if not FULL:
+    assert history[-1]["mAP50"] > 0.6, history[-1]
+show.draw_curves(panels, x="epoch", alt="Left, both parts of the loss "
+                 "after each epoch: they fall. Right, mAP and mAP50 where "
+                 "they were measured: they rise.")
+
+# %% [markdown] id="errors-text" slide="subslide"
+# The score is one number. **Which mistakes** are behind it? Sorted by kind (05), with every detection above a score of 0.5:
+
+# %% id="errors" slide="-"
+model = load_model(OUT / "best.safetensors").to(device)
+detections, truths = training.detect_all(model, validation)
+strong = [{key: one[key][one["scores"] > 0.5] for key in one}
+          for one in detections]
+kinds = metrics.detection_errors(strong, truths)
+objects = sum(len(one["labels"]) for one in truths)
+assert FULL or kinds["correct"] > 0.4 * objects
+print(objects, "objects in", len(truths), "pictures")
+show.draw_error_kinds({"score > 0.5": kinds}, alt="What became of the "
+                      "detections with a score above one half: most are "
+                      "correct; the rest is sorted by kind.")
+
+# %% [markdown] id="own-photos-text" slide="subslide"
+# **Look at detections**, on validation pictures and on your own photographs. Put some into a folder of the Drive and name it in `PHOTOS`. (In Colab, the folder symbol at the left uploads files.) Without one, a drawn scene of another size stands in.
+
+# %% id="detections" slide="-"
+PHOTOS = None  # "/content/drive/MyDrive/photos", for instance
+pictures = [validation[i][0] for i in (0, 3, 8)]
+if PHOTOS is None:
+    pictures.append(Shapes(length=1, size=192, seed=5)[0][0])
+else:
+    pictures += [read_image(path) for path in
+                 sorted(Path(PHOTOS).iterdir())[:5]]
+found = model.detect([one.to(device) for one in pictures],
+                     score_threshold=0.5)
+found = [{key: one[key].cpu() for key in one} for one in found]
+show.draw_scenes(
+    list(zip(pictures, found)), names, columns=4,
+    alt="Pictures that the network has not trained on, the last the "
+    "reader's own or a larger drawn scene, with its detections: a box and "
+    "a name on most objects.")
+
+# %% [markdown] id="honest" slide="slide"
+# ### What did you reproduce?
+#
+# Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen reports 25.06 AP on COCO's val2017, which is `mAP`. A run of a tenth of the steps has not failed if it ends lower. It has not been done yet.
+
+# %% id="compare" slide="-"
+published = {"ssd300_vgg16": ("voc", "mAP_voc07", 0.772),
+             "ssd300_resnet50": ("coco", "mAP", 0.2506)}
+of_data, score, value = published[NETWORK]
+done = len(history) * (len(dataset) // settings.batch_size)
+planned = recipe.epochs * (images[of_data] // recipe.batch_size)
+print(f"published: {score} {value} on {of_data}, {planned:,} steps")
+print(f"this run:  {done:,} steps, {100 * done / planned:.2g} % of them,",
+      "on", DATA if FULL else "drawn scenes:", "" if FULL else
+      "no comparison")
+
+# %% [markdown] id="report-text" slide="subslide"
+# **Take it home.** The run's folder already holds `best.safetensors`. A report on one HTML page goes beside it: curves, errors by kind, the worst pictures. Download both from the Drive; the page needs no network.
+
+# %% id="report" slide="-"
+from detlearn.report.cli import write_report
+
+page = write_report(OUT, data=str(ROOT), images=6, device=device.type)
+assert page.stat().st_size < 3e6
+print(*sorted(path.name for path in OUT.glob("[a-z]*.*")))
+
+# %% [markdown] id="own-data" slide="slide"
+# ## 5 · Your own pictures
+#
+# You have pictures and a program for drawing boxes. Its export is enough:
+#
+# | you have | the folder holds |
+# |--|--|
+# | a spreadsheet | `images/`, `train.csv`, `val.csv`; a row `image,x1,y1,x2,y2,label` for each box |
+# | COCO export | `images/` and one JSON a split |
+# | LabelImg, VOC export | an XML file beside each picture |
+# | YOLO, Roboflow, CVAT, Label Studio | the export as it comes |
+#
+# `docs/training.md` has the whole table. Our example is a photograph of two dozen coins: **learn from its left half, find the coins in the right half.** Windows are cut from both halves, sixteen and two.
+
+# %% id="own-folder" slide="-"
+mine = write_coin_windows(FAST / "coins")
+print(*(mine / "train.csv").read_text().split()[:3], "...", sep="\n")
+shell("check", "coins", "--out", "coins.html")
+
+# %% [markdown] id="split-text" slide="subslide"
+# Sixteen windows of twelve coins promise nothing about other coins; real data sets have hundreds of pictures. And split **by place**, not at random: windows of the same half overlap, and a score on what was learned by heart is worth nothing.
+#
+# **Do the priors suit?** The command `priors` measures it, and proposes a layout where they do not (02):
+
+# %% id="own-priors" slide="-"
+own = open_dataset(str(FAST / "coins"), "train")
+for row in coverage_by_shape(input_boxes(own), config.priors)[:3]:
+    print(f"{row.name:22} {row.objects:4} objects,"
+          f" {100 * row.covered:3.0f} % covered")
+
+# %% [markdown] id="fine-tune-text" slide="subslide"
+# They do. Now **fine-tuning**: begin with a detector that is trained already, although it knows other classes. `init` takes all tensors that fit. In the heads, the rows of classes that both know *by name* are kept, with the background; the others stay random. **Predict**: what is kept of a detector of discs, houses and people, when the new class is *coin*?
+
+# %% id="fine-tune" slide="fragment"
+coin_train = open_dataset(str(FAST / "coins"), "train",
+                          train_transform(128, zoom_out=1.5))
+coin_val = open_dataset(str(FAST / "coins"), "val")
+brief = TrainConfig(epochs=2, batch_size=4, learning_rate=2e-3,
+                    warmup_steps=2, schedule="flat")
+
+
+def learn_coins(init=None):
+    torch.manual_seed(0)
+    finder = create_model("ssd_tiny", num_classes=2)
+    finder.class_names = coin_train.class_names
+    training.train(finder, coin_train, brief, init=init, device="cpu",
+                   progress=False)
+    return finder, training.evaluate(finder, coin_val)
+
+
+knows, _ = read_tensors(TINY)
+tuned, with_init = learn_coins(knows)
+_, without = learn_coins()
+
+# %% [markdown] id="fine-tune-read" slide="subslide"
+# Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. Both trainings had the same eight steps. After so few, scores are still high everywhere, so the picture shows the six best boxes of each window:
+
+# %% id="fine-tune-score" slide="-"
+assert with_init["mAP50"] > 0.8 and without["mAP50"] < 0.5
+views, by_hand = zip(*[coin_val[i] for i in range(2)])
+answers = tuned.detect(views, max_detections=6)
+bare = [{"boxes": one["boxes"]} for one in (*by_hand, *answers)]
+show.draw_scenes(
+    [*zip(views * 2, bare)], columns=2, width=5,
+    titles=["by hand", "by hand", "six best", "six best"],
+    alt="The right half of the photograph in two windows. Above, the coins "
+    "in boxes drawn by hand; below, the six best boxes of each after "
+    "eight steps of fine-tuning: nearly all lie on coins.")
+
+# %% id="fine-tune-numbers" slide="-" tags=["nbval-ignore-output"]
+print(f"mAP50 after eight steps: with init {with_init['mAP50']:.2f},"
+      f" from random weights {without['mAP50']:.2f}")
+
+# %% [markdown] id="fine-tune-shell" slide="subslide"
+# One photograph and one seed: this shows how it works, and no law. In the shell, with your folder and a run of before:
+#
+# ```
+# python -m detlearn check FOLDER
+# python -m detlearn train ssd300_vgg16 --data FOLDER --out RUN --init OLD_RUN --learning-rate 1e-4
+# python -m detlearn detect --weights RUN/best.safetensors PHOTOS
+# ```
+#
+# A recipe's learning rate was chosen for another beginning; a tenth of it is a careful start. And if the epochs were too few: the same command with `--resume` and more `--epochs` goes on.
+
+# %% [markdown] id="exercises" slide="slide"
+# ## 6 · Your turn
+#
+# ### Exercises
+#
+# Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb14.sessions_needed.hint()` helps.
+#
+# 1. `sessions_needed`: §1 as a function. A checkpoint may lie inside an epoch. It works when 65 epochs of 24 minutes in sessions of 4 hours, 20 minutes of set-up each, need 8.
+# 2. `to_epochs`: iterations of a paper as epochs, rounded to the nearest; incomplete batches are left out. It works when SSD's 80,000, 100,000 and 120,000 iterations of 32 of 16,551 images give 155, 193 and 232.
+# 3. `too_small`: the share of boxes whose size, the root of the area, is below `least` px in the input. The picture is squeezed. It works when a square of 16 px in 640 × 480 has the size 8.66 at 300.
+# 4. `shared_rows`: the rows of a class head that fine-tuning keeps, as pairs (new label, old label) in the order of `new`. It works when `("background", "cat", "dog")` and `("background", "dog", "ship")` give `[(0, 0), (1, 2)]`.
+
+# %% id="exercise-sessions-needed" slide="skip" tags=["exercise"]
+def sessions_needed(epochs, minutes, hours, setup):
+    """Sessions of so many hours, an integer."""
+    total = epochs * minutes
+    ...
+    return None
+
+nb14.sessions_needed.check(sessions_needed)
+
+# %% id="exercise-to-epochs" slide="skip" tags=["exercise"]
+def to_epochs(iterations, images, batch_size):
+    """The epoch, rounded, of each number of iterations."""
+    ...
+    return None
+
+nb14.to_epochs.check(to_epochs)
+
+# %% id="exercise-too-small" slide="skip" tags=["exercise"]
+def too_small(boxes, width, height, side, least):
+    """Share of boxes, 0 to 1, smaller than `least` in the input."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    ...
+    return None
+
+nb14.too_small.check(too_small)
+
+# %% id="exercise-shared-rows" slide="skip" tags=["exercise"]
+def shared_rows(old, new):
+    """(new label, old label) of each class that both know."""
+    rows = []
+    for label, name in enumerate(new):
+        ...
+    return None
+
+nb14.shared_rows.check(shared_rows)
+
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# ### Bug clinic
+#
+# Two patients. Run the symptom, write down the mistake, open the diagnosis, then run the cure.
+#
+# **Patient 1.** “I fine-tuned the eight shapes with my own order of the classes. No error, and before the first step it calls every tree a square.”
+
+# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+mine = ("background", *reversed(Shapes.class_names[1:]))  # 8, as before
+sick = create_model("ssd_tiny", num_classes=9)
+sick.load_state_dict(knows, strict=False)  # the common line
+right = load_model(TINY)
+picture = Shapes(length=1, seed=3)[0][0]
+said = sick.eval().detect([picture], score_threshold=0.6)[0]["labels"]
+truly = right.detect([picture], score_threshold=0.6)[0]["labels"]
+print("it says: ", [mine[i] for i in said.tolist()])
+print("it means:", [Shapes.class_names[i] for i in truly.tolist()])
+
+# %% [markdown] id="clinic-1-diagnosis" slide="fragment" tags=["clinic"]
+# <details><summary>Diagnosis of patient 1</summary>
+#
+# Both heads have nine rows, so `load_state_dict` is content. But row 7 was *tree*, and now label 7 is *square*. Shapes agree; names were never asked. Rows must be moved by name.
+#
+# </details>
+
+# %% id="clinic-1-cure" slide="-" tags=["clinic"]
+cured = create_model("ssd_tiny", num_classes=9)
+cured.class_names = mine
+report = load_initial_weights(cured, TINY)
+said = cured.eval().detect([picture], score_threshold=0.6)[0]["labels"]
+print(report)
+print("it says: ", [mine[i] for i in said.tolist()])
+assert [mine[i] for i in said] == [Shapes.class_names[i] for i in truly]
+
+# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# **Patient 2.** “Three classes, so I wrote `num_classes=3`. On the GPU it stops with *device-side assert triggered*, somewhere.” On a CPU the same mistake can be read:
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+three = torch.tensor([1, 2, 3])  # cat, dog, ship
+try:
+    torch.nn.functional.cross_entropy(torch.zeros(3, 3), three)
+except IndexError as error:
+    print("IndexError:", error)
+
+# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2</summary>
+#
+# The background is a class, too: three kinds of objects need four columns of logits. A GPU works behind your back and reports later, at another line. When a GPU says *device-side assert*, run one batch on the CPU.
+#
+# </details>
+
+# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+loss = torch.nn.functional.cross_entropy(torch.zeros(3, 4), three)
+print(f"four columns: {loss:.4f} = log 4")
+assert math.isclose(loss, math.log(4), rel_tol=1e-6)
+
+# %% [markdown] id="quiz" slide="subslide"
+# ### True or false?
+#
+# 1. The pictures of COCO belong on the Drive, since they must outlive the session.
+# 2. In the second session you leave out `resume=True`.
+# 3. After a lost session the run ends with slightly other weights.
+# 4. A falling loss on one batch shows that the detector will be good.
+# 5. 60 % mAP after a tenth of the steps shows that the code is wrong.
+# 6. Fine-tuning keeps the row of every class with the same label.
+#
+# <details><summary>Answers</summary>
+#
+# 1. False: they can be fetched again, and Drive is slow with many small files. Checkpoints belong there.
+# 2. False: without it the second start is refused, because the folder holds a run.
+# 3. False: the same, to the bit, on a CPU. On a GPU, sums may be taken in another order.
+# 4. False: only that the wires are connected.
+# 5. False: it is another training. Compare at equal steps and an equal start.
+# 6. False: of every class with the same *name*.
+#
+# </details>
+
+# %% [markdown] id="summary" slide="slide"
+# ### Summary
+#
+# - **Count first**: gigabytes, steps, minutes an epoch, sessions.
+# - **Drive** keeps checkpoints, weights and reports; the fast disk keeps pictures.
+# - **One minute before the hours**: check the data, look at ten pictures, measure small objects, learn one batch by heart.
+# - **Every session runs the same cells** with `resume=True`. A lost session costs minutes and changes no weight.
+# - **Compare honestly**: which score, how many steps, which start.
+# - **Fine-tuning** keeps what fits, and matches classes by name.
+#
+# **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §3.1, §3.6 and Table 6 · uvipen/SSD-pytorch · `docs/training.md` for everything else that a training needs · [a thread of somebody without a checkpoint](https://github.com/Surrey-EEEM071-CVDL/CourseWork/issues/1).
+
+# %% [markdown] id="star-coco" slide="slide"
+# ## ★ COCO's layout, with the same cells
+#
+# `DATA = "coco"` needs nothing else. Here is the proof in small: the stand-in in COCO's own folders, opened by the same call, with the same classes.
+
+# %% id="coco-layout" slide="skip"
+coco = draw_stand_in(FAST / "coco-small", "coco", train=12, val=6)
+print(*sorted(path.relative_to(coco).as_posix() for path in
+              [*coco.glob("*"), *coco.glob("annotations/*")]), sep="\n")
+for split in ("train", "val"):
+    part = open_dataset(str(coco), split)
+    print(split, len(part), "pictures of", len(part.class_names) - 1,
+          "classes")
+shell("check", "coco-small", "--out", "coco.html")
+
+# %% id="coco-voc-equal" slide="skip" tags=["prove"]
+one = open_dataset(str(coco), "train")[1][1]
+other = plain[1][1]  # the same scene in VOC's layout, in whole pixels
+assert one["labels"].tolist() == other["labels"].tolist()
+prove("a scene's boxes in both layouts, to a pixel",
+      one["boxes"].as_subclass(torch.Tensor),
+      other["boxes"].as_subclass(torch.Tensor), tolerance=1.0)
+
+# %% [markdown] id="star-longer" slide="slide"
+# ## ★ A run that becomes longer
+#
+# Four epochs were not enough? `resume=True` with more epochs goes on, also after the end. The learning rate continues as the longer plan has it. The finished run ended at a rate of zero; the longer one has not come so far:
+
+# %% id="longer" slide="skip"
+factors = [training.learning_rate_factor(96, 24, replace(
+    RECIPES["ssd_tiny"], epochs=epochs, warmup_steps=10))
+    for epochs in (4, 8)]
+print("after 96 steps, of 4 epochs:", round(factors[0], 3),
+      "| of 8 epochs:", round(factors[1], 3))
+
+# %% [markdown] id="ledger" slide="slide" tags=["ledger"]
+# ## ★ The article ↔ this chapter
+#
+# The course grew out of a blog article that trains SSD on Colab, from a Drive folder, with code of uvipen/SSD-pytorch. Here is what happens to somebody who types it in today, and where the answer stands.
+#
+# | what | article | here | see it |
+# |--|--|--|--|
+# | “why `scheduler.step()`?” (struck through) | no answer | to move the schedule on; after the optimiser | 05 §2 |
+# | “why `float()`?” (struck through) | no answer | half-precision sums overflow | 05 §2 |
+# | versions | torch 1.7.1: no wheels for today's Python | what Colab has | A1 |
+# | `pip install os` | nothing to install | part of Python | A1 |
+# | “Mounting Drive” | a heading without a mount | `drive.mount` | §2 |
+# | `cd /content/drive/…` | in a Python cell; the path lacks `MyDrive` | `pathlib` | A2 |
+# | `InvertedResidual` | imported from where it no longer is | own backbones | A1 |
+# | `pretrained=True` | downloads when the class is built | a report of what was loaded | §3 |
+# | `backbone=ResNet()` as a default | built once, shared by all | built in the constructor | A2 |
+# | bare `except:` | every error is “No object detected” | no `try` | 05 |
+# | schedule | drops an epoch early | after the step | 05 §2 |
+# | images without objects | dropped, their false alarms too | scored | 05 |
+# | category ids | `category_ids[label - 1]` | a table | A3 |
+# | image ids | float32 rounds above 16,777,216 | integers | A3 |
+# | the large run | no score, no picture after it | §4 | §4 |
+
+# %% id="ledger-1" slide="skip" tags=["ledger"]
+# A1 what is there today
+print("A1 os needs no installation:", find_spec("os").origin is not None)
+try:
+    from torchvision.models.mobilenet import InvertedResidual  # noqa: F401
+except ImportError as error:
+    print("A1", str(error).partition(" from ")[0])
+from torchvision.models.mobilenetv2 import InvertedResidual as moved
+print("A1 it lives in", moved.__module__)
+
+# %% id="ledger-2" slide="skip" tags=["ledger"]
+# A2 a shell's line in Python: divisions; and a default that is shared
+try:
+    exec("cd /content/drive/data")
+except NameError as error:
+    print("A2", type(error).__name__, "|", error)
+
+
+class Sick:
+    def __init__(self, backbone=torch.nn.Linear(2, 2)):  # noqa: B008
+        self.backbone = backbone
+
+
+print("A2 two networks, one backbone:", Sick().backbone is Sick().backbone)
+
+# %% id="ledger-3" slide="skip" tags=["ledger"]
+# A3 numbers that change on the way
+print("A3 image 16777217 in float32:",
+      int(torch.tensor(16_777_217.0, dtype=torch.float32)))
+file_order = [3, 1, 2]  # as a JSON may list its categories
+table = dict(enumerate(sorted(file_order), start=1))  # label -> id
+print("A3 label 1: id", table[1], "| by position:", file_order[1 - 1])

@@ -1,1 +1,0 @@
-"""Stands in for the package that only Colab has; see `tests/tools/test_setup_cell.py`."""
