@@ -107,6 +107,9 @@ print("the network works on", model.config.image_size, "px a side")
 #
 # Every detector of this course, and every one of torchvision, answers with the same dictionary for each image.
 
+# %% [markdown] id="notes-what-comes-out" slide="notes"
+# > *For the speaker.* Write `boxes`, `scores`, `labels` on the board and leave them there: every later chapter ends in them. Ask which way y grows, and wait until somebody says "up".
+
 # %% id="three-keys" slide="-"
 for key in ("boxes", "scores", "labels"):
     print(f"{key:7}", found[key].dtype, found[key].ndim, "axes")
@@ -201,6 +204,9 @@ nb00.count_detections.check(count_detections)
 # ## 3 · One diagram
 #
 # This course builds four systems from four papers, whose published code shares no line. Yet one diagram fits them all. Read it from left to right:
+
+# %% [markdown] id="notes-the-sentence" slide="notes"
+# > *For the speaker.* Walk along the diagram with a finger while you say the sentence once: image, backbone, pyramid, heads, then two lanes. Everything in this course changes a word of it.
 
 # %% id="the-picture" slide="-"
 show.draw_system()
@@ -406,6 +412,9 @@ print("scene 5 is scene 5, however it is asked for")
 # 5. **Exercises** that check themselves, and a **bug clinic** with mistakes that people really made.
 # 6. **★ sections** behind the summary: what you may want later. One of them says where paper and published code disagree.
 
+# %% [markdown] id="notes-how" slide="notes"
+# > *For the speaker.* Say which parts you will do in the room (predictions, explorers, clinic) and which are homework (exercises). The ★ sections have no slides.
+
 # %% [markdown] id="exercise-fractions-text" slide="skip"
 # ### Exercise: from pixels to priors
 #
@@ -427,6 +436,9 @@ nb00.to_fractions.check(to_fractions)
 # Run the symptom, write down the mistake, open the diagnosis, then run the cure.
 #
 # **Patient 1.** “My loss is NaN. Sometimes it is not, but then one class is never found.” The patient's class file counts from 0:
+
+# %% [markdown] id="notes-clinic" slide="notes" tags=["clinic"]
+# > *For the speaker.* Run the symptom, then wait half a minute before you open the diagnosis. Let two people say what they suspect.
 
 # %% id="clinic-1-symptom" slide="-" tags=["clinic"]
 from_zero = {"boxes": target["boxes"], "labels": target["labels"] - 1}
