@@ -268,8 +268,9 @@ cell_sizes = Exercise(
         "mean, sqrt(min · max).",
         "Width / height must be r and width · height must be min²: which two factors of min_size "
         "do that?",
-        "Wide: (min · sqrt(r), min / sqrt(r)). Tall: the same two numbers in the other order. "
-        "Divide everything by image_size at the end.",
+        "One of the factors is sqrt(r), the other undoes it in the area. Tall: the same two "
+        "numbers in the other order. What is left to do at the end, since the sizes given are "
+        "pixels?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -460,7 +461,8 @@ cell_centers = Exercise(
         "One axis first: cell 0 spans 0 to step pixels, so its centre lies at step / 2.",
         '`torch.meshgrid(along, along, indexing="ij")` gives two (H, W) tensors; the first '
         "changes from row to row, the second from column to column. Which one is x?",
-        "`torch.stack([x, y], dim=-1)` is (H, W, 2); `.reshape(-1, 2)` reads it row by row.",
+        "`torch.stack` along a new last dimension makes (H, W, 2) of two (H, W); a reshape reads "
+        "it row by row.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -750,8 +752,9 @@ find_prior = Exercise(
     hints=(
         "Find the level first: a level with side · side · number priors owns that many rows; if "
         "the index is not among them, subtract them and go on.",
-        "Within a level the prior changes fastest: `cell, prior = divmod(index, number)`.",
-        "Then the column: `row, column = divmod(cell, side)`.",
+        "Within a level the prior changes fastest. `divmod` gives quotient and remainder: of the "
+        "index and which number are they the cell and the prior?",
+        "A cell becomes row and column in the same way: how many cells has a row?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -937,7 +940,7 @@ even_factors = Exercise(
         "How often do you multiply by the factor on the way from low to high, if there are "
         "levels + 1 sizes?",
         "low · factor ** levels = high. Solve it for the factor.",
-        "The k-th size, counted from 0, is low · factor ** k.",
+        "Size 0 is low, size 1 is low times the factor. How often has size k been multiplied?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -1094,8 +1097,8 @@ moves = Exercise(
     wrong_answers=(
         WrongAnswer(
             "moves = ((300, 300), 2, (1, 0, 0))",
-            "(300, 300) is where the clamp puts the centre. Untick it: the centre is at "
-            "(9 + 0.5) * 32 = 304, outside the image.",
+            "(300, 300) is where the clamp puts the centre. Untick it and read again: the centre "
+            "lies outside the image.",
         ),
         WrongAnswer(
             "moves = ((304, 304), 4, (1, 0, 0))",

@@ -64,7 +64,8 @@ same_padding = Exercise(
         "stride later?",
         "They cover (cells - 1) * stride + kernel_size. What is missing from the side are zeros; "
         "a negative number means none. -(-a // b) rounds up.",
-        "total = max((cells - 1) * stride + kernel_size - side, 0), of which total // 2 in front.",
+        "Subtract the side from what they cover, and let `max` keep it from being negative. Of an "
+        "odd number // gives the smaller half; the rest stands behind.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -238,8 +239,8 @@ points_in_photo = Exercise(
         "first on the way back?",
         "scale = side / max(height, width). The border left of it is half of what the width "
         "leaves free: (side - width * scale) / 2.",
-        "(points - border) / scale, with border = ((side - width * scale) / 2, the same of "
-        "height).",
+        "The border above is the same with the height. On the way back the border goes first, then "
+        "the scale: the last thing done is undone first.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -386,7 +387,8 @@ slot_sizes = Exercise(
     hints=(
         "A column of the scores is one slot: scores.T runs over the columns.",
         "sizes[column >= 0.5] are the sizes that the slot answers to.",
-        "own = sizes[column >= 0.5]; its middle is (own.min() * own.max()).sqrt().",
+        "Of these only the smallest and the largest matter. 32 is the middle of 16 and 64: what is "
+        "16 · 64, and what is its root?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -549,7 +551,8 @@ training_sizes = Exercise(
         "between four levels?",
         "Append 1.0 behind the last scale; then zip(scales, scales[1:]) gives each level with "
         "the next one.",
-        "Each pair gives own * side and math.sqrt(own * after) * side.",
+        "A level gives two numbers in px: its own scale times the side, and the geometric mean of "
+        "the pair times the side.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -755,7 +758,8 @@ average_boxes = Exercise(
         "Begin as in NMS: sort by score. overlaps[order[0], order] is a row: the IoU of the best "
         "box with all that are left, itself included.",
         "near = that row > threshold. order[near] is the cluster, order[~near] goes on.",
-        "weights = scores[cluster] / scores[cluster].sum(); the mean is weights @ boxes[cluster].",
+        "The weights of a cluster are its scores, made to sum to 1. `weights @ boxes` of the "
+        "cluster is a weighted mean.",
     ),
     wrong_answers=(
         WrongAnswer(
