@@ -72,7 +72,7 @@ show.draw_level_grid((40, 20, 10, 5, 3, 1), num_levels=8, channels=256)
 #
 # Chapter 09 builds the rest: the base feature in front, and the heads behind.
 
-# %% id="whole-drawn" slide="-"
+# %% id="whole-drawn" slide="-" tags=["key-figure"]
 show.draw_overview("m2det")
 
 # %% [markdown] id="basic-conv-words" slide="subslide"
@@ -270,7 +270,7 @@ show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")
 #
 # The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `kind="paper"` needs a `PaperDecoder`, which a ★ section builds.
 
-# %% id="smoothing" slide="-" tags=["teaches:detlearn.models.m2det:Smoothing"]
+# %% id="smoothing" slide="skip" tags=["teaches:detlearn.models.m2det:Smoothing"]
 class Smoothing(nn.Module):
     def __init__(self, in_channels, out_channels, num_maps):
         super().__init__()
@@ -283,7 +283,7 @@ class Smoothing(nn.Module):
             self.layers, maps, strict=False)]
         return [*smoothed, *maps[len(self.layers):]]
 
-# %% id="tum" slide="subslide" tags=["teaches:detlearn.models.m2det:TUM"]
+# %% id="tum" slide="-" tags=["teaches:detlearn.models.m2det:TUM"]
 class TUM(nn.Module):
     def __init__(self, in_channels, planes=256, num_scales=6,
                  kind="released", smooth=True):
@@ -420,7 +420,7 @@ show.draw_small_maps(
 #
 # In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. The next cells explain `shared`.
 
-# %% id="sfam-init" slide="-" tags=["teaches:detlearn.models.m2det:SFAM.__init__"]
+# %% id="sfam-init" slide="skip" tags=["teaches:detlearn.models.m2det:SFAM.__init__"]
 class SFAM(nn.Module):
     def __init__(self, channels, num_scales=6, compress_ratio=16,
                  shared=True):
@@ -437,7 +437,7 @@ for channels, kind in ((2048, "released"), (1024, "paper")):
     pair = on_meta(SFAM, channels)
     print(f"{kind:9}{channels} → {pair.fc1[0].out_channels} → {channels}")
 
-# %% id="sfam-attention" slide="subslide" tags=["teaches:detlearn.models.m2det:SFAM.attention"]
+# %% id="sfam-attention" slide="-" tags=["teaches:detlearn.models.m2det:SFAM.attention"]
 @method_of(SFAM)
 def attention(self, pyramid):
     weights = []

@@ -137,7 +137,7 @@ shapes([ffm2(base), ffm2(base, largest)])
 # %% [markdown] id="notes-network" slide="notes"
 # > *For the speaker.* Do not read the constructor line by line. Ask for three numbers instead: what the first TUM reads (128), what the others read (128 + 256), and what SFAM weighs (8 · 256). Then show where each stands in the code.
 
-# %% id="mlfpn-init" slide="subslide" tags=["teaches:detlearn.models.m2det:MLFPN.__init__"]
+# %% id="mlfpn-init" slide="skip" tags=["teaches:detlearn.models.m2det:MLFPN.__init__"]
 class MLFPN(nn.Module):
     def __init__(self, in_channels, base_channels=(256, 512), planes=256,
                  num_levels=8, num_scales=6, tum="released", smooth=True,
@@ -184,7 +184,7 @@ def forward(self, features):
     pyramid = self.sfam(gathered)
     return pyramid
 
-# %% id="mlfpn-shapes" slide="subslide"
+# %% id="mlfpn-shapes" slide="-"
 two = [torch.empty(2, 512, 64, 64, device="meta"),
        torch.empty(2, 1024, 32, 32, device="meta")]
 shapes(on_meta(MLFPN, (512, 1024))(two))
@@ -206,7 +206,7 @@ for n, number in sizes.items():
 #
 # The heads are those of chapter 04: for each scale a 3 × 3 convolution for deltas and one for logits. The code has one oddity, which the paper does not mention. A BatchNorm stands before the heads on the *finest* map, and on no other. `Detector` is the package's base class: it brings the loss of chapter 03 and the detection of 04.
 
-# %% id="network-init" slide="-" tags=["teaches:detlearn.models.m2det:M2Det.__init__"]
+# %% id="network-init" slide="skip" tags=["teaches:detlearn.models.m2det:M2Det.__init__"]
 class M2Det(Detector):
     def __init__(self, config):
         super().__init__(config)
@@ -224,7 +224,7 @@ class M2Det(Detector):
             config.priors.priors_per_cell, config.num_classes)
         self.init_weights()
 
-# %% id="network-forward" slide="subslide" tags=["teaches:detlearn.models.m2det:M2Det.features", "teaches:detlearn.models.m2det:M2Det.forward"]
+# %% id="network-forward" slide="-" tags=["teaches:detlearn.models.m2det:M2Det.features", "teaches:detlearn.models.m2det:M2Det.forward"]
 @method_of(M2Det)
 def features(self, images):
     features = self.backbone(images)
@@ -252,7 +252,7 @@ for network in (tum, heads):
 # %% [markdown] id="init-read" slide="subslide"
 # There is no `conv` in `loc.0.weight`. So the heads keep PyTorch's default, and nobody notices, since nothing fails. Our config has both: `init="stated"` does what the message says, and `init="released"` does what the code does.
 
-# %% id="init-weights" slide="-" tags=["teaches:detlearn.models.m2det:M2Det.init_weights"]
+# %% id="init-weights" slide="skip" tags=["teaches:detlearn.models.m2det:M2Det.init_weights"]
 @method_of(M2Det)
 @torch.no_grad()
 def init_weights(self):
@@ -271,7 +271,7 @@ def init_weights(self):
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
-# %% id="init-seen" slide="subslide"
+# %% id="init-seen" slide="-"
 for init in ("released", "stated"):
     _ = torch.manual_seed(0)
     net = M2Det(replace(m2det.M2DET_TINY, init=init))
@@ -455,7 +455,7 @@ show.draw_seeds({name: row["mAP"]["values"]
 # - One wide level: 0.559, the most. It is no clean control, though. It also reads 32 thin channels of the base where the others read 12.
 # - Without SFAM: 0.430, against 0.501 with it.
 #
-# **The paper**, on COCO with 320 px (Tables 2 and 3): with 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 AP. At similar size the deep and the wide are equal: 8 TUMs of 128 channels (47.5 million parameters) and 4 of 256 (60.2) both have 31.8. The base feature for every TUM adds 1.9, and SFAM 0.5. On SFAM the author adds that it slows the training and sometimes hurts; it helps at 320 px and brings no obvious improvement at 512, perhaps for lack of epochs ([22](https://github.com/VDIGPKU/M2Det/issues/22)); and that it is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
+# **The paper**, on COCO with 320 px (Tables 2 and 3): with 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 AP. Depth against width: 8 TUMs of 128 channels and 4 of 256 both have 31.8, with 47.5 and 60.2 million parameters. The base feature for every TUM adds 1.9, and SFAM 0.5. On SFAM the author adds that it slows the training and sometimes hurts; it helps at 320 px and brings no obvious improvement at 512, perhaps for lack of epochs ([22](https://github.com/VDIGPKU/M2Det/issues/22)); and that it is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
 
 # %% [markdown] id="ablation-words" slide="subslide"
 # ### Deep for complex?

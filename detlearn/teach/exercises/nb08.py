@@ -93,6 +93,20 @@ smallest_side = Exercise(
             "One cell too many: the last convolution makes 1 cell of 3, and 3 is the half, rounded "
             "up, of 5. Start at 3 and go back by 2 · side - 1.",
         ),
+        WrongAnswer(
+            _SMALLEST.format("2**num_scales"),
+            "Two things: num_scales maps are num_scales - 1 steps apart, and a half is rounded "
+            "up, so a step back is 2 · side - 1.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("33"),
+            "33 is right for six scales. Go back from 3 step by step, as often as num_scales says.",
+        ),
+        WrongAnswer(
+            _SMALLEST.format("2 * num_scales + 1"),
+            "Every scale more *doubles* the side, it does not add two cells: a step back is 2 · "
+            "side - 1.",
+        ),
     ),
     cases=_scale_cases,
     praise="Times the stride of the fine map it is the smallest picture: 33 · 8 = 264 px.",
@@ -241,6 +255,57 @@ enlarge = Exercise(
             "The fraction is upside down: your index grows beyond the map. Row i of `height` rows "
             "copies row i · H // height.",
         ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                H, W = maps.shape[-2:]
+                return maps.repeat_interleave(height // H, 2).repeat_interleave(width // W, 3)
+            """,
+            "`height // H` is a whole number: from 3 to 5 cells it is 1, and nothing is repeated."
+            " The copies are spread unevenly, row i copies i · H // height.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                H, W = maps.shape[-2:]
+                return maps.repeat(1, 1, height // H, width // W)
+            """,
+            "`repeat` lays copies of the whole map side by side, and only whole ones. Each *cell*"
+            " is to be copied where it is: row i copies i · H // height.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                return maps.expand(-1, -1, height, width)
+            """,
+            "`expand` can only repeat an axis of one cell. Index instead: row i copies i · H // "
+            "height.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                return maps.reshape(maps.shape[0], maps.shape[1], height, width)
+            """,
+            "`reshape` makes no new cells, it only orders those that are there. Copy cells by an "
+            "index.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                return torch.nn.functional.interpolate(maps, scale_factor=2)
+            """,
+            "You double, whatever size is asked for. Row i of `height` rows copies i · H // "
+            "height.",
+        ),
+        WrongAnswer(
+            """
+            def enlarge(maps, height, width):
+                return torch.nn.functional.interpolate(
+                    maps, size=(height, width), mode="nearest-exact")
+            """,
+            '"nearest-exact" takes the cell whose centre is nearest. The released network uses '
+            '"nearest", which rounds down: i · H // height.',
+        ),
     ),
     cases=_enlarge_cases,
     praise="Equal to F.interpolate(size=..., mode='nearest') at every size that a TUM meets.",
@@ -353,6 +418,27 @@ gather = Exercise(
             """,
             "This is the finest scale alone: the `return` stands inside the loop. Put it below, at "
             "the indentation of `for`.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.stack(maps) for maps in zip(*levels)]"),
+            "`stack` makes a new axis in front, (levels, B, C, H, W). `cat` with dim=1 joins "
+            "along the channels that are there.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps, dim=2) for maps in zip(*levels)]"),
+            "dim 2 is the height: the maps stand below each other. The channels are dim 1.",
+        ),
+        WrongAnswer(
+            _GATHER.format("[torch.cat(maps, dim=3) for maps in zip(*levels)]"),
+            "dim 3 is the width: the maps stand beside each other. The channels are dim 1.",
+        ),
+        WrongAnswer(
+            """
+            def gather(levels):
+                return [torch.cat([levels[scale][level] for level in range(len(levels))], dim=1)
+                        for scale in range(len(levels[0]))]
+            """,
+            "The two indices are swapped: it is levels[level][scale].",
         ),
     ),
     cases=_gather_cases,
@@ -486,6 +572,36 @@ excite = Exercise(
             "`maps * weights` multiplies along the last two axes. The weights (B, C) belong to the "
             "first two: weights[:, :, None, None].",
         ),
+        WrongAnswer(
+            _excite_source(
+                hidden="torch.relu(average @ first)", weights="torch.sigmoid(hidden @ second)"
+            ),
+            "The shapes do not fit: average is (B, C) and first is (M, C). Transpose it: average "
+            "@ first.T, and the same with second.",
+        ),
+        WrongAnswer(
+            _excite_source(result="maps * weights[:, :, None]"),
+            "One axis is missing: (B, C, 1) lines its channels up with the rows. weights[:, :, "
+            "None, None] is (B, C, 1, 1).",
+        ),
+        WrongAnswer(
+            _excite_source(weights="torch.tanh(hidden @ second.T)"),
+            "tanh goes from -1 to 1 and would turn signs round. A gate goes from 0 to 1: sigmoid.",
+        ),
+        WrongAnswer(
+            _excite_source(weights="torch.relu(hidden @ second.T)"),
+            "A ReLU has no upper end. The last function is a sigmoid, so that a weight is between"
+            " 0 and 1.",
+        ),
+        WrongAnswer(
+            _excite_source(result="weights[:, :, None, None].expand_as(maps)"),
+            "These are the weights, one for every cell. Multiply the maps by them.",
+        ),
+        WrongAnswer(
+            _excite_source(weights="torch.sigmoid(average)"),
+            "The two layers are missing: a channel that is bright itself is not yet one that "
+            "matters.",
+        ),
     ),
     cases=_excite_cases,
     praise="With two biases it is torchvision's SqueezeExcitation, and SFAM does it per scale.",
@@ -615,6 +731,22 @@ tum_parameters = Exercise(
             _parameters_source(first="2 * num_scales - 2", inner="0"),
             "Only the first step down and the side way of the finest map read in_channels. All "
             "others read planes.",
+        ),
+        WrongAnswer(
+            _parameters_source(ones="0"),
+            "All 1 × 1 convolutions are missing: one at the top of the decoder, and num_scales - "
+            "1 that smooth.",
+        ),
+        WrongAnswer(
+            """
+            def tum_parameters(in_channels, planes, num_scales):
+                def block(a, b):
+                    return 9 * a * b + 2 * b
+
+                inside = 2 * (num_scales - 2) + num_scales
+                return 2 * block(in_channels, planes) + inside * block(planes, planes)
+            """,
+            "You count every convolution as 3 × 3. The top and the smoothing are 1 × 1.",
         ),
     ),
     cases=_tum_cases,

@@ -116,8 +116,8 @@ fuse = Exercise(
         ),
         WrongAnswer(
             _fuse_source(deep="deep"),
-            "The deep map is still small. Enlarge it first: torch.cat wants equal heights and "
-            "widths.",
+            "The two maps differ in height or width, so torch.cat cannot join them: enlarge the "
+            "deep one to shallow.shape[-2:] first.",
         ),
         WrongAnswer(
             _fuse_source(result="deep"),
@@ -137,6 +137,21 @@ fuse = Exercise(
             """,
             "One number means a square. Maps need not be square: height *and* width are "
             "shallow.shape[-2:].",
+        ),
+        WrongAnswer(
+            _fuse_source(result="torch.stack([shallow, deep], dim=1)"),
+            "`stack` makes a new axis and wants equal numbers of channels. `cat` with dim=1 joins"
+            " along the channels that are there.",
+        ),
+        WrongAnswer(
+            _fuse_source(result="shallow + deep"),
+            "You add, which needs equal numbers of channels. Lay one on top of the other: cat.",
+        ),
+        WrongAnswer(
+            _fuse_source(
+                deep="torch.nn.functional.interpolate(deep, size=shallow.shape, mode='nearest')"
+            ),
+            "`size` wants height and width alone: shallow.shape[-2:].",
         ),
     ),
     cases=_fuse_cases,
@@ -246,6 +261,21 @@ head_parameters = Exercise(
             _heads_source(each="9 * channels * answers + 2 * answers"),
             "You count a BatchNorm behind the heads. There is none: a weight and one bias each.",
         ),
+        WrongAnswer(
+            _heads_source(each="9 * channels * answers + 4 + num_classes"),
+            "Every filter has a bias, and there are filters for each *prior*: priors_per_cell · "
+            "(4 + num_classes) biases.",
+        ),
+        WrongAnswer(
+            _heads_source(answers="priors_per_cell * 4 * num_classes"),
+            "Four deltas *and* num_classes logits for each prior: add them. (Deltas for each "
+            "class are another design.)",
+        ),
+        WrongAnswer(
+            _heads_source(each="channels * answers"),
+            "Two things are missing: a 3 × 3 filter has nine weights for each channel, and every "
+            "filter has a bias.",
+        ),
     ),
     cases=_head_cases,
     praise="56 of 133 million: the heads are larger than the eight TUMs together.",
@@ -350,6 +380,25 @@ warm_up = Exercise(
             _rate_source(done="min((step + 1) / (5 * steps_per_epoch), 1)"),
             "You are one step ahead: `step` steps are finished, and at step 0 the rate is 1e-6.",
         ),
+        WrongAnswer(
+            _rate_source(result="high * step / (5 * steps_per_epoch)"),
+            "Your line starts at 0 and never ends. It goes from 1e-6 to 4e-3, and stays there "
+            "after five epochs.",
+        ),
+        WrongAnswer(
+            _rate_source(result="high"),
+            "This is the rate after the warm-up. Before that it rises, from 1e-6 at step 0.",
+        ),
+        WrongAnswer(
+            _rate_source(result="min(low + high * done, high)"),
+            "You start at low and then go on by `high` times the share; the way to go is high - "
+            "low.",
+        ),
+        WrongAnswer(
+            _rate_source(done="min(step / (90 * steps_per_epoch), 1)"),
+            "Your warm-up lasts 90 epochs. It lasts five; up to epoch 90 the rate then stays at "
+            "4e-3.",
+        ),
     ),
     cases=_rate_cases,
     tolerance=1e-12,
@@ -444,6 +493,24 @@ decay = Exercise(
             _DECAY.format("score * (1 - iou) if score > threshold else score"),
             "You compare the *score* with the threshold. It is the overlap that has to exceed it.",
         ),
+        WrongAnswer(
+            _DECAY.format("score * (1 - (iou - threshold)) if iou > threshold else score"),
+            "You punish only what exceeds the threshold. The published rule takes the whole "
+            "overlap: 1 - iou.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score * (1 - iou) ** 2 if iou > threshold else score"),
+            "You punish twice. Linear soft-NMS multiplies by 1 - iou once.",
+        ),
+        WrongAnswer(
+            _DECAY.format("score * math.exp(-(iou**2) / 0.5)"),
+            "That is the Gaussian method, which has no threshold. The linear one multiplies by 1 "
+            "- iou above it.",
+        ),
+        WrongAnswer(
+            _DECAY.format("max(0, score - iou) if iou > threshold else score"),
+            "You subtract the overlap. Linear soft-NMS multiplies the score by 1 - iou.",
+        ),
     ),
     cases=_decay_cases,
     tolerance=1e-9,
@@ -456,6 +523,7 @@ decay = Exercise(
 
 def _silence_cases(generator: torch.Generator) -> Iterator[Case]:
     yield [torch.ones(1, 4, 2, 2), torch.ones(1, 4, 1, 1)], 1, 2
+    yield [torch.ones(4, 6, 2, 2), torch.ones(4, 6, 1, 1)], 1, 2  # more pictures than planes
     for _ in range(5):
         B, planes, levels, scales = integers(generator, 2, 4, 4)
         pyramid = [
@@ -599,6 +667,25 @@ silence = Exercise(
                 return changed
             """,
             "You fill in the means, as §5 does. The exercise asks for zeros.",
+        ),
+        WrongAnswer(
+            "def silence(pyramid, level, planes):\n    return [maps.clone() for maps in pyramid]\n",
+            "Nothing is silenced: these are copies of the maps. Fill the channels of the level "
+            "with zeros.",
+        ),
+        WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                own = slice(level * planes, (level + 1) * planes)
+                return [maps[:, own] for maps in pyramid]
+            """,
+            "These are the maps of the level alone. Return all channels, and those of the level "
+            "as zeros.",
+        ),
+        WrongAnswer(
+            _silence_source(where=":, level::planes"),
+            "You take every planes-th channel, as if the levels took turns. Level l owns "
+            "neighbours: l · planes up to (l + 1) · planes.",
         ),
     ),
     cases=_silence_cases,
