@@ -73,7 +73,8 @@ window = Exercise(
     hints=(
         "Which of the two sides is too short for the form width : height? That one grows.",
         "aspect = width / height. The width must be at least h · aspect; the height likewise.",
-        "w, h = max(w, h * aspect), max(h, w / aspect); then both times 1.25.",
+        "Both sides can be written as a maximum of two numbers: the side itself, and what the other "
+        "side asks for. The factor comes last.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -97,6 +98,37 @@ window = Exercise(
         WrongAnswer(
             _window_source(padded="1.25 * h, 1.25 * w"),
             "Width and height are exchanged in the answer.",
+        ),
+        WrongAnswer(
+            _window_source(padded="1.5 * w, 1.5 * h"),
+            "You add a quarter on each side. The window is 1.25 times as large in all.",
+        ),
+        WrongAnswer(
+            _window_source(padded="1.25 * w / 200, 1.25 * h / 200"),
+            "That is the scale, in units of 200 px. Asked are the px themselves.",
+        ),
+        WrongAnswer(
+            _window_source(padded="width, height"),
+            "That is the size of the crop. Asked is the window that is cut out of the picture.",
+        ),
+        WrongAnswer(
+            _window_source(grown="max(w, h), max(w, h)"),
+            "Your window is square. It shall have the form of the crop, width : height.",
+        ),
+        WrongAnswer(
+            """
+            def window(box, size):
+                height, width = size
+                _, _, w, h = box
+                aspect = width / height
+                w, h = max(w, h * aspect), max(h, w / aspect)
+                return 1.25 * w, 1.25 * h
+            """,
+            "You read the box as (x, y, w, h). It is two corners: width is x2 - x1.",
+        ),
+        WrongAnswer(
+            _window_source(grown="h * aspect, h"),
+            "You always keep the height. For a person lying down the width is the side to keep.",
         ),
     ),
     cases=_boxes,
@@ -158,8 +190,10 @@ masked_loss = Exercise(
     ''',
     hints=(
         "First one number for each joint: the mean over its pixels, (B, J).",
-        "(maps - targets).square().mean(dim=(2, 3)) / 2 is (B, J), as the weights are.",
-        "Multiply, then .mean(): a joint of weight 0 adds nothing, but counts.",
+        "Square the difference, take the mean over the last two dimensions only, and halve it: that "
+        "is (B, J), as the weights are.",
+        "Multiply by the weights, then take the mean over all: a joint of weight 0 adds nothing, "
+        "but counts.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -186,6 +220,27 @@ masked_loss = Exercise(
         WrongAnswer(
             _loss_source(error="(maps - targets).abs().mean(dim=(2, 3)) / 2"),
             "That is the absolute error. Square it.",
+        ),
+        WrongAnswer(
+            _loss_source(mean="(weights * error).sum()"),
+            "You sum over persons and joints. Take the mean, or larger batches have larger losses.",
+        ),
+        WrongAnswer(
+            _loss_source(error="(maps - targets).square().sum(dim=(2, 3)) / 2"),
+            "You sum over the pixels of a map. Take their mean.",
+        ),
+        WrongAnswer(
+            _loss_source(mean="((weights > 0) * error).mean()"),
+            "You use the weights as yes or no. A weight of 1.5 shall count 1.5 times.",
+        ),
+        WrongAnswer(
+            _loss_source(mean="weights * error"),
+            "That is still one number for each joint, (B, J). Take the mean at the end.",
+        ),
+        WrongAnswer(
+            _loss_source(mean="error[weights > 0].mean()"),
+            "You leave joints of weight 0 out of the mean, and use no other weight. Multiply by "
+            "the weights, and divide by all.",
         ),
     ),
     cases=_loss_cases,
@@ -250,8 +305,9 @@ parabola_top = Exercise(
     ''',
     hints=(
         "The bump is a Gaussian. Of which function of it do you know that it is a parabola?",
-        "Take logarithms first. Then slope (right - left) / 2 and bend right - 2 * middle + left.",
-        "The top lies where the slope has become 0: at -slope / bend.",
+        "Take logarithms first. §1 says what slope and bend are.",
+        "At 0 the slope is `slope`, and it changes by `bend` for each step to the right. After how "
+        "many steps is it 0?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -275,6 +331,29 @@ parabola_top = Exercise(
             _top_source(bend="right - middle + left"),
             "The bend is right - 2 * middle + left: how much the slope changes from one side to "
             "the other.",
+        ),
+        WrongAnswer(
+            _top_source(answer="3 - slope / bend"),
+            "You count from 3, as in §1. Here the middle value stands at 0.",
+        ),
+        WrongAnswer(
+            _top_source(answer="-slope / (2 * bend)"),
+            "The bend is how much the slope changes in one step, so the slope is 0 after slope / "
+            "bend steps. There is no 2.",
+        ),
+        WrongAnswer(
+            _top_source(first="pass", answer="(right - left) / (left + middle + right)"),
+            "That is the centre of gravity of three values. It leans to the middle, since the rest "
+            "of the bump is cut off.",
+        ),
+        WrongAnswer(
+            _top_source(first="pass", answer="0.0"),
+            "That is arg-max: the middle is the brightest. The two neighbours tell where between "
+            "the places the top is.",
+        ),
+        WrongAnswer(
+            _top_source(answer="-bend / slope"),
+            "Slope and bend are exchanged in the fraction.",
         ),
     ),
     cases=_bump_cases,
@@ -334,8 +413,9 @@ turn_back = Exercise(
     ''',
     hints=(
         "Three steps: mirror the places, exchange the channels, move by one pixel.",
-        "maps.flip(-1) mirrors x; [list(order)] exchanges left and right joints.",
-        "torch.cat([maps[..., :1], maps[..., :-1]], dim=-1) moves right and keeps column 0.",
+        "`flip` takes the dimension to mirror; a list as an index puts channels in another order.",
+        "Moved right by one: column 0 stands twice, and the last column falls off. Slice, then "
+        "`torch.cat` along x.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -348,7 +428,8 @@ turn_back = Exercise(
         ),
         WrongAnswer(
             _back_source(shift="torch.cat([maps[..., 1:], maps[..., -1:]], dim=-1)"),
-            "You move left: now they lie two pixels apart.",
+            "You move left, or you move before you mirror, which is the same. Now the two answers lie "
+            "two pixels apart: mirror first, then move right.",
         ),
         WrongAnswer(
             _back_source(flip="maps.flip(-2)"),
@@ -357,6 +438,29 @@ turn_back = Exercise(
         WrongAnswer(
             _back_source(shift="maps.roll(1, dims=-1)"),
             "`roll` brings the last column round to the left edge. Column 0 shall stay.",
+        ),
+        WrongAnswer(
+            _back_source(flip="maps"),
+            "The places are not mirrored: x has to run the other way, too.",
+        ),
+        WrongAnswer(
+            _back_source(
+                shift="torch.cat([torch.zeros_like(maps[..., :1]), maps[..., :-1]], dim=-1)"
+            ),
+            "You fill column 0 with zeros. Keep what stands there: it stands twice.",
+        ),
+        WrongAnswer(
+            _back_source(swap="maps.flip(0)"),
+            "You reverse all channels. `order` says which joint of the mirror is which: use it as "
+            "an index.",
+        ),
+        WrongAnswer(
+            _back_source(shift="torch.cat([maps[..., :1], maps[..., :1], maps[..., :-2]], dim=-1)"),
+            "You move by two pixels. The grids of the two answers are one pixel apart.",
+        ),
+        WrongAnswer(
+            _back_source(shift="torch.cat([maps[..., :1], maps], dim=-1)"),
+            "Your maps are one column wider. The last column falls off.",
         ),
     ),
     cases=_flip_cases,
@@ -424,8 +528,8 @@ oks_one = Exercise(
     ''',
     hints=(
         "One number for each joint: exp(-d² / (2 · area · (2σ)²)).",
-        "d² is the sum of both coordinates' squared differences: .square().sum(dim=-1).",
-        "The mean over the labelled joints only: near[visible > 0].mean().",
+        "d² is the sum of the squared differences in x and in y.",
+        "The mean goes over the labelled joints only. A mask of truth values picks them.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -448,6 +552,35 @@ oks_one = Exercise(
             _oks_source(mean="(near * (visible > 0)).mean()"),
             "You divide by all joints; divide by the labelled ones, or a person seen from behind "
             "can never score 1.",
+        ),
+        WrongAnswer(
+            _oks_source(mean="near[visible == 2].mean()"),
+            "You count only the joints that can be seen. Visibility 1 is hidden, but labelled: it "
+            "counts.",
+        ),
+        WrongAnswer(
+            _oks_source(spread="(area * (2 * sigmas) ** 2)"),
+            "The 2 of the Gaussian is missing: d² is divided by *twice* area · (2σ)².",
+        ),
+        WrongAnswer(
+            _oks_source(spread="(2 * area * 2 * sigmas)"),
+            "2σ enters squared.",
+        ),
+        WrongAnswer(
+            _oks_source(distance="-(found - truth).square().sum(dim=-1)"),
+            "The sign is lost: your OKS grows with the distance, and is above 1.",
+        ),
+        WrongAnswer(
+            _oks_source(distance="(found - truth).square().mean(dim=-1)"),
+            "d² is the *sum* of both squared differences. You take their mean.",
+        ),
+        WrongAnswer(
+            _oks_source(mean="near[visible > 0].sum()"),
+            "You sum over the joints. An OKS is their mean, and never above 1.",
+        ),
+        WrongAnswer(
+            _oks_source(distance="(found - truth).abs().sum(dim=-1) ** 2"),
+            "You add the differences before you square. d² is Δx² + Δy².",
         ),
     ),
     cases=_oks_cases,
@@ -473,8 +606,8 @@ moves = Exercise(
     hints=(
         "Put x to 10.40 and y to 8.00 with the sliders; the table shows errors with two digits.",
         "A decoder can only find what was painted. Where is the bump when it is rounded?",
-        "Branches: the picture has 128 px, branch 3 four cells. And stage s has s branches. "
-        "Near the edge look at the table's x: published code and ours do not refine there.",
+        "Branches: divide the picture's side by that of the map. Near the edge look at the table's "
+        "x: published code and ours do not refine there.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -504,7 +637,42 @@ moves = Exercise(
             "moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 2)",
             "Stage 2 has two branches, 0 and 1: choose *stage 2, module 1* and count.",
         ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 4)",
+            "Stage 4 opens branch 3. Leaf back one stage more: branch 2 is there already.",
+        ),
+        WrongAnswer(
+            "moves = ((0.15, 0.4), 0.4, 0.25, 0, 32, 3)",
+            "The two errors are exchanged: arg-max comes first, and is the coarser one.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.65), 0.4, 0.25, 0, 32, 3)",
+            "The quarter goes *towards* the brighter neighbour. The joint lies right of 10, so it "
+            "says 10.25.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.15, 0.25, 0, 32, 3)",
+            "0.15 is the quarter shift's error. Read DARK's row, with the tick set.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.4, 0.25, 1, 32, 3)",
+            "At x = 1.30 look at the table's x: all three say 1, so none is better.",
+        ),
+        WrongAnswer(
+            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 4, 3)",
+            "4 is how many cells branch 3 has along a side. The picture has 128 px: how many does "
+            "each stand for?",
+        ),
     ),
     praise="Exact decoding needs exact targets: the two belong together.",
     tolerance=1e-6,
+    look_at=(
+        "Put x to 10.40 and y to 8.00, untick the whole pixel, and read the errors of arg-max and "
+        "quarter in the table.",
+        "Tick *bump on a whole pixel* and read DARK's error at x = 10.40.",
+        "Walk x from 10 to 11 and watch the quarter's error: where is it largest?",
+        "Put x to 1.30 and compare the three errors in the table.",
+        "Divide 128 px by the cells along a side of branch 3.",
+        "Choose the modules one after the other, from the first, and count the branches.",
+    ),
 )
