@@ -111,6 +111,11 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 # - A **stage** is a run of modules. Before it a **transition** (dashed) opens a new branch.
 #
 # *Up* means to a finer map, with more cells. *Down* means to a coarser one.
+#
+# As a detector the trunk stands where SSD, RefineDet and M2Det have theirs; the next picture belongs to the set of 04, 06 and 08. This chapter builds what stands before *HRFPN*, and 11 the rest:
+
+# %% id="overview" slide="subslide"
+show.draw_overview("hrnet")
 
 # %% [markdown] id="by-hand" slide="slide"
 # ## 2 · Two branches, by hand
@@ -666,9 +671,6 @@ print("hears", pixels_heard(path_down(32, 64, steps=3)), "of 256 pixels")
 # **Next**, 11: heat maps and key points on this trunk, and the trunk as a detector's pyramid.
 #
 # **Further reading.** Sun et al. 2019, *Deep High-Resolution Representation Learning for Human Pose Estimation*, arXiv 1902.09212, §3, Fig. 1, 3 and 5, Table 6 · Wang et al. 2020, 1908.07919, §III · He et al. 2016, *ResNet*, 1512.03385.
-
-# %% [markdown] id="notes-summary" slide="notes"
-# > *For the speaker.* Ask for the fuse matrix from memory, on paper, before you show the list.
 
 # %% [markdown] id="star-proofs" slide="skip"
 # ## ★ More proofs and measurements

@@ -115,7 +115,7 @@ print(center.tolist(), "and", (scale * PIXEL_STD).tolist(), "px")
 # %% [markdown] id="affine-words" slide="subslide"
 # ### There and back
 #
-# One **affine matrix** says where each point of the picture lands in the crop: turn around the centre, zoom by *width / (200 · scale)*, put the centre in the middle. The inverse matrix leads back. What the network finds lies in pixels of the *heat map*, so on the way back the matrix must be made for **the size of the heat map**.
+# One **affine matrix** says where each point of the picture lands in the crop: turn around the centre, zoom by *width / (200 · scale)*, put the centre in the middle. The inverse matrix leads back. What the network finds lies in pixels of the *heat map*, so on the way back it must be made for **the size of the heat map**.
 #
 # `pose.crop_image` cuts out: each pixel of the crop asks the inverse matrix where it comes from. In training the window is also turned and scaled at random, and half of the people are mirrored. The figure below the code shows some; **check** that the joints go along.
 
@@ -225,10 +225,10 @@ for words, ours in maps.items():
     assert torch.equal(ours, theirs)  # the package's
 places = joints[:, :2] / 4  # (J, 2) in the map
 k = int((places - places.round()).norm(dim=1).argmax())
-x, y = places[k].int().tolist()
-panels = {f"{KEYPOINT_NAMES[k]},\n{words}": found[k, y - 4:y + 6, x - 4:x + 6]
+x, y = (places[k].int() - 4).tolist()
+panels = {f"{KEYPOINT_NAMES[k]},\n{words}": found[k, y:y + 10, x:x + 10]
           for words, found in maps.items()}
-truth = dict.fromkeys(panels, (places[k] - torch.tensor([x, y]) + 4).tolist())
+truth = dict.fromkeys(panels, (places[k] - torch.tensor([x, y])).tolist())
 panels["all 17, largest,\nnot rounded"] = maps["not rounded"].amax(dim=0)
 show.draw_heatmaps(panels, truth=truth, alt="Ten by ten cells around one "
     "joint, with a white cross at its true place: the rounded bump stands "
@@ -409,10 +409,11 @@ for i in chosen[2:]:
     panels[f"scene {i}, true"] = images[i], truths[i]["keypoints"]
     panels[f"scene {i}, found"] = images[i], answer["keypoints"][..., :2]
 show.draw_poses(panels, alt="Two scenes twice: with the labelled joints, "
-    "and with the joints that the network found, which look alike.")
+    "and with the joints that the network found. They look alike, but for "
+    "a wrist and a knee that a house hides.")
 
 # %% [markdown] id="notes-shipped" slide="notes"
-# > *For the speaker.* By eye the pairs are equal, and that is the point: no figure shows half a pixel. The next cell does. These people are about 40 px tall, a crop pixel is a third of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
+# > *For the speaker.* By eye the pairs differ only where a house hides an arm and a knee, which is the point: no figure shows half a pixel. The next cell does. These people are about 40 px tall, a crop pixel is a third of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
 
 # %% [markdown] id="score-words" slide="subslide"
 # ### The lost halves in its score
