@@ -73,8 +73,8 @@ window = Exercise(
     hints=(
         "Which of the two sides is too short for the form width : height? That one grows.",
         "aspect = width / height. The width must be at least h · aspect; the height likewise.",
-        "Both sides can be written as a maximum of two numbers: the side itself, and what the other "
-        "side asks for. The factor comes last.",
+        "Both sides can be written as a maximum of two numbers: the side itself, and what the "
+        "other side asks for. The factor comes last.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -190,8 +190,8 @@ masked_loss = Exercise(
     ''',
     hints=(
         "First one number for each joint: the mean over its pixels, (B, J).",
-        "Square the difference, take the mean over the last two dimensions only, and halve it: that "
-        "is (B, J), as the weights are.",
+        "Square the difference, take the mean over the last two dimensions only, and halve it: "
+        "that is (B, J), as the weights are.",
         "Multiply by the weights, then take the mean over all: a joint of weight 0 adds nothing, "
         "but counts.",
     ),
@@ -428,8 +428,8 @@ turn_back = Exercise(
         ),
         WrongAnswer(
             _back_source(shift="torch.cat([maps[..., 1:], maps[..., -1:]], dim=-1)"),
-            "You move left, or you move before you mirror, which is the same. Now the two answers lie "
-            "two pixels apart: mirror first, then move right.",
+            "You move left, or you move before you mirror, which is the same. Now the two answers "
+            "lie two pixels apart: mirror first, then move right.",
         ),
         WrongAnswer(
             _back_source(flip="maps.flip(-2)"),
