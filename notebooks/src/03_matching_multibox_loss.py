@@ -73,7 +73,7 @@ for name, part in {**parts, "total": total}.items():
 #
 # A prior that answers for an object is a **positive**, drawn in the colour of its object. All others are **negatives** and should say “background”. A dotted prior was *forced* to answer; the second rule below says why.
 
-# %% id="a-matched-scene" slide="-"
+# %% id="a-matched-scene" slide="-" tags=["key-figure"]
 # a scene is 128 px wide and high: / 128 makes fractions
 found = boxes.match(target["boxes"] / 128, priors)
 show.draw_matches(
@@ -135,7 +135,7 @@ match_by_loops(objects, quarters)
 # %% [markdown] id="move-matching" slide="subslide"
 # ### Predict, then move
 #
-# Three objects before SSD300's 8,732 priors. Guess first, then move; `moves`, at the end, checks what you read off.
+# Three objects before SSD300's 8,732 priors. Guess first, then move; `moves`, below the second explorer (§3), checks it.
 #
 # 1. Untick *force the best prior*. How many positives are left?
 # 2. Leave it unticked, and lower the threshold from 0.5 to 0.4. How many priors does object 3 get? (It counts from 1.)
@@ -458,6 +458,13 @@ assert shares[0] < 0.1 and shares[1] > 0.8
 # %% id="explorer-mining" slide="subslide" tags=["explorer"]
 show.HardNegativesExplorer()
 
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# Task 1: positives; task 2: priors of object 3; task 3: how many more;
+# task 4: (mined, mined). Made up: (30, 2, 5, (8, 9))
+moves = ...
+
+nb03.moves.check(moves)
+
 # %% [markdown] id="smooth-l1" slide="subslide"
 # ### Smooth L1, and the whole loss
 #
@@ -573,7 +580,6 @@ for part, value in predicted.items():
 # 1. `encode_boxes`: deltas of boxes (corners) from priors (cxcywh), scales 0.1 and 0.2. It works when a box equal to its prior gives zeros.
 # 2. `match_priors`: from the IoU table (G, P) to the object of each prior, −1 for none. Rule 2 comes after rule 1, and a contested prior goes to the *later* object.
 # 3. `mine_negatives`: the mask (P,) of one image, `ratio` negatives for each positive, never more than there are.
-# 4. `moves`: what the explorers of §1 and §3 showed you.
 
 # %% id="exercise-encode-boxes" slide="skip" tags=["exercise"]
 def encode_boxes(boxes, priors):
@@ -602,13 +608,6 @@ def mine_negatives(class_loss, labels, ratio):
     return None
 
 nb03.mine_negatives.check(mine_negatives)
-
-# %% id="exercise-moves" slide="skip" tags=["exercise"]
-# Task 1: positives; task 2: priors of object 3; task 3: how many more;
-# task 4: (mined, mined). Made up: (30, 2, 5, (8, 9))
-moves = ...
-
-nb03.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

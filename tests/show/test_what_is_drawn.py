@@ -227,7 +227,7 @@ def test_the_pyramid_counts_its_priors(drawn):
 
 def test_taps_lie_a_dilation_apart(drawn):
     picture = drawn(draw.draw_taps({"f": (3, 2, 8)}, alt=ALT))
-    assert "3 × 3 taps over 40 px" in words(picture)
+    assert "3 × 3 weights over 40 px" in words(picture)
     filled, cells = blocks(picture, canvas.BLUE), blocks(picture)
     assert len(filled) == 9 and len(cells) == 25
     first, second, third = sorted({block[0] for block in filled})

@@ -167,7 +167,7 @@ def draw_taps(
             x = column * (i + 0.5)
             side = reaches[name] * scale
             _taps(axes, x - side / 2, middle_y - side / 2, taps, dilation, stride * scale)
-            words = f"{taps} × {taps} taps over {reaches[name]} px"
+            words = f"{taps} × {taps} weights over {reaches[name]} px"
             write(axes, x, middle_y + band / 2 + 0.17, words, bold=True)
             write(axes, x, middle_y - band / 2 - 0.06, name, 10, va="top", linespacing=1.25)
         return finish(drawing, alt, title=title)

@@ -22,6 +22,7 @@ __all__ = [
 
 def _side_cases(generator: torch.Generator) -> Iterator[Case]:
     yield 19, 3, 2, 1, 1  # 10, SSD300's first extra layer
+    yield 20, 2, 3, 0, 1  # 7: the stride does not divide
     yield 3, 3, 1, 0, 1  # 1, its last
     yield 19, 3, 1, 6, 6  # 19, fc6
     yield 300, 7, 2, 3, 1  # 150, ResNet's first
@@ -62,23 +63,23 @@ output_side = Exercise(
         return (side + 2 * padding - reach) // stride + 1
     ''',
     hints=(
-        "First: how many cells does the filter span? Three taps with dilation 1 span 3 cells, "
-        "with dilation 6 they span 13.",
+        "First: how many cells does the filter span? Three weights with dilation 1 span 3 "
+        "cells, with dilation 6 they span 13.",
         "The padded side minus that reach is how far the filter can move; with steps of "
         "`stride`, how many steps are that?",
-        "reach = (kernel - 1) · dilation + 1; then (side + 2 · padding - reach) // stride + 1: "
-        "the last 1 is the place where it starts.",
+        "The filter stands at its first place before any step: add 1 to the number of steps. "
+        "Where it would stick out, it gives no answer: round down.",
     ),
     wrong_answers=(
         WrongAnswer(
             _SIDE.format(result="(side + 2 * padding - kernel) // stride + 1"),
-            "You ignore the dilation: three taps with dilation 6 span 13 cells, "
+            "You ignore the dilation: three weights with dilation 6 span 13 cells, "
             "(kernel - 1) · dilation + 1.",
         ),
         WrongAnswer(
             _SIDE.format(result="(side + 2 * padding - kernel * dilation) // stride + 1"),
-            "The reach is (kernel - 1) · dilation + 1, not kernel · dilation: three taps have two "
-            "gaps between them.",
+            "The reach is (kernel - 1) · dilation + 1, not kernel · dilation: three weights have "
+            "two gaps between them.",
         ),
         WrongAnswer(
             _SIDE.format(result="(side + padding - (kernel - 1) * dilation - 1) // stride + 1"),
@@ -98,6 +99,30 @@ output_side = Exercise(
         WrongAnswer(
             _SIDE.format(result="(side + 2 * padding - (kernel - 1) * dilation - 1) / stride + 1"),
             "A side is a whole number: divide with //, which rounds down.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side - (kernel - 1) * dilation - 1) // stride + 1"),
+            "You forget the padding: it lengthens the side by 2 · padding.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="side + 2 * padding - (kernel - 1) * dilation"),
+            "You forget the stride: of the places that the filter can reach, it visits every "
+            "stride-th. Divide by it, rounding down.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="(side + 2 * padding - (kernel - 1) * dilation) // stride"),
+            "Nearly: you add the place where the filter starts before you divide by the stride. "
+            "Divide the steps first, then add 1.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="side // stride"),
+            "This holds only where the padding makes up for the kernel and the stride divides the "
+            "side: 19 cells with stride 2 would be 9. Count how far the filter can move.",
+        ),
+        WrongAnswer(
+            _SIDE.format(result="-(-side // stride)"),
+            "side / stride, rounded up, is right for 19 and stride 2 only by chance: 3 cells, "
+            "kernel 3, no padding must give 1. Count how far the filter can move.",
         ),
     ),
     cases=_side_cases,
@@ -149,8 +174,8 @@ flatten_head = Exercise(
         "reshape reads the tensor as a book: the last axis changes fastest. Which axis must be "
         "last, so that the numbers of one prior stand together?",
         "`maps.permute(0, 2, 3, 1)` moves the channels behind row and column.",
-        "After that one `reshape(B, H * W * A, K)` is enough: the channels are prior by prior "
-        "already.",
+        "After that one reshape is enough, since the channels are prior by prior already. How many "
+        "rows has a picture?",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -183,6 +208,31 @@ flatten_head = Exercise(
             _FLATTEN.format(result="maps.permute(0, 2, 3, 1).reshape(-1, num_outputs)"),
             "The batch is gone: rows of different pictures stand in one list. Keep B in front.",
         ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.permute(0, 2, 3, 1).reshape(B, H * W, A, num_outputs)"),
+            "The numbers are in order, but the rows still stand in groups of a cell, "
+            "(B, H·W, A, K). Join the two: H·W·A rows.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.permute(0, 2, 3, 1).reshape(B, num_outputs, H * W * A)"),
+            "K comes last: a row for each prior, K numbers in it. Yours are K long rows.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.permute(0, 2, 3, 1)"),
+            "The channels stand last now, but it is still a map: reshape it to one row for each "
+            "prior, (B, H·W·A, K).",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(result="maps.reshape(B, channels, H * W).transpose(1, 2)"),
+            "These are rows of cells, (B, H·W, A·K), each with all its priors. Cut every row into "
+            "A rows of K numbers.",
+        ),
+        WrongAnswer(
+            _FLATTEN.format(
+                result="maps.permute(0, 2, 3, 1).reshape(B, channels // A * A * H * W // A, A)"
+            ),
+            "The last axis has A numbers. It must have K = num_outputs: those of one prior.",
+        ),
     ),
     cases=_flatten_cases,
     praise="Equal to `flatten_level`; this line is the one that SSD ports most often get wrong.",
@@ -194,6 +244,8 @@ flatten_head = Exercise(
 
 def _norm_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1), torch.tensor([20.0, 20.0])
+    silent = torch.tensor([[3.0, 0.0], [4.0, 0.0]]).reshape(1, 2, 1, 2)  # the second cell says 0
+    yield silent, torch.tensor([20.0, 10.0])
     for _ in range(6):
         B, C, H, W = (integer(generator, 2, 3) + i for i in range(4))
         maps = torch.randn(B, C, H, W, generator=generator) + 0.5
@@ -203,7 +255,7 @@ def _norm_cases(generator: torch.Generator) -> Iterator[Case]:
 _NORM = """
     def l2_normalize(maps, scale):
         length = {length}
-        return maps / length * {scale}
+        return maps / length.clamp(min=1e-12) * {scale}
 """
 
 l2_normalize = Exercise(
@@ -212,7 +264,7 @@ l2_normalize = Exercise(
     prompt=(
         "Write `l2_normalize(maps, scale)` without F.normalize: every cell of maps (B, C, H, W) "
         "gets a channel vector of length 1, then channel c is multiplied by scale[c]; scale is "
-        "(C,). No cell is zero. It works when (3, 4) with scale 20 gives (12, 16)."
+        "(C,). A cell of zeros stays zero. It works when (3, 4) with scale 20 gives (12, 16)."
     ),
     stub='''
     def l2_normalize(maps, scale):
@@ -224,13 +276,15 @@ l2_normalize = Exercise(
     def l2_normalize(maps, scale):
         """Length 1 in every cell, then one factor for each channel."""
         length = maps.square().sum(dim=1, keepdim=True).sqrt()  # (B, 1, H, W)
+        length = length.clamp(min=1e-12)  # a silent cell: 0 / 0 is NaN
         return maps / length * scale[:, None, None]  # (B, C, H, W)
     ''',
     hints=(
         "The vector of a cell runs along the channels: which dim of (B, C, H, W) is that?",
         "Length: the root of the sum of squares. keepdim=True leaves (B, 1, H, W), which divides "
         "every channel.",
-        "scale (C,) would be aligned with W; scale[:, None, None] is (C, 1, 1).",
+        "scale (C,) would be aligned with W; scale[:, None, None] is (C, 1, 1). And what is 0 / 0? "
+        "`clamp(min=1e-12)` keeps a length away from 0.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -267,6 +321,57 @@ l2_normalize = Exercise(
             "One factor for all channels: the network learns one for each. scale[:, None, None] "
             "is (C, 1, 1).",
         ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt()
+                return maps / length * scale[:, None, None]
+            """,
+            "A cell of zeros has length 0, and 0 / 0 is NaN, which spreads through the network. "
+            "Keep the length away from 0: clamp(min=1e-12).",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt() + 1
+                return maps / length * scale[:, None, None]
+            """,
+            "Adding 1 to the length keeps NaN away, but (3, 4) becomes shorter than 20. Use a tiny "
+            "number, or clamp(min=1e-12).",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt()
+                return maps / length.clamp(min=1) * scale[:, None, None]
+            """,
+            "clamp(min=1) leaves every vector shorter than 1 as it is. The bound is against 0 / 0 "
+            "alone: clamp(min=1e-12).",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt()
+                return maps / length.clamp(min=1e-12)
+            """,
+            "Every vector has length 1 now. Multiply channel c by scale[c].",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().mean(dim=1, keepdim=True).sqrt()
+                return maps / length.clamp(min=1e-12) * scale[:, None, None]
+            """,
+            "You take the mean of the squares. The length is the root of their *sum*.",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt()
+                return maps / length.clamp(min=1e-12) / scale[:, None, None]
+            """,
+            "You divide by the scale. It multiplies: 20 makes the entries larger.",
+        ),
     ),
     cases=_norm_cases,
     praise="Equal to `L2Norm`, which SSD puts on conv4_3 alone.",
@@ -287,60 +392,63 @@ def _fc_cases(generator: torch.Generator) -> Iterator[Case]:
 
 
 _FC = """
-    def convolve_fc(weight, side, every_unit, every_tap):
+    def convolve_fc(weight, side, every_unit, every_weight):
         filters = weight.reshape(len(weight), {shape})
         return {result}
 """
-_RIGHT_FC = "filters[::every_unit, :, ::every_tap, ::every_tap]"
+_RIGHT_FC = "filters[::every_unit, :, ::every_weight, ::every_weight]"
 
 convolve_fc = Exercise(
     notebook="nb04",
     key="convolve_fc",
     prompt=(
-        "Write `convolve_fc(weight, side, every_unit, every_tap)`: the weight (N, C·side·side) of "
-        "a linear layer that reads a flattened map (C, side, side), as a convolution's filters, "
-        "of which every `every_unit`-th unit and every `every_tap`-th row and column are kept, "
+        "Write `convolve_fc(weight, side, every_unit, every_weight)`: the weight (N, C·side·side) "
+        "of a linear layer that reads a flattened map (C, side, side), as a convolution's filters, "
+        "of which every `every_unit`-th unit and every `every_weight`-th row and column are kept, "
         "the first ones included. It works when fc6 of VGG-16 (side 7, every 4th unit, every 3rd "
         "row and column) becomes (1024, 512, 3, 3)."
     ),
     stub='''
-    def convolve_fc(weight, side, every_unit, every_tap):
+    def convolve_fc(weight, side, every_unit, every_weight):
         """Filters of a convolution, thinned out."""
         filters = ...
         return None
     ''',
     solution_source='''
-    def convolve_fc(weight, side, every_unit, every_tap):
+    def convolve_fc(weight, side, every_unit, every_weight):
         """Filters of a convolution, thinned out."""
         filters = weight.reshape(len(weight), -1, side, side)  # (N, C, H, W)
-        return filters[::every_unit, :, ::every_tap, ::every_tap]
+        return filters[::every_unit, :, ::every_weight, ::every_weight]
     ''',
     hints=(
         "A flattened map lists channel, row, column. So a row of the weight is a filter "
         "(C, side, side), written in one line.",
         "`weight.reshape(N, -1, side, side)`, and then a slice with steps.",
-        "`filters[::every_unit, :, ::every_tap, ::every_tap]`: all channels stay.",
+        "A slice with steps keeps the first and every n-th after it, `[::n]`: for the units, the "
+        "rows and the columns. All channels stay.",
     ),
     wrong_answers=(
         WrongAnswer(
             _FC.format(
                 shape="side, side, -1",
                 result=_RIGHT_FC.replace(
-                    "[::every_unit, :, ::every_tap, ::every_tap]",
-                    ".permute(0, 3, 1, 2)[::every_unit, :, ::every_tap, ::every_tap]",
+                    "[::every_unit, :, ::every_weight, ::every_weight]",
+                    ".permute(0, 3, 1, 2)[::every_unit, :, ::every_weight, ::every_weight]",
                 ),
             ),
             "You read the columns as row, column, channel. flatten goes channel by channel "
             "(TensorFlow's order is the other one): (C, side, side).",
         ),
         WrongAnswer(
-            _FC.format(shape="-1, side, side", result="filters[:, :, ::every_tap, ::every_tap]"),
+            _FC.format(
+                shape="-1, side, side", result="filters[:, :, ::every_weight, ::every_weight]"
+            ),
             "All units are still there: keep every every_unit-th of them, `[::every_unit]`.",
         ),
         WrongAnswer(
             _FC.format(
                 shape="-1, side, side",
-                result="filters[: len(weight) // every_unit, :, ::every_tap, ::every_tap]",
+                result="filters[: len(weight) // every_unit, :, ::every_weight, ::every_weight]",
             ),
             "You keep the *first* units; wanted is every every_unit-th, `[::every_unit]`, and the "
             "next layer's weights must be picked in the same way.",
@@ -348,15 +456,16 @@ convolve_fc = Exercise(
         WrongAnswer(
             _FC.format(
                 shape="-1, side, side",
-                result="filters[::every_unit, :, : -(-side // every_tap), : -(-side // every_tap)]",
+                result="filters[::every_unit, :, : -(-side // every_weight), "
+                ": -(-side // every_weight)]",
             ),
-            "You keep the corner of the filter; wanted is every every_tap-th row and column, so "
+            "You keep the corner of the filter; wanted is every every_weight-th row and column, so "
             "that it still spans the map.",
         ),
         WrongAnswer(
             _FC.format(
                 shape="-1, side, side",
-                result="filters[every_unit - 1 :: every_unit, :, ::every_tap, ::every_tap]",
+                result="filters[every_unit - 1 :: every_unit, :, ::every_weight, ::every_weight]",
             ),
             "You start at the last unit of each group; the first ones belong to it: "
             "`[::every_unit]`.",
@@ -364,9 +473,28 @@ convolve_fc = Exercise(
         WrongAnswer(
             _FC.format(
                 shape="-1, side, side",
-                result="filters[::every_unit, :, ::every_tap, ::every_tap].transpose(2, 3)",
+                result="filters[::every_unit, :, ::every_weight, ::every_weight].transpose(2, 3)",
             ),
             "Rows and columns are swapped: your filter is mirrored at its diagonal.",
+        ),
+        WrongAnswer(
+            _FC.format(shape="-1, side, side", result="filters[::every_unit]"),
+            "All 7 × 7 places are still there: keep every every_weight-th row and column, too.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[::every_unit, ::every_weight, ::every_weight, ::every_weight]",
+            ),
+            "You thin out the channels as well. They are pool5's, and all of them stay.",
+        ),
+        WrongAnswer(
+            _FC.format(
+                shape="-1, side, side",
+                result="filters[::every_weight, :, ::every_unit, ::every_unit]",
+            ),
+            "The two steps are exchanged: every_unit belongs to the first axis, every_weight to "
+            "rows and columns.",
         ),
     ),
     cases=_fc_cases,
@@ -427,17 +555,18 @@ receptive_field = Exercise(
         return field
     ''',
     hints=(
-        "A pixel sees itself: 1 px. Between the first and the last tap of a filter lie "
+        "A pixel sees itself: 1 px. Between the first and the last weight of a filter lie "
         "(kernel - 1) · dilation cells of *its input*.",
         "How many px is one cell of its input? That is `step`, the product of all strides so far.",
-        "`field += (kernel - 1) * dilation * step`, and then `step *= stride`, in this order.",
+        "Add these px to the field first. The layer's own stride widens only what comes behind it, "
+        "so the step is multiplied last.",
     ),
     wrong_answers=(
         WrongAnswer(
             _FIELD.format(
                 start="1", body="field += (kernel - 1) * step\n            step *= stride"
             ),
-            "You ignore the dilation: the taps lie `dilation` cells from each other.",
+            "You ignore the dilation: the weights lie `dilation` cells from each other.",
         ),
         WrongAnswer(
             _FIELD.format(start="1", body="field += (kernel - 1) * dilation"),
@@ -456,7 +585,7 @@ receptive_field = Exercise(
             _FIELD.format(
                 start="1", body="field += kernel * dilation * step\n            step *= stride"
             ),
-            "A filter of `kernel` taps adds (kernel - 1) gaps: a 1 × 1 convolution adds nothing.",
+            "A filter of `kernel` weights adds (kernel - 1) gaps: a 1 × 1 convolution adds none.",
         ),
         WrongAnswer(
             _FIELD.format(
@@ -464,6 +593,40 @@ receptive_field = Exercise(
                 body="field += (kernel - 1) * dilation * step\n            step *= stride",
             ),
             "You are 1 px short: without any layer a pixel sees itself, so start at 1.",
+        ),
+        WrongAnswer(
+            """
+            def receptive_field(layers):
+                field, step = 1, 1
+                for kernel, stride, dilation in layers:
+                    field = field * stride + (kernel - 1) * dilation
+                return field
+            """,
+            "This formula runs from the *last* layer to the first. Forwards, add gaps that are as "
+            "wide as the strides so far.",
+        ),
+        WrongAnswer(
+            """
+            def receptive_field(layers):
+                field, step = 1, 1
+                for kernel, stride, dilation in layers:
+                    field += (kernel - 1) * dilation * step
+                    step += stride
+                return field
+            """,
+            "Strides multiply: behind two strides of 2 the cells lie 4 px apart, behind three 8.",
+        ),
+        WrongAnswer(
+            """
+            def receptive_field(layers):
+                field, step = 1, 1
+                for kernel, stride, dilation in layers:
+                    field += (kernel - 1) * dilation * step
+                    step = stride
+                return field
+            """,
+            "You remember the last stride only. The width of a cell is the product of all strides "
+            "before it: `step *= stride`.",
         ),
     ),
     cases=_field_cases,
@@ -488,9 +651,10 @@ moves = Exercise(
     hints=(
         "The field stands below the picture: what a cell sees *of its field*. The field is the "
         "second of the two numbers where the picture is too small for it.",
-        "Two more cells, each as wide as the stride: 4 px on level 0, 32 px on level 3. Channel "
-        "a · K + k is number k of prior a.",
-        "Compare the rows `backbone` and `head`, model by model; and 3,406.8 with 3,317.8.",
+        "A 3 × 3 filter sees two more cells, each as wide as the level's stride. Channel a · K + k "
+        "is number k of prior a, and a counts from 0.",
+        "Compare the rows `backbone` and `head`, model by model; then divide the MACs of the two "
+        "rows of `backbone.layers`.",
     ),
     wrong_answers=(
         WrongAnswer(
@@ -520,6 +684,35 @@ moves = Exercise(
             "64 times the parameters, but each is used in 62 times fewer cells, 38² instead of "
             "300².",
         ),
+        WrongAnswer(
+            "moves = (1, (8, 64), 32, 'ssd300_resnet50', 1)",
+            "Level 1 sees less than half of the picture. Move on, and read the field below it.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 5, 'ssd300_resnet50', 1)",
+            "Channel 5 is prior 0's. Each prior owns K = 9 channels: prior 3's are 27 to 35.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 8, 'ssd300_resnet50', 1)",
+            "5 + 3 would be the next number of the *same* prior. Prior 3 begins at 3 · 9 = 27.",
+        ),
+        WrongAnswer(
+            "moves = (3, (8, 64), 32, 'ssdlite300_mobilenet_v2', 1)",
+            "SSDLite's heads are separable, so they are small beside its backbone. Look at the "
+            "other two.",
+        ),
+        WrongAnswer(
+            "moves = (3, (39, 279), 32, 'ssd300_resnet50', 1)",
+            "These are the fields of the heads. The task asks by how much they are wider than the "
+            "fields of the maps.",
+        ),
+    ),
+    look_at=(
+        "choose `backbone`, go through its tensors, and read the field below the picture.",
+        "read the field of [0] and of `head.logits.0`, then of [3] and of `head.logits.3`.",
+        "find the channel that is bright where the face is, at the places of prior 3: a · K + k.",
+        "compare the parameters of the rows `backbone` and `head` in each of the three models.",
+        "in `backbone.layers`, divide conv4_3's MACs by conv1_2's, and round.",
     ),
     praise="Half the side, twice the channels: four times the weights, and the same work.",
 )
