@@ -167,7 +167,7 @@ show.draw_iou_shift(
     "crowd between 0.5 and 0.7; the anchors they become above 0.8.")
 
 # %% [markdown] id="shift-read" slide="fragment"
-# The histograms follow the positive priors. They overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about six times as many positives. Whether that helps is another question. Chapter 07 comes back to it.
+# The histograms follow the positive priors. They overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives. Whether that helps is another question. Chapter 07 comes back to it.
 
 # %% [markdown] id="arm" slide="slide"
 # ## 2 · ARM: is there anything?
@@ -503,7 +503,7 @@ show.draw_branch_costs(
     "Multiply-adds: backbone 32 of 38 billion, TCBs 5.")
 
 # %% [markdown] id="table-read" slide="fragment"
-# What does the second question cost? The heads of ARM and ODM are small. The **TCBs are expensive**: 11.4 of 34.4 million parameters, half of them in the convolutions that read 512 or 1,024 channels. In multiplications the backbone still takes five sixths, so the second question adds little to the time.
+# What does the second question cost? The heads of ARM and ODM are small. The **TCBs are expensive**: 11.4 of 34.4 million parameters, half of them in the convolutions that read 512 or 1,024 channels. In multiplications the backbone still takes five sixths.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 5 · Your turn
