@@ -35,6 +35,10 @@ help: ## this list
 course: env ## open JupyterLab on notebook 00
 	@$(RUN) tools.course open
 
+.PHONY: update
+update: env ## the newest course; what you have written in the notebooks stays
+	@$(RUN) tools.course update
+
 # 05 trains for minutes: it starts first, and the others run beside it.
 .PHONY: test
 test: env ## unit tests, doctests and every notebook (strict nbval)

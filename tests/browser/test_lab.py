@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tools.course.saving import HOOK
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(
@@ -74,6 +77,7 @@ def lab(tmp_path_factory):
                 "--IdentityProvider.token=",
                 "--LabApp.expose_app_in_browser=True",
                 f"--LabApp.app_settings_dir={ROOT / 'tools/lab'}",
+                f"--ContentsManager.pre_save_hook={HOOK}",
             ],
             env={**os.environ, **home, "PYTHONPATH": paths, "IPYTHONDIR": str(folder / "ipython")},
             stdout=log,
@@ -105,6 +109,22 @@ def wait_until(condition, seconds: float) -> None:
     while not condition():
         assert time.monotonic() < end, f"nothing after {seconds} s"
         time.sleep(0.2)
+
+
+def test_opening_and_saving_changes_nothing(running, lab):
+    """JupyterLab writes its kernel and its Python into what it opens, and saves by itself."""
+    name = "02_prior_box.ipynb"
+    page = running.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(2 * MINUTES)
+    page.goto(f"{lab}/lab/tree/{name}?reset")
+    page.wait_for_function(READY, arg=name)
+    page.wait_for_function(f"{MODEL}.sharedModel.getMetadata('language_info').version")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+    contents = f"{lab}/api/contents/{name}?type=file&format=text"
+    saved = json.loads(urllib.request.urlopen(contents, timeout=60).read())["content"]
+    assert saved == (ROOT / "notebooks" / name).read_text(encoding="utf-8")
+    page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:shutdown')")
+    page.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ People edit `notebooks/src/NN_name.py` (jupytext's py:percent format); everythin
 and nbval compares what it prints.
 
     python -m tools.course open                open JupyterLab on the first notebook
+    python -m tools.course update              the newest course, with a student's answers in it
     python -m tools.course build [02 ...]      execute and write
     python -m tools.course setup [02 ...]      write set-up cells anew, execute nothing
     python -m tools.course check [02 ...]      do products agree with their sources?

@@ -1,4 +1,4 @@
-"""`python -m tools.course open|build|setup|check|lint|student`."""
+"""`python -m tools.course open|update|build|setup|check|lint|student`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.course.check import check
 from tools.course.clone import ROOT, BuildError, product_of, sources
 from tools.course.lint import lint
 from tools.course.student import write_student_copies
+from tools.course.update import update
 
 
 def build_all(numbers: Sequence[str], root: Path) -> list[str]:
@@ -56,6 +57,7 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.course", description="The notebooks.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("open", help="open JupyterLab on the first notebook")
+    commands.add_parser("update", help="the newest course, with your answers in it")
     on_chapters = {"build": build_all, "setup": renew_all, "check": check, "lint": lint_all}
     for name, words in (
         ("build", "execute sources and write notebooks"),
@@ -72,6 +74,8 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
     try:
         if args.command == "open":
             lab.main()
+        elif args.command == "update":
+            print(*update(root), sep="\n")
         elif args.command == "student":
             print(*write_student_copies(args.out, root), sep="\n")
         else:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tools.course.clone import ROOT
+from tools.course.saving import HOOK
 
 FIRST = "notebooks/00_start_here.ipynb"
 
@@ -51,6 +52,7 @@ def arguments() -> list[str]:
         "--ServerApp.port_retries=50",
         "--log-level=WARN",  # the address is printed all the same
         f"--LabApp.app_settings_dir={ROOT / 'tools' / 'lab'}",  # no pop-up that asks about news
+        f"--ContentsManager.pre_save_hook={HOOK}",  # a notebook that was only read stays as it was
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         result.append("--allow-root")
