@@ -209,7 +209,7 @@ prove("row 64 + (1 · 2 + 0) · 6 + 5 is that prior's",
 # 3. **fc6 and fc7 are convolutions**, and fc6 has *holes*: it reads every sixth cell (`dilation`). The reason comes below.
 
 # %% [markdown] id="notes-vgg" slide="notes"
-# > *For the speaker.* Ask first which of the three changes a wrong port would survive without an error message. (The second and the third: all shapes of the weights stay the same.)
+# > *For the speaker.* Ask first which of the three changes a wrong port would survive without an error message. (Only the third: with another dilation every shape stays as it is. The other two change the maps, and the priors no longer fit.)
 
 # %% id="vgg-class" slide="skip" tags=["teaches:detlearn.models.backbones:VGG16.__init__"]
 class VGG16(nn.Module):
@@ -1000,7 +1000,7 @@ prove("patient 3 is cured: heads without a gradient", len(unused), 0)
 # | what | paper | published code | here | see |
 # |--|--|--|--|--|
 # | backbone, L2Norm, extras | VGG-16, 20, no BatchNorm | uvipen: ResNet-50, none, BatchNorm | all of them, in the config | a |
-# | fc6, fc7 | "subsampled" | tutorials: every 4th, 3rd; torchvision: random | every 4th, 3rd | §2 |
+# | fc6, fc7 | "subsampled" | tutorials: every 4th, 3rd; torchvision: random | every 4th, 3rd | ★ weights |
 # | pool5, dilation | 3 × 3 stride 1, 6 | RefineDet: 2 × 2 stride 2, 3 | arguments | b |
 # | channels of a head | – | uvipen: number, prior | prior, number | c |
 # | biases of new layers | – | uvipen: left random | 0 | d |
