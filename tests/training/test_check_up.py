@@ -27,17 +27,7 @@ SICK = {
         "mlfpn.tums.3.smoothing.layers.0": ["dead"],
         "mlfpn.sfam[0]": ["shut"],
     },
-    "ssd_hrnet_tiny": {
-        "backbone.trunk.transitions.1.open": ["dead"],
-        "backbone.trunk.stages.1.0.branches.2.0.first": ["dead"],
-        "backbone.trunk.stages.1.1.fuse.2.0.0": ["dead"],
-        "backbone.trunk.stages.2.0[2]": ["dead"],
-        "backbone.trunk.stages.2.0[3]": ["dead"],
-        "backbone.trunk.stages.2.1.branches.2.0": ["dead"],
-        "backbone.trunk.stages.2.1.branches.3.0": ["dead"],
-        "backbone.trunk.stages.2.1[2]": ["dead"],
-        "backbone.trunk.stages.2.1[3]": ["dead"],
-    },
+    "ssd_hrnet_tiny": {"backbone.trunk.stages.2.1[3]": ["dead"]},
 }
 TINY = ("ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny", "pose_hrnet_tiny")
 

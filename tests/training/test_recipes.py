@@ -130,7 +130,7 @@ def test_command_lists_and_shows(capsys):
     assert [line.split()[0] for line in listed[:-1]] == list(RECIPES)
     assert main(["recipes", "ssd300_vgg16"]) == 0
     shown = capsys.readouterr().out
-    assert "milestones        (155, 193)" in shown and "as we recall" in shown
+    assert "milestones        (155, 193)" in shown and "section 3.6 doubles" in shown
     assert main(["recipes", "yolo"]) == 2
     assert "detlearn: yolo: no recipe of that name; known: ssd300_vgg16" in capsys.readouterr().err
 
