@@ -101,9 +101,9 @@ _FOR_SHAPES = (
 _SSD_SOURCE = (
     "Liu et al. 2016, arXiv 1512.02325v5, for PASCAL VOC 07+12, without a warm-up: section 3.1 has "
     "1e-3 for 40,000 iterations of 32 images, 1e-4 and 1e-5 for 10,000 each; section 3.6 doubles "
-    "that for the augmentation that makes objects small, as the released ssd_pascal.py does (80,000, "
-    "20,000, 20,000), and so does this recipe; 16,551 images make that 232 epochs with drops after "
-    "155 and 193. Published: {} mAP on VOC07 test."
+    "that for the augmentation that makes objects small, as the released ssd_pascal.py does "
+    "(80,000, 20,000, 20,000), and so does this recipe; 16,551 images make that 232 epochs with "
+    "drops after 155 and 193. Published: {} mAP on VOC07 test."
 )
 _UVIPEN_SOURCE = (
     "uvipen/SSD-pytorch, for COCO 2017: SGD with Nesterov momentum, 2.6e-3 x GPUs x batch / 32, "

@@ -634,7 +634,7 @@ print("IoU", round(box_iou(cured, target).item(), 2))
 #
 # <details><summary>Answers</summary>
 #
-# 1. False. §1 writes two steps as one.Two smaller tasks *may* be easier to learn.
+# 1. False. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
 # 2. False. It has two labels. Names are the ODM's task.
 # 3. False. Only the *anchors* are detached. Through TCBs and maps its gradient reaches the backbone.
 # 4. False. A convolution computes all cells anyway. The filter saves work in NMS and keeps easy background out of the ODM's loss.

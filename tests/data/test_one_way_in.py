@@ -155,6 +155,7 @@ ALLOWED = {
     # Maps inside a network, from level to level.
     "models/m2det": {"F.interpolate"},
     "models/hrnet": {"F.interpolate"},
+    "models/pose/mediapipe_pose.py": {"F.interpolate"},  # maps of its decoder
     "show/explorers/model/tum_walk.py": {"F.interpolate"},
     # A person, turned upright and cut out: one function for training and for answering.
     "models/pose/crops.py": {"F.grid_sample"},
