@@ -710,8 +710,8 @@ print("after 96 steps, of 4 epochs:", round(factors[0], 3),
 #
 # | what | article | here | see it |
 # |--|--|--|--|
-# | “why `scheduler.step()`?” (struck through) | no answer | to move the schedule on; after the optimiser | 05 §2 |
-# | “why `float()`?” (struck through) | no answer | half-precision sums overflow | 05 §2 |
+# | “why `scheduler.step()`?” (struck through) | no answer | to move the schedule on; after the optimiser | 05 ★ |
+# | “why `float()`?” (struck through) | no answer | half-precision sums overflow | 05 ★ |
 # | versions | torch 1.7.1: no wheels for today's Python | what Colab has | A1 |
 # | `pip install os` | nothing to install | part of Python | A1 |
 # | “Mounting Drive” | a heading without a mount | `drive.mount` | §2 |
@@ -719,9 +719,9 @@ print("after 96 steps, of 4 epochs:", round(factors[0], 3),
 # | `InvertedResidual` | imported from where it no longer is | own backbones | A1 |
 # | `pretrained=True` | downloads when the class is built | a report of what was loaded | §3 |
 # | `backbone=ResNet()` as a default | built once, shared by all | built in the constructor | A2 |
-# | bare `except:` | every error is “No object detected” | no `try` | 05 |
-# | schedule | drops an epoch early | after the step | 05 §2 |
-# | images without objects | dropped, their false alarms too | scored | 05 |
+# | bare `except:` | every error is “No object detected” | no `try` | 05 ★ |
+# | schedule | drops an epoch early | after the step | 05 ★ |
+# | images without objects | dropped, their false alarms too | scored | 05 ★ |
 # | category ids | `category_ids[label - 1]` | a table | A3 |
 # | image ids | float32 rounds above 16,777,216 | integers | A3 |
 # | the large run | no score, no picture after it | §4 | §4 |
