@@ -273,6 +273,16 @@ def test_chapters_without_a_notebook_are_not_listed():
     assert "slides/00_a.html" not in text
 
 
+def test_a_chapter_has_the_thumbnail_of_its_key_figure():
+    figure = new_output("display_data", {"image/png": PIXEL, "text/plain": "Figure: A dot."})
+    assert site.thumbnail(new_notebook(cells=[TITLE.copy()])) == b""
+    made = new_notebook(cells=[TITLE.copy(), cell("x", "slide", outputs=[figure])])
+    assert site.thumbnail(made) == base64.b64decode(PIXEL)
+    rows = [{"number": "00", "title": "A", "minutes": 45}, {"number": "01", "title": "B"}]
+    text = site.chapter_list(rows, ["00_a", "01_b"], [], ["00_a"])
+    assert text.count("_static/thumbs/00_a.png") == text.count("<img") == 1
+
+
 def test_every_room_has_a_page():
     rooms = {p.stem if p.suffix else p.name for p in (ROOT / "detlearn").iterdir()}
     rooms = {room for room in rooms if not room.startswith(("_", ".")) and room != "py"}

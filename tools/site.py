@@ -10,6 +10,7 @@ shows is what the notebook printed. The result works from a disk, and under any 
 from __future__ import annotations
 
 import argparse
+import base64
 import html
 import json
 import re
@@ -33,7 +34,7 @@ from tools.course.clone import (
     tags_of,
 )
 from tools.slides.blocks import figure_alt
-from tools.slides.cells import slide_type
+from tools.slides.cells import key_figure, slide_type
 from tools.slides.page import fonts
 from tools.vendor import file_of
 
@@ -139,7 +140,10 @@ def doors(name: str, decks: Iterable[str] = (), folder: str = "../") -> str:
 
 
 def chapter_list(
-    rows: Iterable[dict[str, Any]], names: Iterable[str], decks: Iterable[str] = ()
+    rows: Iterable[dict[str, Any]],
+    names: Iterable[str],
+    decks: Iterable[str] = (),
+    pictures: Iterable[str] = (),
 ) -> str:
     """The chapters that have a notebook, as HTML.
 
@@ -147,9 +151,10 @@ def chapter_list(
         rows: chapters.toml's rows.
         names: names of the notebooks.
         decks: file names of the decks that the site holds.
+        pictures: names of the notebooks that have a thumbnail.
     """
     by_number = {name[:2]: name for name in names}
-    held = set(decks)
+    held, seen = set(decks), set(pictures)
     items = []
     for row in rows:
         name = by_number.get(row["number"])
@@ -161,13 +166,24 @@ def chapter_list(
             if f"{name}.{ending}" in held:
                 also.append(f'<a href="slides/{name}.{ending}">{words}</a>')
         minutes = f'<span class="minutes">{row["minutes"]} min</span>' if "minutes" in row else ""
+        thumb = ""
+        if name in seen:  # the title beside it says where it leads
+            image = f'<img src="_static/thumbs/{name}.png" alt="" loading="lazy">'
+            thumb = f'<a class="thumb" href="{page}" tabindex="-1" aria-hidden="true">{image}</a>'
         items.append(
-            f'<li><span class="number">{row["number"]}</span>'
+            f'<li>{thumb}<span class="number">{row["number"]}</span>'
             f'<a class="title" href="{page}">{html.escape(row["title"])}</a>{minutes}'
             f"<p>{html.escape(row.get('builds', ''))}</p>"
             f'<span class="also">{"".join(also)}</span></li>'
         )
     return '<ol class="chapters">\n' + "\n".join(items) + "\n</ol>"
+
+
+def thumbnail(notebook: Any) -> bytes:
+    """The key figure of a chapter, as PNG; nothing where it has none."""
+    key = key_figure(notebook)
+    found = re.search(r'src="data:image/png;base64,([^"]+)"', key.html) if key else None
+    return base64.b64decode(found[1]) if found else b""
 
 
 def hero() -> str:
@@ -211,15 +227,19 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
         if path.is_file() and "__pycache__" not in path.parts:
             wanted[path.relative_to(ROOT / "site").as_posix()] = path.read_bytes()
     names = [path.stem for path in paths]
+    notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
+    thumbs = {path.stem: thumbnail(notebook) for path, notebook in notebooks.items()}
+    thumbs = {name: data for name, data in thumbs.items() if data}
+    wanted |= {f"_static/thumbs/{name}.png": data for name, data in thumbs.items()}
     index = wanted["index.md"].decode()
-    index = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held))
+    index = index.replace("@CHAPTERS@", chapter_list(chapters(), names, held, thumbs))
     index = index.replace("](../docs/training.md)", "](training.md)")
     wanted["index.md"] = index.replace("@HERO@", hero()).encode()
     wanted["_static/hero.png"] = (ROOT / "docs" / "hero.png").read_bytes()
     training = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     wanted["training.md"] = training.replace("](../notebooks/", "](notebooks/").encode()
     for path in paths:
-        page = for_the_site(nbformat.read(path, as_version=4), path.stem, held)
+        page = for_the_site(notebooks[path], path.stem, held)
         wanted[f"notebooks/{path.name}"] = nbformat.writes(page).encode()
     for room in ROOMS:
         wanted[f"api/{room}.rst"] = room_page(room).encode()

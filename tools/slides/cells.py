@@ -12,7 +12,7 @@ from tools.course.clone import tags_of
 from tools.course.minutes import core_cells
 from tools.slides.blocks import Block, blocks_of, notes_html, output_block
 
-__all__ = ["Slide", "plain", "slide_type", "slides_of", "split_heading"]
+__all__ = ["Slide", "key_figure", "plain", "slide_type", "slides_of", "split_heading"]
 
 LABELS = {
     "explorer": "Explorer",
@@ -101,7 +101,7 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
     if not slides:
         raise ValueError("expected a notebook with slides, got one whose cells are all skipped")
     slides = _with_title(slides)
-    slides[0].key = _key_figure(notebook)
+    slides[0].key = key_figure(notebook)
     return slides
 
 
@@ -131,7 +131,7 @@ def _numbered(text: str, first: int) -> str:
     )
 
 
-def _key_figure(notebook: Any) -> Block | None:
+def key_figure(notebook: Any) -> Block | None:
     """The figure of the cell tagged `key-figure`; the first figure of the chapter without one."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     tagged = [cell for cell in code if "key-figure" in tags_of(cell)]
