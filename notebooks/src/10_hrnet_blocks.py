@@ -102,7 +102,7 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 # > *For the speaker.* At the crops, ask from which panel on nobody dares to point, and which panel a network needs to know that this is a person at all: it is the other end of the row. At the network, read along the rows first: a row never changes its size. Then along the columns. Let the room count the bundles of crossing lines: 1 + 4 + 3 = 8. The sky-blue bar of stage 1 has 256 channels; the 32 written at the left begin with stage 2.
 
 # %% [markdown] id="words" slide="subslide"
-# Six words, and you can read the picture:
+# A few words, and you can read the picture:
 #
 # - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. (The first bar is stage 1. It has 256 channels, and branch 0 has its 32 from stage 2 on.)
 # - An **exchange** is a bundle of crossing lines. In it every branch is a **giver** and a **receiver**. *i ← j* reads “receiver *i* hears giver *j*”.
@@ -497,7 +497,7 @@ show.draw_branch_costs(table, alt="Parameters and multiply-adds of W32. "
 # %% [markdown] id="cost-read" slide="fragment"
 # Branch 3 owns half of all parameters and multiplies the *least* of the four. The reason is (2C)² · HW/4 = C² · HW. Inside a module **every branch multiplies equally often**, and has four times the parameters of the one above it. Branch 3 multiplies least in total because it exists only in stage 4.
 #
-# So a coarser branch costs no more time than the fine one, and the exchanges are cheap.
+# So a coarser branch costs no more multiplications than the fine one, and the exchanges are cheap.
 
 # %% [markdown] id="measured" slide="slide"
 # ## 5 · Who hears whom
@@ -547,7 +547,7 @@ assert learn == 40_625
 # %% [markdown] id="who-learns-read" slide="fragment"
 # With the last exchange alone everything still learns. Without it 40,625 of 285,281 parameters learn, one in seven. The coarse branches are computed and never heard.
 #
-# Does it *pay* to exchange again and again? The paper trained W32 on COCO with 1, 3 and all 8 exchanges, without ImageNet, and found 70.8, 71.9 and 73.4 AP (Table 6). Read such a table with care. A network with fewer exchanges is also a smaller one, as the last column above shows. A fair trial widens it to the same size first; this course's trial is in `experiments/hrnet.py`.
+# Does it *pay* to exchange again and again? The paper trained W32 on COCO with 1, 3 and all 8 exchanges, without ImageNet, and found 70.8, 71.9 and 73.4 AP (Table 6). Read such a table with care. A network with fewer exchanges is also a smaller one, as the totals above show. A fair trial widens it to the same size first; this course's trial is in `experiments/hrnet.py`.
 
 # %% [markdown] id="exercises" slide="skip"
 # ## 6 · Your turn

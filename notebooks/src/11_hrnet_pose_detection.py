@@ -322,7 +322,7 @@ for unsure in (0.1, 0.3, 0.5):
 #
 # ### Predict, then move
 #
-# Guess first; `moves` in §7 checks all answers. Errors are in heat-map px.
+# Guess first. Errors are in heat-map px.
 #
 # 1. The joint is at x = 10.40, y = 8. What are the errors of arg-max and of the quarter shift?
 # 2. Tick **bump on a whole pixel**. Which error has DARK now?
@@ -331,6 +331,13 @@ for unsure in (0.1, 0.3, 0.5):
 
 # %% id="explorer-heat-map" slide="-" tags=["explorer"]
 show.HeatMapExplorer((16, 20), (9.3, 8.0))
+
+# %% id="exercise-moves" slide="skip" tags=["exercise"]
+# task 1: arg-max, quarter; task 2: DARK with a rounded bump; task 3:
+# the largest; task 4: how many. Made up: ((0.1, 0.2), 0.3, 0.4, 3)
+moves = ...
+
+nb11.moves.check(moves)
 
 # %% [markdown] id="flip-words" slide="slide"
 # ## 4 · The mirror, and the score
@@ -494,10 +501,16 @@ show.draw_boxes(scene, found["boxes"], labels=found["labels"],
 #
 # All resolutions of this detector on that scene, one channel of each. `module` chooses where, `its exchange` whether before or after it.
 #
-# 5. For how many px of the picture's side does *one* cell of branch 3 stand?
-# 6. Leaf back through the modules. In which stage does branch 2 appear first?
+# 1. For how many px of the picture's side does *one* cell of branch 3 stand?
+# 2. Leaf back through the modules. In which stage does branch 2 appear first?
 #
 # Then compare *before* and *after*: the exchange brings the large squares of coarse branches into the fine maps.
+#
+# <details><summary>Answers</summary>
+#
+# 32 px, and stage 3.
+#
+# </details>
 
 # %% id="explorer-branches" slide="-" tags=["explorer"]
 show.BranchExplorer(detector, scene)
@@ -519,7 +532,7 @@ dead = len(found.dead)
 print(f"{dead} of {len(found.modules)} modules are dead by half or more")
 
 # %% [markdown] id="dead-branches" slide="subslide"
-# A healthy network has few such channels. **The first weights of this detector were not healthy.** They were trained with the learning rate of `ssd_tiny`, 1e-2. After the last exchange 88 % of the channels of branch 2 and 90 % of branch 3 were silent in all 300 validation scenes, and the few that spoke did harm. With branch 3 set to 0, and no training at all, mAP *rose* from 0.549 to 0.641. An earlier edition of this chapter explained why a fine map gives no more than 0.549. It had explained a broken network.
+# A healthy network has few such channels. **The first weights of this detector were not healthy.** They were trained with the learning rate of `ssd_tiny`, 1e-2. After the last exchange 88 % of the channels of branch 2 and 90 % of branch 3 were silent in all 300 validation scenes, and the few of branch 3 that spoke did harm. With branch 3 set to 0, and no training at all, mAP *rose* from 0.549 to 0.641. An earlier edition of this chapter explained why a fine map gives no more than 0.549. It had explained a broken network.
 #
 # **Why here?** In a row of the fuse matrix the receiver sums up to three other givers, and each of them ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer moves them alike. **Predict** how far their sum moves in ten steps:
 
@@ -554,7 +567,6 @@ for make in (torch.optim.Adam, torch.optim.SGD):
 # 2. `parabola_top`: the top of a bump from three values at −1, 0 and 1. It works when it repeats §1 and gives 0.3.
 # 3. `turn_back`: the mirrored answer, turned back and shifted.
 # 4. `oks_one`: the OKS of one pose.
-# 5. `moves`: what the two explorers showed you.
 
 # %% id="exercise-window" slide="skip" tags=["exercise"]
 def window(box, size):
@@ -587,14 +599,6 @@ def oks_one(found, truth, area, visible, sigmas):
     return None
 
 nb11.oks_one.check(oks_one)
-
-# %% id="exercise-moves" slide="skip" tags=["exercise"]
-# tasks 1 to 6: arg-max and quarter; DARK with a rounded bump; largest
-# error; how many are better; px of a cell of branch 3; stage of branch 2.
-# Made up: ((0.1, 0.2), 0.3, 0.4, 3, 5, 1)
-moves = ...
-
-nb11.moves.check(moves)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic

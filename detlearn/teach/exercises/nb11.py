@@ -598,70 +598,50 @@ moves = Exercise(
         "Write down `moves`, what the explorer of heat maps showed you, in heat-map px: the errors "
         "of arg-max and quarter shift at x = 10.40 as a pair; DARK's error there with the bump on "
         "a whole pixel; the quarter shift's largest error from 10 to 11; how many ways are better "
-        "than arg-max at x = 1.30. And the explorer of branches: px of the picture's side for one "
-        "cell of branch 3; the stage in which branch 2 appears."
+        "than arg-max at x = 1.30."
     ),
     stub="moves = ...",
-    solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 3)",
+    solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0)",
     hints=(
         "Put x to 10.40 and y to 8.00 with the sliders; the table shows errors with two digits.",
         "A decoder can only find what was painted. Where is the bump when it is rounded?",
-        "Branches: divide the picture's side by that of the map. Near the edge look at the table's "
-        "x: published code and ours do not refine there.",
+        "Near the edge look at the table's x: published code and ours do not refine there.",
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = ((0.4, 0.4), 0.4, 0.25, 0, 32, 3)",
+            "moves = ((0.4, 0.4), 0.4, 0.25, 0)",
             "The brighter neighbour is on the right: the quarter shift answers 10.25, not 10.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.0, 0.25, 0, 32, 3)",
+            "moves = ((0.4, 0.15), 0.0, 0.25, 0)",
             "DARK finds the bump exactly, and the bump stands at 10.00: 0.40 off. The target is "
             "wrong, not the decoder.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.5, 0, 32, 3)",
+            "moves = ((0.4, 0.15), 0.4, 0.5, 0)",
             "0.5 is arg-max's largest error. A quarter towards the right side halves it.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 2, 32, 3)",
+            "moves = ((0.4, 0.15), 0.4, 0.25, 2)",
             "Look again at x = 1.30: within two pixels of the edge nothing is refined, all three "
             "say 1.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 8, 3)",
-            "8 would be the stride if branch 0 had stride 1. It has 4; branch 3 halves three times "
-            "more.",
-        ),
-        WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 2)",
-            "Stage 2 has two branches, 0 and 1: choose *stage 2, module 1* and count.",
-        ),
-        WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 32, 4)",
-            "Stage 4 opens branch 3. Leaf back one stage more: branch 2 is there already.",
-        ),
-        WrongAnswer(
-            "moves = ((0.15, 0.4), 0.4, 0.25, 0, 32, 3)",
+            "moves = ((0.15, 0.4), 0.4, 0.25, 0)",
             "The two errors are exchanged: arg-max comes first, and is the coarser one.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.65), 0.4, 0.25, 0, 32, 3)",
+            "moves = ((0.4, 0.65), 0.4, 0.25, 0)",
             "The quarter goes *towards* the brighter neighbour. The joint lies right of 10, so it "
             "says 10.25.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.15, 0.25, 0, 32, 3)",
+            "moves = ((0.4, 0.15), 0.15, 0.25, 0)",
             "0.15 is the quarter shift's error. Read DARK's row, with the tick set.",
         ),
         WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 1, 32, 3)",
+            "moves = ((0.4, 0.15), 0.4, 0.25, 1)",
             "At x = 1.30 look at the table's x: all three say 1, so none is better.",
-        ),
-        WrongAnswer(
-            "moves = ((0.4, 0.15), 0.4, 0.25, 0, 4, 3)",
-            "4 is how many cells branch 3 has along a side. The picture has 128 px: how many does "
-            "each stand for?",
         ),
     ),
     praise="Exact decoding needs exact targets: the two belong together.",
@@ -672,7 +652,5 @@ moves = Exercise(
         "Tick *bump on a whole pixel* and read DARK's error at x = 10.40.",
         "Walk x from 10 to 11 and watch the quarter's error: where is it largest?",
         "Put x to 1.30 and compare the three errors in the table.",
-        "Divide 128 px by the cells along a side of branch 3.",
-        "Choose the modules one after the other, from the first, and count the branches.",
     ),
 )
