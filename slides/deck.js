@@ -205,7 +205,8 @@
     if (!isOutput(first)) return [];
     let at = from - 1;
     while (at >= 0 && isOutput(units[at])) at -= 1;
-    const said = at >= 0 && kind(units[at]) === "code" && units[at].querySelector("pre").dataset.recall;
+    const code = at >= 0 && kind(units[at]) === "code" && units[at].querySelector("pre");
+    const said = first.dataset.recall || (code && code.dataset.recall);
     const unit = document.createElement("div");
     if (said && kind(first) !== "figure") {
       unit.className = "block code recall";

@@ -123,6 +123,14 @@ def test_every_step_has_a_key_and_lines():
     assert text.kind == "text"
 
 
+def test_hidden_code_leads_its_output_where_that_stands_alone():
+    hidden = code("x = 1\nx", "slide", [new_output("stream", text="1")], ["hide-input"])
+    made = slides(hidden)
+    (block,) = made[-1].blocks
+    assert (block.kind, "x" in block.recall, "x = 1" in block.recall) == ("text", True, False)
+    assert 'data-recall="&lt;pre' in stacks(made, "07")
+
+
 # ------------------------------------------------------------------ what waits for a key
 
 

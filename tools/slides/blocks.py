@@ -39,6 +39,7 @@ class Block:
         later: whether what follows it on its slide waits for a key, too.
         steps: how many key presses point at parts of it.
         seconds: how long one speaks about it.
+        recall: code that leads it where it stands alone, as HTML; hidden otherwise.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Block:
     later: bool = False
     steps: int = 0
     seconds: float = 0.0
+    recall: str = ""
 
 
 def blocks_of(cell: Any, folder: Path) -> list[Block]:
@@ -63,6 +65,8 @@ def blocks_of(cell: Any, folder: Path) -> list[Block]:
         return outputs  # an audience needs the slide for what the one line of code shows
     source = shown_code(cell.source, any(block.kind == "figure" for block in outputs))
     if not source or "hide-input" in tags_of(cell):
+        for block in outputs:
+            block.recall = code_html(last_statement(cell.source))
         return outputs
     return [code_block(source), *outputs]
 
