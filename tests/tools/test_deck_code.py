@@ -95,10 +95,20 @@ def test_a_call_too_long_for_a_line_ends_in_dots():
         ("", ""),
         ("x = ", ""),
         ("x = 1\nprint(x)", "print(x)"),
+        ("print(x)\nshow.draw(x, alt='A.')", "print(x)"),
+        ("show.draw(x, alt='A.')", ""),
         ("for i in a:\n" + "    f(i)\n" * 9, "for i in a:\n    …"),
         ("print(\n" + "    1,\n" * 9 + ")", "print(\n    1,\n    1,\n    …"),
     ],
-    ids=["nothing", "no Python", "a call", "a long loop", "a long call"],
+    ids=[
+        "nothing",
+        "no Python",
+        "a call",
+        "a drawing last",
+        "a drawing only",
+        "a long loop",
+        "a long call",
+    ],
 )
 def test_an_output_alone_is_led_by_the_statement_that_gave_it(source, last):
     assert last_statement(source) == last

@@ -66,7 +66,8 @@ def blocks_of(cell: Any, folder: Path) -> list[Block]:
     source = shown_code(cell.source, any(block.kind == "figure" for block in outputs))
     if not source or "hide-input" in tags_of(cell):
         for block in outputs:
-            block.recall = code_html(last_statement(cell.source))
+            said = last_statement(cell.source)
+            block.recall = code_html(said) if said else ""
         return outputs
     return [code_block(source), *outputs]
 

@@ -112,13 +112,13 @@ def _without_measures(
 
 
 def last_statement(source: str, most: int = 4) -> str:
-    """The statement that gave the last output, for a slide on which that output stands alone.
+    """The statement that printed last, for a slide on which what it printed stands alone.
 
     >>> last_statement("x = 1\\nfor i in range(3):\\n    print(i)")
     'for i in range(3):\\n    print(i)'
     """
     try:
-        node = ast.parse(source).body[-1]
+        node = [one for one in ast.parse(source).body if not _draws(one)][-1]
     except (SyntaxError, IndexError):
         return ""
     lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
