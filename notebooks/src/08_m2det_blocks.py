@@ -64,7 +64,7 @@ show.draw_level_grid((40, 20, 10, 5, 3, 1), num_levels=8, channels=256)
 # > *For the speaker.* Let the room read the picture in both directions before you explain it: along a row the size stays and the depth grows, down a column the depth stays and the size shrinks. Ask which direction SSD has. It walks a diagonal.
 
 # %% [markdown] id="three-blocks" slide="subslide"
-# A row keeps the size and changes the depth; a column does the opposite. SSD has neither, since its six maps form a diagonal. The next picture shows the whole network, from the image to the boxes. It makes these 48 maps and lays them on top of each other, scale by scale. Three kinds of blocks do the work:
+# A row keeps the size and changes the depth; a column does the opposite. SSD has neither, since its six maps form a diagonal. M2Det makes these 48 maps and lays them on top of each other, scale by scale. The next picture shows the way from the image to the boxes. It leaves out SFAM, and the arrows from one TUM to the next; chapter 09 draws both. Three kinds of blocks do the work:
 #
 # 1. **BasicConv**, the brick of everything;
 # 2. the **TUM** (*thinned U-shape module*), which makes one column of the first picture;
@@ -268,7 +268,7 @@ show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")
 # %% [markdown] id="tum-words" slide="subslide"
 # ### Down, up, smooth
 #
-# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `kind="paper"` needs a `PaperDecoder`, which a ★ section builds.
+# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions of a released TUM. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: a released TUM has none for the coarsest map, which passes as it is. `kind="paper"` needs a `PaperDecoder`, which a ★ section builds.
 
 # %% id="smoothing" slide="skip" tags=["teaches:detlearn.models.m2det:Smoothing"]
 class Smoothing(nn.Module):
@@ -312,7 +312,7 @@ blank = torch.empty(2, 128, 40, 40, device="meta")
 #
 # `m2det_tiny` is a small trained M2Det: four TUMs with five scales and 24 channels. Walk through one of its TUMs on a scene that it has not seen in training. A square shows the mean of a map's channels. The cell below the explorer checks your answers.
 #
-# 1. Which step is the first that makes a map *larger* than the one from below?
+# 1. Which step is the first that *enlarges* a map?
 # 2. Set `level` to 1: how many channels does that TUM read?
 # 3. Still level 1: which two steps have the most parameters?
 
@@ -334,18 +334,23 @@ nb08.moves.check(moves)
 # %% [markdown] id="health" slide="subslide"
 # ### Does every channel answer?
 #
-# A mean over channels hides those that say nothing. A channel behind a ReLU is **dead** if it is 0 in every cell of every picture. No gradient passes through it, so training hardly brings it back. **Predict** how many of the 24 channels of a block answer to at least one of 100 scenes.
+# A mean over channels hides those that say nothing. A channel behind a ReLU is **dead** if it is 0 in every cell of every picture. No gradient passes through it, so training hardly brings it back. Take the `decoder.top` of TUM 1, where its way up begins. **Predict** how many of its 24 channels answer to at least one of 100 scenes.
 
 # %% id="health-seen" slide="fragment"
 hundred = torch.stack([scenes[i][0] for i in range(100)])
 found = training.check_up(trained, hundred)
 assert found.never_active < 0.5  # most channels of the network answer
-show.draw_check_up({"m2det_tiny": found}, alt="A bar for each block "
+tops = found.modules["mlfpn.tums.1.decoder.top"]
+answer = tops.channels * (1 - tops.never_active)
+print(f"{answer:.0f} of {tops.channels} channels answer")
+show.draw_check_up({"m2det_tiny": found}, alt="A bar for each module "
     "of m2det_tiny: from below the share of channels that answer to a "
-    "mean scene, from above, hatched, those that answer to none.")
+    "scene, on average; from above, hatched, those that answer to none.")
 
 # %% [markdown] id="health-read" slide="fragment"
-# A bar is a block, in the order in which a picture meets them. The hatched share answers to none of the 100 scenes. In the first weights of this course, 21 of 24 channels were dead in one block (`mlfpn.tums.1.decoder.top`), and the network still reached a mAP of 0.72. **A score hides such a loss, and a look finds it.** `print(found)` lists the blocks by name.
+# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They stand in the order in which a picture meets them. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
+#
+# In the weights you have just loaded, 21 of 24 channels are dead in that `decoder.top`: find it in the picture. The network still reaches a mAP of 0.72. **A score hides such a loss, and a look finds it.** `print(found)` lists the seven dead modules by name, and an eighth that needs a look: SFAM, which shuts most channels of the finest scale (09).
 
 # %% [markdown] id="gather" slide="slide"
 # ## 3 · Levels on top of each other

@@ -238,9 +238,12 @@ class Exercise:
         """Which parts of a value are wrong, and for each its own mistake, or what to look at."""
         pairs = zip(answer, reference, strict=True)
         numbers = [k for k, (a, b) in enumerate(pairs) if not self._is_value(a, b)]
+        named = " and ".join(str(k + 1) for k in numbers)
+        parts = f"part {named}" if len(numbers) == 1 else f"parts {named}"
+        verb = "is" if len(numbers) == 1 else "are"
         said = [
-            f"{self.key}: not right yet is part {' and part '.join(str(k + 1) for k in numbers)} "
-            f"of {len(reference)} (you have {describe(answer)})."
+            f"{self.key}: {parts} of {len(reference)} {verb} not right yet "
+            f"(you have {describe(answer)})."
         ]
         for k in numbers:
             told = self._part_message(answer, reference, k)

@@ -761,9 +761,9 @@ moves = Exercise(
     notebook="nb08",
     key="moves",
     prompt=(
-        "Write down `moves`, what the walk through the U showed you: the first step that makes a "
-        "map larger than the one from below; how many channels TUM 1 reads; its two steps with the "
-        "most parameters, as a pair, the smaller number first."
+        "Write down `moves`, what the walk through the U showed you: the first step that enlarges "
+        "a map; how many channels TUM 1 reads; its two steps with the most parameters, as a pair, "
+        "the smaller number first."
     ),
     stub="moves = ...",
     solution_source="moves = (7, 36, (1, 12))",
