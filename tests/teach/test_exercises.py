@@ -90,7 +90,7 @@ def test_wrong_answer_gets_its_own_message(
 @EVERY
 def test_form(exercise: Exercise) -> None:
     messages = [wrong.message for wrong in exercise.wrong_answers]
-    assert len(set(messages)) == len(messages) >= 3
+    assert len(set(messages)) == len(messages) >= 6
     assert len(exercise.hints) >= 2
     assert exercise.key in exercise.prompt
     for source in (exercise.stub, exercise.solution_source):

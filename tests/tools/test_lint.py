@@ -188,6 +188,22 @@ def test_figures_and_notes(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        ("over 9 in 10 are dropped: True\n", True),
+        ("False", True),
+        ("9,214 of 9,700 are dropped\n", False),
+        ("tensor([True, False])", False),
+    ],
+)
+def test_a_bare_truth_value_is_noted(tmp_path: Path, said: str, noted: bool) -> None:
+    cell = code("print(1)", stream(said))
+    problems(tmp_path, [*good(), cell])
+    notes = lint(tmp_path / "02_prior_box.ipynb").notes
+    assert any("numbers say more" in note for note in notes) == noted
+
+
 # ------------------------------------------------------------------- definitions and package
 
 AREA = "detlearn.boxes.geometry:box_area"

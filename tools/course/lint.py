@@ -57,6 +57,7 @@ FRAGILE = {
 CAPTURING = re.compile(
     r"@?\binteract(?:_manual|ive_output|ive)?\s*\(|@interact\b|\bOutput\s*\(\s*\)"
 )
+BOOLEAN = re.compile(r"(?:^|[:=\s])(?:True|False)\s*$", re.MULTILINE)
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<source>[^)\s]+)[^)]*\)")
 HTML_ELEMENT = re.compile(r"<(?P<name>img|svg|canvas|iframe)\b(?P<rest>[^>]*)>", re.IGNORECASE)
 
@@ -170,8 +171,17 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
     ):
         if not low <= value <= high:
             report.notes.append(f"{value} {name}, usually {low} to {high}")
+    told = [cell.id for cell in code if any(map(_says_boolean, cell.get("outputs", [])))]
+    if told:
+        report.notes.append(f"numbers say more than True and False: {', '.join(told)}")
     if lines and statistics.median(lines) > MEDIAN_LINES:
         report.notes.append(f"code cells are long: median {statistics.median(lines):g} lines")
+
+
+def _says_boolean(output: Any) -> bool:
+    """Whether an output has a line that ends with a bare truth value."""
+    text = output.get("text") or output.get("data", {}).get("text/plain", "")
+    return bool(BOOLEAN.search(text))
 
 
 # --------------------------------------------------------------------------- one cell

@@ -84,7 +84,7 @@ class Exercise:
         stub: source shown to the student; defines `key`.
         solution: source of a right answer; defines `key`.
         hints: from a nudge to nearly the answer.
-        wrong_answers: at least three; each must behave unlike the solution and the others.
+        wrong_answers: at least six; each must behave unlike the solution and the others.
         cases: draws the arguments to try, the ones checkable by hand first; None if the
             exercise asks for a value and not for a function.
         praise: said with the tick: what the student may now conclude.
