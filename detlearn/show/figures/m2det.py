@@ -262,7 +262,7 @@ def draw_mlfpn(config: M2DetConfig, *, title: str | None = None, alt: str | None
                 write(axes, x + column / 2, y - 1.95, "…", 18)
             else:
                 _level(axes, x, y, level, thin + planes * (level > 0), column - 0.35)
-            if level is not None and place + 1 < len(shown):  # the largest map goes on
+            if place + 1 < len(shown):  # the largest map goes on, through the dots too
                 _step(axes, (x + column - 0.35, y - 2.1), (x + column, y - 1.72))
         words = f"gathered: {config.num_scales} scales × {levels * planes:,} channels"
         card(axes, 0.05, y - 3.02, PAGE_WIDTH - 0.15, 0.38, words, ORANGE)
@@ -305,4 +305,4 @@ def _last_steps(axes: Axes, y: float, steps: Sequence[str]) -> None:
             _step(axes, (x + 1.0, y - 3.02), (x + 1.0, y - 3.28))
         else:
             _step(axes, (x - 0.6, y - 3.56), (x, y - 3.56))
-        card(axes, x, y - 3.84, 2.0, 0.56, word, INK if word == "heads" else PURPLE)
+        card(axes, x, y - 3.84, 2.0, 0.56, word, INK if word == "heads" else GREEN)

@@ -617,6 +617,15 @@ silence = Exercise(
             "You silence a single channel. A level owns `planes` of them.",
         ),
         WrongAnswer(
+            """
+            def silence(pyramid, level, planes):
+                changed = [maps.clone() for maps in pyramid]
+                changed[level] = changed[level] * 0
+                return changed
+            """,
+            "You silenced a scale; a level is a range of channels in every map.",
+        ),
+        WrongAnswer(
             _silence_source(where=":"),
             "You silence everything. Only the channels of one level become 0.",
         ),
