@@ -3,7 +3,7 @@
 #
 # **One question: a network makes 3,392 statements about a picture that holds three objects. How does one number say how wrong it was?**
 #
-# You start to train your detector, and the first loss that it prints is 0.03. Is that wonderful, or is something broken? On the second day it prints `nan`. Where do you look? Both answers stand in one formula, which you build here piece by piece.
+# You start to train your detector, and the first loss that it prints is 0.03. Is that wonderful, or is something broken? On the second day it prints `nan`. Where do you look? Both answers are in one formula, which you build here piece by piece.
 #
 # Afterwards you will be able to
 #
@@ -12,7 +12,7 @@
 # - choose the negatives that a network learns from, and say what this choice changes;
 # - predict the loss before the first step, and find the cause of a NaN.
 #
-# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebooks 00 to 02 (corners, IoU, priors) and a training loop in PyTorch.
+# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebooks 00 to 02 (corners, IoU, priors) and a training loop in PyTorch.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -94,20 +94,21 @@ objects = torch.tensor([[0.05, 0.05, 0.45, 0.45],
 # a row for each object, a column for each prior
 print(box_iou(objects, cxcywh_to_xyxy(quarters)).round(decimals=2))
 show.draw_boxes(
-    torch.ones(3, 100, 100), 100 * cxcywh_to_xyxy(quarters), [1, 2, 3, 4],
-    class_names=["", *[f"prior {p}" for p in range(4)]],
-    reference=100 * objects, width=3.2,
-    alt="A square in four quarters, priors 0 to 3. Dashed: object 0 in "
+    torch.ones(3, 100, 100),
+    100 * torch.cat([cxcywh_to_xyxy(quarters), objects]), range(1, 8),
+    class_names=["", *[f"prior {p}" for p in range(4)],
+                 *[f"object {g}" for g in range(3)]], width=3.2,
+    alt="A square in four quarters, priors 0 to 3. In them: object 0 in "
     "quarter 0; object 1 in quarter 3, nearly as large; the tiny object 2 "
     "in quarter 3, before object 1.")
 
 # %% [markdown] id="two-rules" slide="subslide"
 # **Two rules** decide (§2.2):
 #
-# 1. *Read the columns*, one for each prior. A prior takes the object that it overlaps most, if their IoU is at least 0.5.
+# 1. *Read the columns*, one for each prior. A prior takes the object that it overlaps most, if their IoU is at least 0.5. (The paper says above 0.5, ★.)
 # 2. *Read the rows*, one for each object. The best prior of an object is **forced** to take it, however small their IoU is. Otherwise nobody would answer for object 2, whose best IoU is 0.04.
 #
-# **Predict** the object of each prior; write −1 for none. Mind the last one: objects 1 and 2 both choose it. It is **contested**.
+# **Predict** the object of each prior; write −1 for none. Objects 1 and 2 both choose the last: it is **contested**.
 
 # %% id="match-by-loops" slide="fragment"
 def match_by_loops(boxes, priors, threshold=0.5):
@@ -130,15 +131,15 @@ match_by_loops(objects, quarters)
 # Among the 3,392 priors of our scenes each of the 791 objects keeps one. Among the 64 of the coarsest map alone, one object in twelve loses all of its own (★). The rule is safe while priors are many and objects are few.
 
 # %% [markdown] id="notes-who" slide="notes"
-# > *For the speaker.* Ask why a large object has several priors and a tiny one often a single dotted one. (Measured in object sizes, small priors stand far apart.) So small objects are taught by fewer priors.
+# > *For the speaker.* Ask why a large object has several priors and a tiny one often a single dotted one. (An object below 8 px has 1.0 positives on average, from 8 to 11 px 1.8, from 11 to 16 px 3.6, above that about 5. Such objects are near or below the smallest prior, 9 px, and the finest map has no aspect ratios.)
 
 # %% [markdown] id="move-matching" slide="subslide"
 # ### Predict, then move
 #
-# Three objects before SSD300's 8,732 priors. Guess first, then move; `moves`, below the second explorer (§3), checks it.
+# Three objects before SSD300's 8,732 priors. Guess, then move; `nb03.moves.check((30, 2, ..., ...))`, with your numbers, checks these two.
 #
 # 1. Untick *force the best prior*. How many positives are left?
-# 2. Leave it unticked, and lower the threshold from 0.5 to 0.4. How many priors does object 3 get? (It counts from 1.)
+# 2. Leave it unticked, and lower the threshold from 0.5 to 0.4. How many priors does object 3 get? (It counts from 1, the figures from 0.)
 
 # %% id="explorer-matching" slide="-" tags=["explorer"]
 shapes = torch.cat([t["boxes"] for _, t in scenes])[:900] / 128
@@ -174,7 +175,7 @@ def match(boxes, priors, threshold=0.5, inclusive=True, force=True):
         return Match(gt_index, priors.new_zeros(P), forced)
     overlaps = box_iou(boxes, cxcywh_to_xyxy(priors))  # (G, P)
     iou, best_object = overlaps.max(dim=0)
-    # > is the paper's word, >= what most code has: see the ledger
+    # > is the paper's, >= most code's: see ★ Paper ↔ code
     positive = iou >= threshold if inclusive else iou > threshold
     gt_index = torch.where(positive, best_object, gt_index)
     if force:
@@ -228,7 +229,7 @@ show.draw_boxes(
 # The corners, (12, 24, 52, 44)? A convolution does not know where in the image it is looking: for the same pattern it says the same numbers everywhere. So the numbers must mean the same everywhere.
 #
 # 1. **In every place.** Only the way from the prior's centre to the object's counts: (2, 4) px.
-# 2. **At every size.** 2 px are much for a box of 20 px and little for one of 200. So we **divide by the prior's size**: (2/20, 4/40) = (0.1, 0.1). When decoding, nobody knows the object's size.
+# 2. **At every size.** 2 px is a lot for a box of 20 px and little for one of 200. So we **divide by the prior's size**: (2/20, 4/40) = (0.1, 0.1). When decoding, nobody knows the object's size.
 # 3. **Twice as wide and half as wide are equally far apart.** The size *ratios* are 40/20 = 2 and 20/40 = ½. Their **logarithms** are 0.69 and −0.69. The way back is exp, which is always positive, so no network can predict a width of −3.
 #
 # These four numbers are the **deltas** (Eq. 2, after Girshick et al. 2014, App. C). Published code divides them once more by two **scales**, 0.1 for the centre and 0.2 for the size; the reason comes next. `decode` leads back to boxes. There no side grows by more than 1000/16 = 62.5 times (torchvision's bound), because exp of a large number is infinite. (`eps` is RefineDet's; here it is 0.)
@@ -274,7 +275,7 @@ prove("decode = torchvision's", decode(far, few),
 # %% [markdown] id="variances" slide="subslide"
 # ### “Variances”
 #
-# torchvision multiplies by (10, 10, 5, 5), Caffe's files say `variance: 0.1 … 0.2`, the paper says nothing, and seven threads ask ([one](https://github.com/pierluigiferrari/ssd_keras/issues/148): “a glaring omission”). The answer lies in the targets.
+# torchvision multiplies by (10, 10, 5, 5), Caffe's files say `variance: 0.1 … 0.2`, the paper says nothing ([“a glaring omission”](https://github.com/pierluigiferrari/ssd_keras/issues/148)). The answer lies in the targets.
 #
 # A prior that rule 1 matched has an IoU of at least 0.5, so its object cannot be far. If the two are equally large and shifted sideways by a part *t* of their width, the IoU is (1 − t)/(1 + t), which is 0.5 at t = 1/3. And no side of one can be more than twice that of the other, so |log| ≤ 0.69. All plain targets crowd around zero. `make_targets` joins §1 and §2; then we **measure** all positives of 200 scenes. (In the shaded band the box loss of §3 is gentle.)
 
@@ -335,7 +336,7 @@ show.draw_target_spread(
 # **Predict** in which of the three this network can look good.
 
 # %% [markdown] id="notes-loss" slide="notes"
-# > *For the speaker.* Let the room vote before the numbers come. The lesson has two halves: dividing by N keeps the lazy answer expensive, and mining changes who pulls how strongly at the start.
+# > *For the speaker.* Let the room vote before the numbers come. The lesson has two halves: N only makes the number readable, as the cost for each positive; mining makes laziness expensive, and changes who pulls how strongly at the start. The first two rows differ by one constant, 3,392 / 13 = 261.
 
 # %% id="lazy-network" slide="fragment" tags=["hide-input"]
 positive = truth.labels > 0  # (P,)
@@ -357,9 +358,9 @@ for name, taught, divisor in (
           f"best lazy answer {lazy(best, taught) / divisor:.2f}")
 
 # %% [markdown] id="hard-negatives" slide="subslide"
-# The *mean* falls to 0.03 with an answer that finds no object at all: the loss of the first paragraph. Divided by **N**, the same answer costs 8.64. So the division by N is what makes laziness expensive.
+# The *mean* falls to 0.03 with an answer that finds no object at all. Dividing by **N** only makes the number readable, as a cost for each positive: in both rows the lazy answer costs 1.5 % of ignorance. With three negatives to a positive it costs 49 %. So *mining* makes laziness expensive.
 #
-# Something is left to repair. Before the first step, 3,379 negatives pull the network towards “background”, against 13 positives. SSD's answer is **hard negative mining**: of the negatives, teach only those that the network gets *most wrong*, at most three to each positive (§2.2), chosen anew at every step.
+# Without it, 3,379 negatives pull towards “background” before the first step, against 13 positives. SSD's answer is **hard negative mining**: of the negatives, teach only those that the network gets *most wrong*, at most three to each positive (§2.2), chosen anew at every step.
 #
 # Take five priors, the first a positive, and keep the two hardest negatives. Positives get −∞ and cannot win. `topk` names the places, `scatter` writes True there:
 
@@ -398,7 +399,7 @@ prove("three to a positive", ours.sum(dim=1), 3 * few_labels.sum(dim=1))
 hard_negative_mask(loss[None], labels[None], ratio=2)
 
 # %% [markdown] id="what-is-hard" slide="subslide"
-# A *trained* network, taught with a threshold of 0.4. **Predict:** where do its hardest negatives lie?
+# From here on the threshold is 0.4, that of the *trained* `ssd_tiny`: small objects get more positives (in this scene 44, not 13). **Predict:** where do its hardest negatives lie?
 
 # %% id="hard-negatives-in-the-scene" slide="fragment" tags=["hide-input"]
 trained = load_model(data_path("weights", "ssd_tiny.safetensors"))
@@ -427,7 +428,7 @@ show.draw_boxes(
     alt="The eight hardest negatives, beside or across an object.")
 
 # %% [markdown] id="near-misses" slide="fragment"
-# They are near misses, just below the threshold; the empty background was learned long ago. (Is it harmful to teach “background” at 0.39 and “face” at 0.41? ★ measures what such priors say, and who finds the objects.)
+# They are near misses, just below the threshold; the empty background was learned long ago. (Is it harmful to teach “background” at 0.39 and “face” at 0.41? ★)
 
 # %% [markdown] id="does-mining-help" slide="subslide"
 # **What does mining change?** Ask both networks: which share of the class loss of *all* negatives do the mined ones hold?
@@ -453,7 +454,7 @@ assert shares[0] < 0.1 and shares[1] > 0.8
 # Sixteen priors, two of them positive.
 #
 # 3. Move the ratio from 3 to 3.25. How many more are mined?
-# 4. Ratio 10: how many are mined? And when the positives are ranked, too?
+# 4. Ratio 10: how many are mined? And with the positives ranked, too, as published code does?
 
 # %% id="explorer-mining" slide="subslide" tags=["explorer"]
 show.HardNegativesExplorer()
@@ -533,12 +534,12 @@ for name, model in (("fresh", fresh), ("trained", trained)):
     assert classes > 1.5 * box
 
 # %% [markdown] id="alpha-read" slide="fragment"
-# The class loss leads by far at first (how far depends on the seed); later the two are of one order. α multiplies the pull of the box loss, and smaller scales (§2) make it stronger, too. (The paper has one N for the batch, uvipen/SSD-pytorch one for each image, ★.)
+# The class loss leads by far at first (how far depends on the seed); later the two are of one order. α multiplies the pull of the box loss, and smaller scales (§2) make it stronger, too. (Our N is the batch's; uvipen/SSD-pytorch has one for each image, ★.)
 
 # %% [markdown] id="step-zero" slide="subslide"
 # ### The loss before the first step
 #
-# **Predict, on paper.** In a fresh network all K logits are about equal, so every prior that takes part pays log K. A positive brings three negatives, which makes **4 · log K**: for Shapes (K = 9) 8.79, for VOC (21) 12.2, for COCO (81) 17.6. The deltas are about 0, so the box loss is the smooth L1 of the targets themselves.
+# **Predict, on paper.** In a fresh network all K logits are about equal, so every prior that takes part pays log K. A positive brings three negatives, which makes **4 · log K**: for Shapes (K = 9) 8.79, for VOC (21) 12.2, for COCO (81) 17.6. The deltas are about 0, so the box loss is the smooth L1 of the targets themselves: 2.6 in §2, with a threshold of 0.5. And with 0.4?
 
 # %% id="predicted-and-measured" slide="fragment" tags=["hide-input"]
 found = [make_targets(t["boxes"] / 128, t["labels"], priors, threshold)
@@ -555,16 +556,16 @@ for part, value in predicted.items():
     assert 0.95 < measured[part].item() / value < 1.2
 
 # %% [markdown] id="nan-lab" slide="subslide"
-# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. (In training mode the first loss is about one and a half times as large, ★.) A first loss of 0.03 or of 300 is a mistake.
+# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. (In training mode it is half as large again, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
 #
 # ### When the loss is NaN
 #
-# Some twenty threads ask, and many are answered by “lower the learning rate”. That cures one of four causes:
+# The usual answer is “lower the learning rate”. That cures one of four causes:
 #
 # | cause | you see it | guard |
 # |--|--|--|
 # | a box without area ([lufficc #95](https://github.com/lufficc/SSD/issues/95)) | in the first epoch | check boxes when they are read |
-# | nobody is positive, N = 0 ([qfgaohao #122](https://github.com/qfgaohao/pytorch-ssd/issues/122)) | at once | N ≥ 1; refuse label 0 |
+# | nobody is positive, N = 0 ([qfgaohao #122](https://github.com/qfgaohao/pytorch-ssd/issues/122)) | at once | N ≥ 1; refuse label 0 (classes numbered from 0 make every first-class object background) |
 # | half precision overflows | only with mixed precision | `upcast` |
 # | steps too large ([RefineDet #58](https://github.com/sfzhang15/RefineDet/issues/58)) | the loss climbs first | a lower rate |
 #
@@ -575,7 +576,7 @@ for part, value in predicted.items():
 #
 # ### Exercises
 #
-# Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb03.encode_boxes.hint()` helps, a little more at each call.
+# Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb03.encode_boxes.hint()` helps.
 #
 # 1. `encode_boxes`: deltas of boxes (corners) from priors (cxcywh), scales 0.1 and 0.2. It works when a box equal to its prior gives zeros.
 # 2. `match_priors`: from the IoU table (G, P) to the object of each prior, −1 for none. Rule 2 comes after rule 1, and a contested prior goes to the *later* object.
@@ -757,7 +758,7 @@ assert found.float().mean() > 0.9
 # An object with a good prior does not need the ramp: nearly all are found, and by positives. If the ramp does harm, it does it to the nine objects whose *best* prior stands below 0.5. All nine are smaller than 10 px, so their size alone may be the reason; this measurement cannot tell. (A training that leaves the ramp out of the loss, with the label −1, could.)
 
 # %% [markdown] id="star-spread" slide="skip"
-# §2 said that a lower threshold widens the spread of the targets, and what a network pays that always says 0:
+# §2 measured the spread of the targets with a threshold of 0.5. A lower one widens it. And this is what a network pays that always says 0, with 0.5:
 
 # %% id="spread-and-threshold" slide="skip"
 generous = positive_deltas((0.1, 0.2), threshold=0.4)
@@ -796,7 +797,7 @@ show.draw_mining(
 # %% [markdown] id="star-normaliser" slide="skip"
 # ### Whose N?
 #
-# The paper has one N for the batch. uvipen/SSD-pytorch (after NVIDIA) divides *each image* by its own positives and then takes the mean. Take two images: one positive that costs 10, and nine positives that cost 1 each. With “image”, the lone object weighs as much as the nine together, and an image without any lowers the mean.
+# The paper says only that N is the number of matched default boxes. torchvision and this package count those of the whole batch. uvipen/SSD-pytorch (after NVIDIA) divides *each image* by its own positives and then takes the mean. Take two images: one positive that costs 10, and nine positives that cost 1 each. With “image”, the lone object weighs as much as the nine together, and an image without any lowers the mean.
 
 # %% id="whose-n" slide="skip"
 sums, count = torch.tensor([10.0, 9.0]), torch.tensor([1, 9])
@@ -1152,7 +1153,7 @@ print(f"7. 4 log 9 = {4 * math.log(9):.2f}")
 # | labels | 0 is background | RefineDet's data count from 0, and its matching adds 1 | 0 is refused | §3 |
 # | class loss | softmax loss (Eq. 3) | M2Det and RefineDet subtract the maximum of the *batch* before exp | that of the row | below, 4 |
 # | mining | negatives only | all priors are ranked; uvipen and torchvision may count positives twice | negatives only | ★ sort twice |
-# | N | of the batch; N = 0 gives 0 | N = 0 gives NaN in RefineDet; M2Det has N ≥ 1; uvipen counts per image | `normalizer` | §3, ★ whose N |
+# | N | the matched default boxes; N = 0 gives 0 | N = 0 gives NaN in RefineDet; M2Det has N ≥ 1; uvipen counts per image | `normalizer` | §3, ★ whose N |
 # | α | 1, by cross-validation | 1 | 1: the parts are added | §3 |
 # | “why `float()`?” | – | uvipen's loss, an open question in its tutorial | `upcast` | ★ NaN lab |
 # | layout | – | uvipen has (B, 4, P), hence its `transpose` | (B, P, 4) | below, 5 |

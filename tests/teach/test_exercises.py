@@ -280,3 +280,19 @@ def test_share_covered_agrees_with_coverage() -> None:
     priors = make_priors(PRIOR_LAYOUTS["ssd300_voc"])
     share = nb02.share_covered.reference()(boxes, priors, 0.5)
     assert share == float((coverage(boxes, priors) >= 0.5).float().mean())
+
+
+def test_some_parts_of_a_value_can_be_checked_before_the_others() -> None:
+    """Dots stand for a task that is still to come: neither right nor wrong."""
+    value = Exercise(
+        notebook="nb00", key="pair", prompt="", stub="pair = ...", hints=(),
+        solution_source="pair = (1, 2, 3)", wrong_answers=(), look_at=("one", "two", "three"),
+    )  # fmt: skip
+    verdict = value.check((1, 2, ...))
+    assert not verdict
+    assert "not yet: right so far, of 3 parts: 1 and 2." in repr(verdict)
+    wrong = repr(value.check((1, 5, ...)))
+    assert "Part 2: two" in wrong
+    assert "Part 3" not in wrong
+    assert not value.check((..., ..., ...))
+    assert value.check((1, 2, 3))

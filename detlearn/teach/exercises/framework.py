@@ -231,13 +231,17 @@ class Exercise:
                 return Verdict(
                     "wrong", f"{self.key} has {len(answer)} parts, expected {len(reference)}."
                 )
+            filled = [k for k, part in enumerate(answer) if part is not ...]
+            if filled and all(self._is_value(answer[k], reference[k]) for k in filled):
+                right = " and ".join(str(k + 1) for k in filled)
+                return self._not_yet(f"right so far, of {len(reference)} parts: {right}.")
             return Verdict("wrong", self._wrong_parts(answer, reference))
         return Verdict("wrong", f"{self.key} is {describe(answer)}, which is not the answer.")
 
     def _wrong_parts(self, answer: Any, reference: Any) -> str:
         """Which parts of a value are wrong, and for each its own mistake, or what to look at."""
-        pairs = zip(answer, reference, strict=True)
-        numbers = [k for k, (a, b) in enumerate(pairs) if not self._is_value(a, b)]
+        pairs = list(zip(answer, reference, strict=True))
+        numbers = [k for k, (a, b) in enumerate(pairs) if a is not ... and not self._is_value(a, b)]
         named = " and ".join(str(k + 1) for k in numbers)
         parts = f"part {named}" if len(numbers) == 1 else f"parts {named}"
         verb = "is" if len(numbers) == 1 else "are"

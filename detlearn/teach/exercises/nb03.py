@@ -114,6 +114,14 @@ encode_boxes = Exercise(
         ),
         WrongAnswer(
             _ENCODE.format(
+                way="((x1 + x2) / 2 - cx) / w / 0.1**0.5, ((y1 + y2) / 2 - cy) / h / 0.1**0.5",
+                size="((x2 - x1) / w).log() / 0.2**0.5, ((y2 - y1) / h).log() / 0.2**0.5",
+            ),
+            "You divide by the roots of 0.1 and 0.2, as if they were variances. They are called "
+            "so, and are not: divide by 0.1 and 0.2 themselves.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
                 way="((x1 + x2) / 2 - cx) / w * 0.1, ((y1 + y2) / 2 - cy) / h * 0.1",
                 size="((x2 - x1) / w).log() * 0.2, ((y2 - y1) / h).log() * 0.2",
             ),
@@ -483,6 +491,11 @@ mine_negatives = Exercise(
             "the place of each: sort once more, or write True at the first entries of `order`.",
         ),
         WrongAnswer(
+            _MINE.format(count=_COUNT, outside="0.0", descending="True"),
+            "A loss of 0 does not keep a positive out of the ranking: a negative that costs "
+            "nothing ties with it. Give the positives -inf.",
+        ),
+        WrongAnswer(
             """
             def mine_negatives(class_loss, labels, ratio):
                 return labels == 0
@@ -671,8 +684,8 @@ loss_at_start = Exercise(
                 ]
                 return sum(each) / len(each)
             """,
-            "You divide image by image and take the mean. That is the other rule, uvipen's; the "
-            "paper divides once, by the positives of the whole batch.",
+            "You divide image by image and take the mean. That is the other rule, uvipen's; here "
+            "you divide once, by the positives of the whole batch.",
         ),
         WrongAnswer(
             """
@@ -807,7 +820,7 @@ normalise = Exercise(
         ),
     ),
     cases=_normalise_cases,
-    praise="The paper's N and uvipen's; learning rates do not carry over from one to the other.",
+    praise="torchvision's N and uvipen's; learning rates do not carry over from one to the other.",
 )
 
 
