@@ -291,6 +291,6 @@ def _check_labels(labels: Tensor, num_boxes: int, num_classes: int | None, name:
     if bad.any():
         index = int(bad.nonzero()[0])
         raise ValueError(
-            f"{name}: label {index} is {int(labels[index])}: expected at least 1 "
+            f"{name}: labels[{index}] is {int(labels[index])}: expected at least 1 "
             f"(0 is the background, never an object){top}"
         )

@@ -118,12 +118,15 @@ LABELS = torch.tensor([1, 2])
         pytest.param(
             GOOD,
             torch.tensor([1, 0]),
-            "label 1 is 0: expected at least 1",
+            r"labels\[1\] is 0: expected at least 1",
             id="the background's label",
         ),
-        pytest.param(GOOD, torch.tensor([-1, 1]), "label 0 is -1", id="a negative label"),
+        pytest.param(GOOD, torch.tensor([-1, 1]), r"labels\[0\] is -1", id="a negative label"),
         pytest.param(
-            GOOD, torch.tensor([1, 9]), "label 1 is 9.*below num_classes = 9", id="a class too many"
+            GOOD,
+            torch.tensor([1, 9]),
+            r"labels\[1\] is 9.*below num_classes = 9",
+            id="a class too many",
         ),
         pytest.param(GOOD, torch.tensor([1.0, 2.0]), "integer labels", id="labels as floats"),
         pytest.param(GOOD, torch.tensor([True, True]), "integer labels", id="labels as booleans"),

@@ -98,7 +98,7 @@ def test_a_degenerate_detection_is_a_mistake_not_an_error(evaluate):
          r"boxes\[0\] is \[0.0, 0.0, nan, 1.0\]: expected finite coordinates"),
         ([{**RIGHT, "boxes": torch.tensor([[5.0, 0, 4.5, 1]])}], [target()],
          r"boxes\[0\] is \[5.0, 0.0, 4.5, 1.0\]: expected x1 <= x2"),
-        ([NOTHING], [target((0, 0, 10, 10, 0))], r"targets\[0\].*label 0 is 0"),
+        ([NOTHING], [target((0, 0, 10, 10, 0))], r"targets\[0\].*labels\[0\] is 0"),
         ([NOTHING], [target((0, 0, 10, 10, 3))], r"targets\[0\].*below num_classes = 3"),
         ([NOTHING], [target((10, 0, 10, 10, 1), image_id=5)],
          r"targets\[0\] \(image_id 5\): box 0 is .* expected x1 < x2"),

@@ -55,7 +55,7 @@ def test_correct_detections_are_the_hits():
         ({"background": 0.0}, "got background 0.0 and iou_threshold 0.5"),
         ({"iou_threshold": 1.5}, "iou_threshold 1.5"),
         ({"detections": []}, "detections: expected one dict per target, 1, got 0"),
-        ({"targets": [target((0, 0, 10, 10, 0), image_id=7)]}, r"image_id 7.*label 0 is 0"),
+        ({"targets": [target((0, 0, 10, 10, 0), image_id=7)]}, r"image_id 7.*labels\[0\] is 0"),
         ({"detections": [{**RIGHT, "labels": torch.tensor([0])}]}, r"labels\[0\] is 0: expected 1"),
     ],
 )

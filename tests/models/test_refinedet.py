@@ -582,7 +582,7 @@ def test_loss_hands_a_nan_on(part):
     [
         ([], "expected one for each of the 1 images, got 0"),
         ([{**QUARTER, "labels": torch.tensor([3])}], r"targets\[0\].*below num_classes"),
-        ([{**QUARTER, "labels": torch.tensor([0])}], r"targets\[0\]: label 0 is 0"),
+        ([{**QUARTER, "labels": torch.tensor([0])}], r"targets\[0\]: labels\[0\] is 0"),
     ],
     ids=["no targets", "label 3 of 3 classes", "label 0"],
 )

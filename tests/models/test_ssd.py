@@ -346,7 +346,7 @@ def test_loss_takes_tv_tensors(tiny):
         (NOTHING, "targets: expected a list with one dict an image, got one dict"),
         ([NOTHING, None], r"targets\[1\]: expected a dict.*got NoneType"),
         ([NOTHING, {"boxes": torch.zeros(0, 4)}], r"targets\[1\].*'labels', got \['boxes'\]"),
-        ([NOTHING, {**SQUARE, "labels": torch.tensor([0])}], r"targets\[1\]: label 0 is 0"),
+        ([NOTHING, {**SQUARE, "labels": torch.tensor([0])}], r"targets\[1\]: labels\[0\] is 0"),
         ([NOTHING, {**SQUARE, "labels": torch.tensor([9])}], r"targets\[1\].*below num_classes"),
         ([NOTHING, {**SQUARE, "boxes": torch.tensor([[40.0, 40, 20, 80]])}], r"x1 < x2"),
         ([NOTHING, {**SQUARE, "boxes": torch.tensor([[40.0, 40, 180, 80]])}], "inside the image"),

@@ -242,8 +242,8 @@ moves = Exercise(
 
 
 def _box_cases(generator: torch.Generator) -> Iterator[Case]:
-    yield torch.zeros(0, 4), 100, 200
     yield torch.tensor([[50.0, 20.0, 150.0, 60.0]]), 100, 200
+    yield torch.zeros(0, 4), 100, 200
     for _ in range(20):
         height, width = torch.randint(50, 500, (2,), generator=generator).tolist()
         corners = torch.rand(5, 2, 2, generator=generator).sort(dim=1).values.flatten(1)
@@ -379,6 +379,16 @@ to_fractions = Exercise(
             """,
             "This is a list of four tensors, one for each coordinate. `torch.stack(..., dim=-1)` "
             "makes one tensor (N, 4) of them.",
+        ),
+        WrongAnswer(
+            """
+            def to_fractions(boxes, height, width):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                return torch.tensor([cx, cy, (x2 - x1) / width, (y2 - y1) / height])
+            """,
+            "`torch.tensor([...])` wants plain numbers, and these are four tensors (N,). "
+            "`torch.stack([...], dim=-1)` joins tensors, to (N, 4).",
         ),
     ),
     cases=_box_cases,

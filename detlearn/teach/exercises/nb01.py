@@ -204,6 +204,16 @@ iou = Exercise(
             "both cover together.",
         ),
         WrongAnswer(
+            _IOU.format(shared=_RIGHT_SHARED, result="shared / area1"),
+            "You divide by the first box alone: a huge second box would get 1. Divide by what both "
+            "cover together, area1 + area2 - shared.",
+        ),
+        WrongAnswer(
+            _IOU.format(shared=_RIGHT_SHARED, result="shared / area2"),
+            "You divide by the second box alone: a huge first box would get 1. Divide by what both "
+            "cover together, area1 + area2 - shared.",
+        ),
+        WrongAnswer(
             _IOU.format(shared=_RIGHT_SHARED, result="shared"),
             "This is the area they share. Divide it by the area that at least one of them covers.",
         ),
@@ -663,6 +673,16 @@ area_under = Exercise(
             _AREA.format(envelope=_RIGHT_ENVELOPE, area="(recall * envelope).sum()"),
             "You weigh each height by the recall reached so far. A strip is only as wide as the "
             "recall that its detection *gains*.",
+        ),
+        WrongAnswer(
+            """
+            def area_under(precision, recall):
+                gained = torch.diff(recall, prepend=recall.new_zeros(1))
+                at_hits = precision[gained > 0]
+                return float(at_hits.mean()) if len(at_hits) else 0.0
+            """,
+            "This is the mean precision at the hits, over the objects *found*. One that is never "
+            "found counts, too, with height 0: weigh each height by the recall it gains.",
         ),
     ),
     cases=_area_cases,
