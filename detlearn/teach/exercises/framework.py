@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import linecache
 import math
+import re
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable
@@ -162,7 +163,8 @@ class Exercise:
         if self._agree(given, expected):
             return self._right()
         for wrong in self.wrong_answers:
-            if self._agree(given, self._outcomes(self._define(wrong.source), cases)):
+            outcomes = self._outcomes(self._define(wrong.source), cases)
+            if self._agree(given, outcomes) and not _called_wrongly(given, outcomes):
                 return Verdict("wrong", wrong.message)
         return self._first_difference(answer, cases, expected, given)
 
@@ -287,6 +289,15 @@ class Exercise:
                 return Verdict("wrong", f"{call} stopped{_where(answer, got.error)}: {problem}")
             return Verdict("wrong", f"{call}: {difference(got.value, wanted.value)}")
         raise AssertionError("unreachable: the outcomes differ somewhere")
+
+
+def _called_wrongly(given: list[_Outcome], others: list[_Outcome]) -> bool:
+    """Whether an answer takes other arguments, which the mistake that it resembles does not."""
+    arguments = re.compile(r"positional argument|unexpected keyword|takes no arguments")
+    return any(
+        bool(arguments.search(str(a.error))) != bool(arguments.search(str(b.error)))
+        for a, b in zip(given, others, strict=True)
+    )
 
 
 def _is_empty(value: Any) -> bool:
