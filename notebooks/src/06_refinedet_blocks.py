@@ -64,7 +64,7 @@ show.draw_refinedet(
 # %% [markdown] id="ask-twice" slide="slide"
 # ## 1 · Ask twice
 #
-# We begin with one prior and one object, in pixels. The prior is 40 × 40. The object is 50 × 40 and lies 20 px further right. In chapter 03, deltas were measured in sizes of the prior and divided by 0.1 (centre) or 0.2 (size).
+# We begin with one prior and one object, in pixels. The prior is 40 × 40. The object is 50 × 40, and its centre lies 20 px further right. In chapter 03, deltas were measured in sizes of the prior and divided by 0.1 (centre) or 0.2 (size).
 #
 # The ARM says dx = 3.75. That moves the prior by 3.75 · 0.1 · 40 = **15 px**. From there the ODM says dx = 1.25, which is **5 px** more, and dw = log(50/40)/0.2, which makes the box 50 px wide.
 
@@ -167,7 +167,7 @@ show.draw_iou_shift(
     "crowd between 0.5 and 0.7; the anchors they become above 0.8.")
 
 # %% [markdown] id="shift-read" slide="fragment"
-# The histograms follow the positive priors. They overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives. Whether that helps is another question. Chapter 07 comes back to it.
+# The histograms follow the positive priors. They overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives (32; §2's filter will leave 21). Whether that helps, chapter 07 asks.
 
 # %% [markdown] id="arm" slide="slide"
 # ## 2 · ARM: is there anything?
@@ -192,7 +192,7 @@ show.draw_priors(boxes.REFINEDET320_PRIORS, level=2, cell=(4, 5))
 # %% [markdown] id="filter" slide="subslide"
 # ### The negative-anchor filter
 #
-# The probability of *object* is called the **objectness**. The paper (§3) drops a prior if its probability of background exceeds 0.99, so if its objectness is below **0.01**. This happens twice:
+# The probability of *object* is called the **objectness**. The paper (§3) drops a prior if its probability of background exceeds 0.99. We say: if its objectness is **at most 0.01**, border included. This happens twice:
 #
 # - when the network *detects*, all class scores of the prior become 0;
 # - when it *learns*, the ODM neither learns from the prior nor mines it as a negative. Chapter 03 had a label for this: −1.
@@ -210,9 +210,9 @@ print("dropped   ", dropped.tolist())
 print("ODM labels", labels.masked_fill(dropped, -1).tolist())
 
 # %% [markdown] id="who-is-dropped" slide="subslide"
-# Look at the last prior. It matched an object of class 2, and the ARM is *wrong* about it. It is dropped all the same, because at detection the ODM will not see it, either. Only the ARM's own loss can bring it back.
+# The last prior has the ODM's label 2, and yet it is dropped, for at detection the ODM will not see it, either. Is the ARM wrong? Mostly not: its labels belong to *priors*, the ODM's to *anchors*. The prior may be background and its anchor match.
 #
-# Now a whole scene, with `ssd_tiny` as the ARM: we add up the probabilities of its object classes, which is a `logsumexp` of their logits. **Predict:** how many of its 3,392 priors are dropped, and how many of those that matched an object?
+# Now a whole scene, with `ssd_tiny` as the ARM: we add up the probabilities of its object classes. The logit of that sum is the `logsumexp` of theirs. **Predict:** how many of its 3,392 priors are dropped, and how many of those that matched an object?
 
 # %% id="filter-seen" slide="fragment" tags=["hide-input"]
 def two_labels(logits):
@@ -232,11 +232,11 @@ print(f"{(~survives).float().mean():.0%} of the priors are dropped;",
       "positives survive")
 show.draw_filter(
     image, objectness, tiny.config.priors, boxes=scene["boxes"],
-    alt="A scene and four grids of cells. Only cells on the objects keep "
-    "a prior: small objects on the fine grids, large on the coarse.")
+    alt="A scene and four grids. Almost all cells that keep a "
+    "prior lie on objects: small on the fine grids, large on the coarse.")
 
 # %% [markdown] id="filter-read" slide="fragment"
-# What remains lies almost all on the objects: fine grids keep priors on small objects, coarse grids on large ones. (`ssd_tiny` is matched at IoU 0.4, so we matched at 0.4 here.)
+# What remains lies almost all on the objects: fine grids keep priors on small objects, coarse grids on large ones. (Matched at IoU 0.4, as `ssd_tiny` is.)
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
@@ -330,7 +330,7 @@ class Blocks:
 
 @method_of(Blocks)
 def transfer(self, pyramid):
-    if not self.tcbs:
+    if not self.tcbs:  # a network without TCBs, in 07
         return list(pyramid)
     transferred = []
     coarser = None
@@ -378,7 +378,7 @@ print("logits", tuple(out.logits.shape), "deltas", tuple(out.deltas.shape))
 
 # %% id="detach-by-hand" slide="fragment" tags=["hide-input"]
 stepped = {}  # the anchor after a gradient step
-for detached in (False, True):
+for detached in (True, False):
     arm_delta = torch.zeros(1, 4, requires_grad=True)  # exactly right
     anchor = refine_anchors(arm_delta, prior)
     if detached:
@@ -396,11 +396,11 @@ for detached in (False, True):
         after.detach(), prior)[0]
 show.draw_steps(
     torch.ones(3, 100, 100), cxcywh_to_xyxy(prior)[0], stepped,
-    alt="The anchor after a gradient step: attached it has left its "
-    "object to the left, detached it stays.")
+    alt="The anchor after a gradient step: detached it stays, "
+    "attached it has left its object to the left.")
 
 # %% [markdown] id="detach-read" slide="fragment"
-# A gradient step goes against the gradient. Attached, the ARM's dx would *fall*. The anchor would leave its object and run to the left, until the ODM's wrong answer is right. Detached, only the ODM learns from its mistake. So anchors are *given* to the ODM; it does not choose them. Features are not detached: through TCBs and maps the ODM's loss still reaches the backbone.
+# A gradient step goes against the gradient (drawn five times as long). Attached, the ARM's dx would *fall*. The anchor would leave its object and run to the left, until the ODM's wrong answer is right. Detached, only the ODM learns from its mistake. So anchors are *given* to the ODM; it does not choose them. Features are not detached: through TCBs and maps the ODM's loss still reaches the backbone.
 
 # %% [markdown] id="notes-odm" slide="notes"
 # > *For the speaker.* Draw prior, anchor and object on the board, with the anchor exactly on the object. Ask which arrow would make the loss smaller. There are two, the ODM's answer and the anchor itself, and only one of them is honest. Say again that only *boxes* are detached.
@@ -408,7 +408,7 @@ show.draw_steps(
 # %% [markdown] id="rematch" slide="subslide"
 # ### Matched twice
 #
-# Objects are matched with the *priors* for the ARM and with the *anchors* for the ODM. From which IoU on is an anchor a positive? The paper says 0.5 for both modules (§4). `refinedet_tiny` inherits 0.4 from `ssd_tiny`, also for both. **Predict** from the histograms of §1: what does a stricter threshold cost among priors, and what among anchors?
+# Objects are matched with the *priors* for the ARM and with the *anchors* for the ODM. From which IoU on is an anchor a positive? The paper says 0.5 for both modules (§4). `refinedet_tiny` inherits 0.4 from `ssd_tiny`, also for both. **Predict** for §1's scenes: what does a stricter threshold cost among priors, and what among anchors?
 
 # %% id="thresholds" slide="fragment"
 print("positives per object   priors  anchors")
@@ -417,7 +417,7 @@ for threshold in (0.4, 0.5, 0.6):
         *positives(threshold)))
 
 # %% [markdown] id="thresholds-read" slide="fragment"
-# At 0.6 the ARM would be left with two positives for each object. The ODM would still have 25, and better ones. So the anchors could well have a threshold of their own. The package's config has one for both; `experiments/refinedet.py` asks what 0.5 and 0.6 for the anchors alone are worth, with several seeds. Until it has run, this is an open question.
+# At 0.6 the ARM would be left with two positives for each object. The ODM would still have 25 (20 after the filter), and better ones. So anchors could have their own threshold. The package's config has one for both; `experiments/refinedet.py` replaces the loss and asks what 0.5 and 0.6 for the anchors alone are worth, with several seeds. Until it has run, this is an open question.
 
 # %% [markdown] id="vgg" slide="subslide"
 # ### VGG-16, another way
@@ -445,9 +445,9 @@ for name, net in (("RefineDet", ours), ("SSD", ssds)):
 # %% [markdown] id="all-blocks" slide="subslide"
 # ### All blocks together
 #
-# On 320 px there are three maps of the backbone and one extra layer. Each map is half as large as the one before, 40, 20, 10, 5, because a TCB doubles exactly. conv4_3 and conv5_3 are early maps with large numbers. Both get chapter 04's L2Norm, with scales that start at 10 and 8 as in the paper.
+# On 320 px there are three maps of the backbone and one extra layer. Each map has half the side of the one before, 40, 20, 10, 5, because a TCB doubles exactly. conv4_3 and conv5_3 are early maps with large numbers. Both get chapter 04's L2Norm, with scales that start at 10 and 8 as in the paper.
 #
-# Then the proof: the package's RefineDet, which was compared with a published implementation (`tests/models/test_refinedet.py`), hands its random weights to ours, and both look at one picture.
+# Then the proof: the package's RefineDet, tested against a published implementation (`tests/models/test_refinedet.py`), hands its random weights to ours.
 
 # %% id="assembled" slide="-" tags=["hide-input"]
 class RefineDet320(Blocks, nn.Module):
@@ -513,8 +513,8 @@ show.draw_branch_costs(
 # Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb06.compose_steps.hint()` helps, a little more at each call. Write without scrolling up.
 #
 # 1. `compose_steps`: one delta that does what two steps do. It works when (0, 0, 5 log 2, 0) and then (1, 0, 0, 0) give (2, 0, 5 log 2, 0).
-# 2. `filter_labels`: the labels that the ODM learns from, −1 for dropped priors. It works when an object that the ARM denies becomes −1, too.
-# 3. `upsample_map`: a transposed convolution of one picture, 2 × 2 with stride 2, without `F.conv_transpose2d`. It works when both agree.
+# 2. `filter_labels`: the labels that the ODM learns from, −1 where the objectness is at most the threshold. It works when an object that the ARM denies becomes −1, too.
+# 3. `upsample_map`: a transposed convolution of one picture, 2 × 2 with stride 2, by hand. It works when `F.conv_transpose2d` agrees.
 # 4. `head_parameters`: weights and biases of the heads of an ARM or ODM. It works when the ARM of RefineDet320 has 414,792.
 # %% id="exercise-compose-steps" slide="skip" tags=["exercise"]
 def compose_steps(first, second):
@@ -579,7 +579,7 @@ for name, logits in (("quiet", quiet), ("loud", loud)):
 # %% [markdown] id="clinic-1-diagnosis" slide="fragment" tags=["clinic"]
 # <details><summary>Diagnosis of patient 1</summary>
 #
-# The filter takes prior 1 out of the positives, but not out of the pool that negatives are mined from. Its loss is measured against its *object* label and is large. So it is mined, as a “negative” that is taught class 2. The published port does this; the package calls it the `"released"` filter. The paper drops such a prior altogether.
+# The filter takes prior 1 out of the positives, but not out of the pool that negatives are mined from. Its loss is measured against its *object* label and is large. So it is mined, as a “negative” that is taught class 2. The published port does this; the package calls it the `"released"` filter. The paper drops such a prior altogether. (The cure calls the package's `two_step_loss`, which 07 explains.)
 #
 # </details>
 
@@ -626,20 +626,20 @@ print("IoU", round(box_iou(cured, target).item(), 2))
 #
 # 1. Two regression steps reach boxes that one step cannot.
 # 2. The ARM tells a face from a tree.
-# 3. Because of the detach, the ODM's loss does not reach the backbone.
+# 3. In spite of the detach, the ODM's loss reaches the backbone.
 # 4. The filter makes the network faster: dropped priors need no ODM heads.
 # 5. A transposed convolution undoes a convolution.
-# 6. SSD's VGG weights loaded into RefineDet's VGG raise an error.
+# 6. SSD's VGG weights load into RefineDet's VGG without an error.
 # 7. The finest TCB helps the coarser ones.
 #
 # <details><summary>Answers</summary>
 #
 # 1. False. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
 # 2. False. It has two labels. Names are the ODM's task.
-# 3. False. Only the *anchors* are detached. Through TCBs and maps its gradient reaches the backbone.
+# 3. True. Only the *anchors* are detached. The way through TCBs and maps is open.
 # 4. False. A convolution computes all cells anyway. The filter saves work in NMS and keeps easy background out of the ODM's loss.
 # 5. False. It spreads numbers. What a convolution has mixed stays mixed.
-# 6. False. The shapes agree; only the sides of the maps differ.
+# 6. True. The shapes agree; only the sides of the maps differ.
 # 7. False. Help flows from coarse to fine, as §3 showed.
 #
 # </details>

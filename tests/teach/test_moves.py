@@ -220,6 +220,7 @@ def test_notebook_07() -> None:
     (never,) = set(range(4)).difference(*changed)
     answer = ((round(widths, 2), round(times, 2)), int(shares.argmax()), changed[1], never)
     assert nb07.moves.check(answer)
+    assert nb07.moves.check((*answer[:2], answer[2][::-1], answer[3]))
 
 
 def test_notebook_08() -> None:
@@ -273,6 +274,17 @@ def test_each_of_several_wrong_parts_gets_its_own_message() -> None:
     assert "Part 3: There is no row 38" in message
     message = nb02.moves.check(((304, 304), 7, (0, 38, 0))).message
     assert "Part 2:" not in message and "Part 3: There is no row 38" in message
+
+
+def test_a_set_may_be_named_in_any_order_and_nothing_else_may() -> None:
+    wrong = tuple(WrongAnswer(f"x = ((0, 1), {k})", "") for k in (3, 4, 5))
+    exercise = Exercise(
+        "nb02", "x", "x", "x = ...", "x = ((0, 1), (2, 3))", ("even",), wrong, any_order=(0,)
+    )
+    for maps in ((0, 1), (1, 0), [1, 0], {1, 0}, (1.0, 0)):
+        assert exercise.check((maps, (2, 3)))
+    for answer in (((1, 0), (3, 2)), ((1, 1), (2, 3)), (("1", 0), (2, 3)), ((1,), (2, 3)), ()):
+        assert not exercise.check(answer)
 
 
 def test_a_part_that_is_no_listed_mistake_says_what_to_look_at() -> None:

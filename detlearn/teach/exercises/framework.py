@@ -92,6 +92,7 @@ class Exercise:
         tolerance: largest absolute difference of real numbers that still counts as equal.
         look_at: for a value of several parts, what to look at for each; said when a part is wrong
             and is none of the listed mistakes.
+        any_order: the numbers of the parts that are sets: (1, 0) there is (0, 1).
 
     >>> from detlearn.teach.exercises import nb02
     >>> nb02.prior_count.check(lambda map_sizes, aspect_ratios: ...)
@@ -109,6 +110,7 @@ class Exercise:
     praise: str = ""
     tolerance: float = 1e-5
     look_at: tuple[str, ...] = ()
+    any_order: tuple[int, ...] = ()
     _hints_given: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -221,6 +223,7 @@ class Exercise:
 
     def _check_value(self, answer: Any) -> Verdict:
         reference = self.reference()
+        answer = self._in_order(answer)
         if callable(answer) and not callable(reference):
             return Verdict("wrong", f"{self.key} is a function; the exercise asks for its value.")
         if self._is_value(answer, reference):
@@ -239,6 +242,19 @@ class Exercise:
                 return self._not_yet(f"right so far, of {len(reference)} parts: {right}.")
             return Verdict("wrong", self._wrong_parts(answer, reference))
         return Verdict("wrong", f"{self.key} is {describe(answer)}, which is not the answer.")
+
+    def _in_order(self, answer: Any) -> Any:
+        """The answer, the parts in which order does not count sorted."""
+        if not isinstance(answer, tuple | list):
+            return answer
+        parts = [*answer]
+        for k in self.any_order:
+            part = parts[k] if k < len(parts) else None
+            if isinstance(part, tuple | list | set) and all(
+                isinstance(item, int | float) for item in part
+            ):
+                parts[k] = tuple(sorted(part))
+        return type(answer)(parts)
 
     def _wrong_parts(self, answer: Any, reference: Any) -> str:
         """Which parts of a value are wrong, and for each its own mistake, or what to look at."""

@@ -83,6 +83,11 @@ compose_steps = Exercise(
             "exp(0.2 · dw), not exp(dw).",
         ),
         WrongAnswer(
+            _COMPOSE.format(grown="torch.exp(first[:, 2:] / 0.2)", center=_CENTER, size=_SIZE),
+            "You divide by 0.2. That was done when the sizes were encoded; going back multiplies: "
+            "the anchor grows by exp(0.2 · dw).",
+        ),
+        WrongAnswer(
             _COMPOSE.format(grown="torch.exp(0.2 * second[:, 2:])", center=_CENTER, size=_SIZE),
             "The second step starts from the anchor, and the anchor's size was made by the "
             "*first* step: exp(0.2 · first[:, 2:]).",
@@ -160,6 +165,7 @@ def _filter_cases(generator: torch.Generator) -> Iterator[Case]:
     logits = torch.stack([gaps, torch.zeros(5)], dim=-1)
     yield torch.tensor([3, 0, 1, 0, 2]), logits, 0.01
     yield torch.tensor([1, 0]), torch.zeros(2, 2), 0.5  # exactly the threshold
+    yield torch.tensor([1, 0, 2, 0]), logits[:4], 0.2  # not every threshold is 0.01
     for _ in range(8):
         number = integer(generator, 4, 20)
         labels = torch.randint(0, 4, (number,), generator=generator)
@@ -226,7 +232,12 @@ filter_labels = Exercise(
         ),
         WrongAnswer(
             _FILTER.format(objectness=_OBJECTNESS, easy="objectness < threshold", value=-1),
-            "A prior exactly at the threshold is dropped as well: “at most” is <=.",
+            "A prior exactly at the threshold is dropped as well: “at most” is <= (and >= if you "
+            "compare the background with 1 - threshold).",
+        ),
+        WrongAnswer(
+            _FILTER.format(objectness=_OBJECTNESS, easy="objectness <= 0.01", value=-1),
+            "You compare with 0.01, whatever the threshold. It is an argument: use it.",
         ),
         WrongAnswer(
             _FILTER.format(objectness=_OBJECTNESS, easy="objectness > threshold", value=-1),
@@ -281,7 +292,7 @@ filter_labels = Exercise(
         ),
     ),
     cases=_filter_cases,
-    praise="This is the paper's filter; patient 2 of the clinic has another one.",
+    praise="This is the paper's filter; patient 1 of the clinic has another one.",
 )
 
 
@@ -312,10 +323,10 @@ upsample_map = Exercise(
     notebook="nb06",
     key="upsample_map",
     prompt=(
-        "Write `upsample_map(coarse, weight)` without F.conv_transpose2d: coarse is (I, H, W), "
-        "weight (I, O, 2, 2), the result (O, 2·H, 2·W). Every cell paints its number times the "
-        "filter, and all input channels are added. It works when it equals F.conv_transpose2d "
-        "with stride 2; loops are welcome."
+        "Write `upsample_map(coarse, weight)` by hand: coarse is (I, H, W), weight (I, O, 2, 2), "
+        "the result (O, 2·H, 2·W). Every cell paints its number times the filter, and all input "
+        "channels are added. It works when it equals F.conv_transpose2d with stride 2; loops are "
+        "welcome."
     ),
     stub='''
     def upsample_map(coarse, weight):
@@ -405,12 +416,37 @@ upsample_map = Exercise(
             "You take the mean over the input channels. They are added.",
         ),
         WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                painted = torch.einsum("ihw,oijk->ohjwk", coarse, weight)
+                return painted.flatten(3, 4).flatten(1, 2)
+            """,
+            "It stops where inputs and outputs differ in number. Is your weight (out, in, 2, 2)? "
+            "A transposed convolution has (in, out, 2, 2): the first axis is the input's.",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
+                O, I = weight.shape[:2]
+                fine = torch.zeros(O, 2 * coarse.shape[1], 2 * coarse.shape[2])
+                for o in range(O):
+                    for i in range(I):
+                        fine[o] += torch.kron(coarse[i], weight[o, i])
+                return fine
+            """,
+            "You ask for a channel that is not there. The layout of the weight is (in, out, 2, "
+            "2): weight[i, o] belongs to input i and output o.",
+        ),
+        WrongAnswer(
             _UP.format(axes="ohjwk").replace("painted.reshape(", "painted.reshape(1, "),
             "One axis too many: the picture comes without a batch axis, and so does the answer.",
         ),
     ),
     cases=_upsample_cases,
-    praise="And it is all that “deconvolution” means in RefineDet.",
+    praise=(
+        "And it is all that “deconvolution” means in RefineDet. (If you have called "
+        "F.conv_transpose2d itself, which no check sees, write it once with loops.)"
+    ),
     tolerance=1e-4,
 )
 

@@ -115,6 +115,20 @@ odm_learns = Exercise(
             "You mine the *easiest* negatives; hard ones have the largest loss.",
         ),
         WrongAnswer(
+            _LEARNS.format(positive="labels > 0", negative="labels == 0", count=_COUNT).replace(
+                "return positive | mined", "return (positive | mined) & ~easy"
+            ),
+            "You mine before you filter: easy priors take places among the hardest and are then "
+            "dropped, so fewer than three are left for each positive. Filter first.",
+        ),
+        WrongAnswer(
+            _LEARNS.format(positive=_POSITIVE, negative="labels == 0", count=_COUNT).replace(
+                "return positive | mined", "return positive | mined & ~easy"
+            ),
+            "You mine before you filter the negatives: easy ones take places among the hardest, "
+            "and nobody comes in their stead. Leave them out of the pool.",
+        ),
+        WrongAnswer(
             "def odm_learns(class_loss, labels, easy):\n    return (labels > 0) & ~easy",
             "These are the positives. The mined negatives are missing: three for each of them.",
         ),
@@ -289,6 +303,22 @@ final_boxes = Exercise(
                 "torch.exp(0.2", "torch.exp(-0.2"
             ),
             "Every size goes the wrong way: exp(0.2 · d), without the minus.",
+        ),
+        WrongAnswer(
+            """
+            def final_boxes(arm_deltas, odm_deltas, priors):
+                def move(deltas, start):
+                    center = start[:, :2] + 0.1 * deltas[:, :2] * start[:, 2:]
+                    size = start[:, 2:] * torch.exp(0.2 * deltas[:, 2:])
+                    return torch.cat([center, size], dim=1)
+
+                moved = move(arm_deltas, priors)
+                half = moved[:, 2:] / 2
+                corners = torch.cat([moved[:, :2] - half, moved[:, :2] + half], dim=1)
+                return move(odm_deltas, corners)
+            """,
+            "In between you make the anchors corners, as `decode` does, and move those. The second "
+            "step starts from (cx, cy, w, h), too.",
         ),
         WrongAnswer(
             """
@@ -662,7 +692,10 @@ worth = Exercise(
         ),
     ),
     cases=_worth_cases,
-    praise="Three pairs are still few: by chance alone all three agree once in four times.",
+    praise=(
+        "Three pairs are still few: by chance alone their signs agree once in four times. Look "
+        "at the size of the gains against their spread, too."
+    ),
 )  # fmt: skip
 
 
@@ -717,6 +750,10 @@ moves = Exercise(
             "dw is divided by 0.2 when it is encoded: +5 is a factor of exp(0.2 · 5), not exp(5).",
         ),
         WrongAnswer(
+            "moves = ((0.5, 148), 3, (0, 1), 3)",
+            "148 is exp(5). dw is divided by 0.2 when it is encoded, so +5 is exp(0.2 · 5).",
+        ),
+        WrongAnswer(
             "moves = ((0.5, 5.0), 3, (0, 1), 3)",
             "+5 is what you added to the *logarithm*. Read the factor in the sentence below the "
             "sliders.",
@@ -744,6 +781,7 @@ moves = Exercise(
     ),
     praise="The ODM starts from the ARM's anchor, and the fine maps listen to the coarse ones.",
     tolerance=0.011,
+    any_order=(2,),
     look_at=(
         "a pair; set all sliders back to 0, move one of the ARM's, and read what the sentence "
         "below them says of the final box.",
