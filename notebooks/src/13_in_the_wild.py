@@ -1,14 +1,14 @@
 # %% [markdown] id="title" slide="slide"
 # # 13 · In the wild
 #
-# **One question: what does an SSD look like that runs in everybody's phone, and what can be learned from its weights alone?**
+# **One question: what does an SSD look like that runs in a very large number of phones, and what can be learned from its weights alone?**
 #
 # Afterwards you will be able to
 #
 # - find a face in a photograph, offline, with your own decode and your own NMS;
 # - build BlazeFace block by block, and prove it equal to the published runtime;
 # - pad as TensorFlow does, and say what happens to the boxes if you do not;
-# - recover, from answers alone, the prior sizes that training must have used;
+# - compute the prior sizes that training very probably used from two settings, and test them on the network's answers;
 # - measure where a detector fails, and recognise bugs that its score does not show.
 #
 # **{minutes} minutes** with the exercises. Before it: notebooks 01 to 04.
@@ -39,7 +39,7 @@ print(", ".join(blazeface.FACE_POINTS))
 # %% [markdown] id="first-minute" slide="slide"
 # ## 1 · A face
 #
-# So far you trained detectors on scenes of paper. This one was trained by others, on photographs, and is installed in a very large number of phones: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
+# So far the detectors of this course knew only drawn scenes. This one was trained by others, on photographs, and is installed in a very large number of phones: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
 
 # %% id="face-found" slide="-"
 path = data.data_path("weights", "blazeface.safetensors")
@@ -60,7 +60,7 @@ with torch.device("meta"):
     ssd = create_model("ssd300_vgg16")
 ratio = sum(p.numel() for p in ssd.parameters()) / parameters
 print(f"{parameters:,} parameters in {path.stat().st_size:,} bytes,")
-print(f"one {ratio:.0f}th of SSD300; from", notice["source"]["package"])
+print(f"1/{ratio:.0f} of SSD300; from", notice["source"]["package"])
 overlap = box_iou(found["boxes"], target["boxes"]).max()
 print(f"IoU with a box drawn by hand: {overlap:.2f}")
 
@@ -290,7 +290,7 @@ show.draw_face(
 #
 # ### Weighted NMS: an average instead of a winner
 #
-# In a film, another prior wins from frame to frame, and the box trembles. BlazeFace averages the whole cluster, weighted by score (paper, §3). **Predict:** by how much does the spread of the side shrink?
+# In a film, another prior wins from frame to frame, and the box trembles. BlazeFace averages the whole cluster, weighted by score (paper, §3); here the score stays that of its best box. We move a picture by quarters of a pixel. **Predict:** by how much does the *spread* of the side, its standard deviation over that film, shrink?
 
 # %% id="own-average" slide="-" tags=["prove"]
 def average(corners, scores, threshold=0.3):
@@ -345,7 +345,8 @@ for name, side in product(list(faces)[::-1], (36, 48, 96, 72)):
     ratios[name, side] = float(sides[:, 1].std() / sides[:, 0].std())
 steadier = sum(ratio < 1 for ratio in ratios.values())
 print(steadier, "of", len(ratios), "series are steadier with the average")
-print(f"median spread: {np.median(list(ratios.values())):.1f} of before")
+print(f"its spread: {np.median(list(ratios.values())):.1f} of the",
+      "best box's (median)")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
     ylabel="side of her box, px")
@@ -353,7 +354,9 @@ show.draw_jitter(
 # %% [markdown] id="hidden" slide="slide"
 # ### All alike, and yet
 #
-# Six priors of a cell have the same centre and the same size. Nothing in the settings tells them apart. **Predict:** do they give the same answers? Show the network one face in 36 sizes, and note the best score of each of the eight slots of a cell.
+# So the average takes away four tenths of the spread. Whose boxes does it average?
+#
+# The two priors of a cell of the 16 × 16 map have the same centre and the same size, and so do the six of a cell of the 8 × 8 map. Nothing in the settings tells them apart. Call the place of a prior in its cell its **slot**; there are two and six, together eight. **Predict:** do all slots give the same answers? Show the network one face in 36 sizes, and note the best score of each slot over all cells.
 
 # %% id="slots" slide="-"
 sizes = torch.tensor([8 * 2 ** (k / 8) for k in range(36)])
@@ -371,7 +374,7 @@ show.draw_slot_ranges(
     sizes, slots, names)
 
 # %% [markdown] id="hidden-read" slide="subslide"
-# The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training must have had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. Exercise 4 turns them into eight sizes by SSD's rule (notebook 02), and exercise 3 finds the geometric middle of each range. Here are both results, without their code:
+# The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Here are both results, without their code:
 
 # %% id="hidden-compared" slide="-"
 rule = torch.tensor(
@@ -400,7 +403,7 @@ curves = {name: torch.cat([
     surest(model.prepare([face.view(side)]), side)[0] for side in far])
     for name, face in faces.items()}
 for curve in curves.values():
-    assert max(curve[0], curve[-1]) < 0.5 < min(curve[6:11])
+    assert max(curve[0], curve[-1]) < 0.5 < min(curve[5:12])
 astronaut = faces["astronaut"]
 show.draw_decline(
     far, curves, {f"{side} px": astronaut.view(side)
@@ -408,7 +411,7 @@ show.draw_decline(
     xlabel="side of the face, px", logarithmic=True)
 
 # %% [markdown] id="distance-read" slide="fragment"
-# Short range is the name, and short range it is. A face of less than an eighth of the picture is lost, and the slots of section 3 say why: the smallest answers from about 14 px on.
+# Short range is the name, and short range it is. Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 128 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
 
 # %% id="rotation" slide="subslide"
 turns = list(range(0, 181, 15))
@@ -449,12 +452,18 @@ show.draw_decline(
 
 # %% [markdown] id="explore" slide="subslide"
 # **Everything at once.** Move, turn, scale and blur the astronaut below. Score, box and prior come from a table that the network filled beforehand, so this works without a kernel. Find a place where the score is high and the box is wrong.
+#
+# <details><summary>For example</summary>
+#
+# A face of 64 px, in the middle, sharp, turned by 120°: the score is 0.69, and the middle of the box lies 27 px right of the face's.
+#
+# </details>
 
 # %% id="explorer" slide="-" tags=["explorer"]
 show.FaceExplorer()
 
 # %% [markdown] id="squash" slide="subslide"
-# **Squashing.** SSD makes every photograph a square. A picture of 2 : 1 becomes half as wide, and so do the faces in it. BlazeFace adds bars instead; this is called *letterboxing*. Does it matter? We squash the faces and leave the rest alone:
+# **Squashing.** SSD makes every photograph a square. A picture of 2 : 1 becomes half as wide, and so do the faces in it. BlazeFace adds bars instead; this is called *letterboxing*. Does it matter? We squash a whole view and fill its square with black bars:
 
 # %% id="squash-measured" slide="-"
 def squash(view, ratio):
@@ -478,7 +487,7 @@ show.draw_decline(
 # %% [markdown] id="alarms" slide="subslide"
 # A face that is squashed to half its width is still found. Much more, and it is lost: a panorama that is made square loses its faces.
 #
-# **False alarms** are the other kind of failure. Four pictures without a face, and noise. The motorcycle is shown twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it.
+# **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The motorcycle is shown twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it.
 
 # %% id="alarms-seen" slide="-"
 squashing = create_model("blazeface", letterbox=False).eval()
@@ -503,16 +512,16 @@ show.draw_face_panels(shown)
 # The cat is an alarm by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; squashing is an error here that SSD's own training would forgive.
 
 # %% [markdown] id="notes-fails" slide="notes"
-# > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 16 to 128 px”, and never “works”.
+# > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 128 px”, and never “works”.
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ## 5 · Your turn
 #
 # ### Paper ↔ code
 #
-# *Paper*: Bazarevsky et al. 2019, arXiv 1907.05047. *File*: the network in the wheel of mediapipe 0.10.14.
+# *Paper*: Bazarevsky et al. 2019, arXiv 1907.05047. *MediaPipe*: the network in the wheel of mediapipe 0.10.14, its settings and its runtime.
 #
-# | paper, or the habit | the file | here | see |
+# | paper, or the habit | MediaPipe | here | see |
 # |--|--|--|--|
 # | depthwise 5 × 5 (§3) | 3 × 3 everywhere | 3 × 3 | ★ a |
 # | single and double blocks (§3) | single blocks only | single | §2 |
@@ -531,8 +540,8 @@ show.draw_face_panels(shown)
 #
 # 1. `same_padding`: zeros before and behind by TensorFlow's rule, for *any* side. It works when side 7, filter 3, stride 2 give (1, 1) and side 8 gives (0, 1).
 # 2. `points_in_photo`: key points from the letterboxed input back to the photograph. It works when the middle of the input is the middle of the photograph.
-# 3. `slot_sizes`: the geometric middle of the sizes that each slot answers to. It works when a slot that answers from 16 to 64 px has 32.
-# 4. `training_sizes`: the eight sizes behind the slots, from two numbers in the settings. It works when the first is 19 px and the last ones lie near 96 and 111.
+# 3. `slot_sizes`: the geometric middle of the sizes that each slot answers to, which means a score of at least 0.5. It works when a slot that answers from 16 to 64 px has 32.
+# 4. `training_sizes`: the eight sizes behind the slots, from two numbers in the settings and `levels` = 4, one for each stride in the settings. It works when the first is 19 px and the last ones lie near 96 and 111.
 # 5. `average_boxes`: weighted NMS of given boxes and overlaps. It works when no box of a cluster is lost and no cluster is averaged twice.
 
 # %% id="exercise-same-padding" slide="skip" tags=["exercise"]
@@ -573,15 +582,9 @@ nb13.average_boxes.check(average_boxes)
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic
 #
-# Four patients, and all of them find the astronaut or nearly. Run the symptom, write down the mistake, *then* open the diagnosis.
+# Four patients, and three of the four find the astronaut. Run the symptom, write down the mistake, *then* open the diagnosis.
 #
 # **Patient 1.** “My port is even surer than the original. Only the boxes look a little low.”
-#
-# <details><summary>Diagnosis</summary>
-#
-# `padding=1` (and 2 in the stem) at stride 2. Each halving moves the map by a pixel of its own, and the boxes move with it, right and down. The score cannot tell, because a shifted face is still a face.
-#
-# </details>
 
 # %% id="clinic-1-symptom" slide="-" tags=["clinic"]
 def pad_both_sides(maps, kernel_size, stride):
@@ -599,8 +602,27 @@ show.draw_face_panels(
     [("SAME", photo, 4 * box), ("padding=1", photo, 4 * sick_box)])
 
 # %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
-# **Patients 2, 3 and 4** wrote their own input. “Mine finds her.” — “Mine, too.” — “Mine finds nothing, and the weights are yours.”
+# <details><summary>Diagnosis of patient 1</summary>
 #
+# `padding=1` (and 2 in the stem) at stride 2. Each halving moves the map by a pixel of its own, and the boxes move with it, right and down. The score cannot tell, because a shifted face is still a face.
+#
+# </details>
+#
+# **Patients 2, 3 and 4** wrote their own input. “Mine finds her.” — “Mine, too.” — “Mine finds nothing, and the weights are yours.”
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+spread = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+patients = {  # what they make of the right input, from -1 to 1
+    "healthy": lambda x: x, "patient 2": lambda x: (x + 1) / 2,
+    "patient 3": lambda x: x.flip(1),
+    "patient 4": lambda x: ((x + 1) / 2 - mean) / spread}
+for name, change in patients.items():
+    score, sick_box, _ = surest(change(image))
+    print(f"{name}: astronaut {score.item():.2f}, IoU with the right box",
+          f"{box_iou(sick_box, box).item():.1f}")
+
+# %% [markdown] id="clinic-cure" slide="subslide" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # Pixels in [0, 1] instead of [−1, 1]: grey instead of black, half the contrast.
@@ -616,20 +638,7 @@ show.draw_face_panels(
 # Mean and spread of ImageNet, by habit. This network never saw such numbers.
 #
 # </details>
-
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
-mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-spread = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-patients = {  # what they make of the right input, from -1 to 1
-    "healthy": lambda x: x, "patient 2": lambda x: (x + 1) / 2,
-    "patient 3": lambda x: x.flip(1),
-    "patient 4": lambda x: ((x + 1) / 2 - mean) / spread}
-for name, change in patients.items():
-    score, sick_box, _ = surest(change(image))
-    print(f"{name}: astronaut {score.item():.2f}, IoU with the right box",
-          f"{box_iou(sick_box, box).item():.1f}")
-
-# %% [markdown] id="clinic-cure" slide="subslide" tags=["clinic"]
+#
 # **The cure** has two parts. `Detector.prepare` is the only way in, so nobody writes an input by hand. And one picture is no test. Compare rows with the original on noise, as section 2 did, and each of the four bugs is found at once; the ★ at the end shows the numbers.
 
 # %% [markdown] id="responsible" slide="slide"
@@ -702,26 +711,32 @@ prove("SSD's decode, fed with logarithms, agrees",
       boxes.decode_linear(said.deltas, priors), tolerance=1e-4)
 
 # %% [markdown] id="star-patients" slide="skip" tags=["clinic"]
-# **The patients again.** On noise, their rows against the original's; and on 72 views of three faces, how many each of them loses:
+# **The patients again.** On noise, their rows against the original's; and on 72 views of three faces, how many each of them loses. Scores between 0.48 and 0.52 may count either way, hence the ranges. Patient 1 loses only a few more than the healthy one, since a score hardly sees a shift; its rows tell at once:
 
 # %% id="clinic-cured" slide="skip" tags=["clinic", "prove"]
 reference = torch.from_numpy(
     stored["regressors"][list(stored["names"]).index("noise0")])
-for name, change in patients.items():
+for name, change in (patients | {"patient 1": lambda x: x}).items():
+    pad_same = pad_both_sides if name == "patient 1" else healthy
     rows, _ = network(change(data.runtime_picture("noise0")))
     error = (rows[0, picked] - reference).abs().max().item()
     print(f"{name}: rows are wrong by up to {error:.0f} px")
     assert (error < 1e-2) == (name == "healthy")
+pad_same = healthy
 
 # %% id="star-patients-lost" slide="skip" tags=["clinic"]
 many = model.prepare([
     face.view(side, angle=turn, blur=blur) for face, side, turn, blur in
     product(faces.values(), (16, 32, 64, 128), (0, 60, 120), (0, 1))])
-lost = {name: int(sum(surest(change(many))[0] <= 0.5))
-        for name, change in patients.items()}
-print("of", len(many), "views are lost, to the nearest ten:",
-      {name: round(number, -1) for name, number in lost.items()})
-assert lost.pop("healthy") < min(lost.values())
+sure = {name: surest(change(many))[0] for name, change in patients.items()}
+pad_same = pad_both_sides
+sure["patient 1"] = surest(many)[0]
+pad_same = healthy
+fewest, most = ({name: int(sum(score <= limit)) for name, score
+                 in sure.items()} for limit in (0.48, 0.52))
+for name in sure:
+    print(f"{name}: {fewest[name]} to {most[name]} of {len(many)} lost")
+assert most.pop("healthy") < min(most.values())
 
 # %% [markdown] id="star-noise" slide="skip"
 # **False alarms as a curve.** Of 200 pictures of noise, how many hold a “face”, at which threshold?

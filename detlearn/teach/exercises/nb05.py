@@ -454,6 +454,32 @@ rate_at = Exercise(
             "You multiply warm-up and cosine. They come one after the other: `if step < warmup`, "
             "else the wave.",
         ),
+        WrongAnswer(
+            _RATE.format(
+                **_RATE_PARTS | {"up": "0.5 * (1 + math.cos(math.pi * step / total))"}
+            ).replace("(step - warmup) / (total - warmup)", "step / total"),
+            "The warm-up is missing, and your wave begins at step 0. Up to step `warmup` the rate "
+            "climbs evenly from 0; the wave begins there.",
+        ),
+        WrongAnswer(
+            """
+            def rate_at(step, total, highest, warmup):
+                wave = 0.5 * (1 + math.cos(math.pi * step / total))
+                return highest * min(1, step / warmup) * wave
+            """,
+            "You multiply warm-up and wave, and the wave begins at step 0. They come one after "
+            "the other: `if step < warmup`, else a wave that begins at `warmup`.",
+        ),
+        WrongAnswer(
+            """
+            def rate_at(step, total, highest, warmup):
+                progress = (step - warmup) / (total - warmup)
+                wave = 0.5 * (1 + math.cos(math.pi * progress))
+                return highest * min(1, step / warmup) * wave
+            """,
+            "You multiply warm-up and wave. During the warm-up the rate is highest * step / "
+            "warmup alone: `if step < warmup`, else the wave.",
+        ),
     ),
     cases=_rate_cases,
     praise="Warm-up, then cosine: `learning_rate_factor` begins at a hundredth, else it is yours.",
@@ -802,6 +828,33 @@ kind_of = Exercise(
             """,
             "An image may have no objects: the largest of an empty list is an error. Begin with "
             "`any(...)`, which is false for no objects; it also looks at more than the best one.",
+        ),
+        WrongAnswer(
+            """
+            def kind_of(ious, same_class, taken):
+                iou, same, gone = max(zip(ious, same_class, taken), default=(0, False, False))
+                if iou >= 0.5 and same and not gone:
+                    return "correct"
+                if iou >= 0.5:
+                    return "duplicate" if same else "wrong class"
+                return "badly placed" if iou >= 0.1 else "on background"
+            """,
+            "You look at the object with the best IoU only. If that one is taken or of another "
+            "class, a second one may lie under the box as well: `any(...)` asks all of them.",
+        ),
+        WrongAnswer(
+            """
+            def kind_of(ious, same_class, taken):
+                objects = list(zip(ious, same_class, taken))
+                if any(iou >= 0.5 and same and not gone for iou, same, gone in objects):
+                    return "correct"
+                iou, same, gone = max(objects, default=(0, False, False))
+                if iou >= 0.5:
+                    return "duplicate" if same else "wrong class"
+                return "badly placed" if iou >= 0.1 else "on background"
+            """,
+            "After *correct* you look at the object with the best IoU only. A taken object of the "
+            "right class beside it makes a duplicate: ask `any(...)` again.",
         ),
         WrongAnswer(
             _KIND.format(

@@ -397,6 +397,11 @@ slot_sizes = Exercise(
             "half and double are equally far.",
         ),
         WrongAnswer(
+            _SLOT.format(answers="column > 0.5", middle="(own.min() + own.max()) / 2"),
+            "Two mistakes: this is the arithmetic middle, and a score of exactly 0.5 counts as an "
+            "answer. Take the root of the product, and >=.",
+        ),
+        WrongAnswer(
             "def slot_sizes(sizes, scores):\n    return sizes[scores.argmax(dim=0)]",
             "The best score alone is a weak witness: near the middle many sizes score alike, and "
             "noise decides. Use both ends of the range.",
@@ -564,6 +569,15 @@ training_sizes = Exercise(
         ),
         WrongAnswer(
             _TRAINING.format(
+                step="(max_scale - min_scale) / levels",
+                following="scales[1:] + [max_scale]",
+                pair=_PAIR,
+            ),
+            "You divide by `levels`, so that max_scale stands behind the last level. Divide by "
+            "levels - 1: the last level has max_scale, and behind it comes 1.",
+        ),
+        WrongAnswer(
+            _TRAINING.format(
                 step=_STEP, following=_FOLLOWING, pair="[own * side, (own + after) / 2 * side]"
             ),
             "This is the arithmetic mean; SSD takes the geometric one, the root of the product.",
@@ -675,7 +689,8 @@ training_sizes = Exercise(
         ),
     ),
     cases=_training_cases,
-    praise="Eight sizes that no file of the detector holds, read from its answers.",
+    praise="Eight sizes, computed from two settings and SSD's rule; the answers of section 3 agree "
+    "within a fifth.",
     tolerance=1e-3,
 )
 
