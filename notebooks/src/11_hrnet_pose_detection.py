@@ -43,13 +43,13 @@ print(hrnet.POSE_HRNET_TINY.name, len(KEYPOINT_NAMES), "joints")
 # %% [markdown] id="the-task" slide="slide"
 # ## 1 · A person, 17 places
 #
-# A **pose** is a list of **joints**, also called *key points*: nose, eyes, ears, shoulders, and so on down to the ankles, 17 in COCO. HRNet works **top-down**. A detector finds the boxes first. Then the network looks at *one person at a time* and answers with one **heat map** for each joint, a grid of a quarter of the crop's size, bright where the joint probably is:
+# A **pose** is a list of **joints**, also called *key points*: nose, eyes, ears, shoulders, and so on down to the ankles, 17 in COCO. HRNet works **top-down**. A detector finds the boxes first. Then the network looks at *one person at a time* and answers with one **heat map** for each joint, a grid whose sides are a quarter of the crop's, bright where the joint probably is:
 #
 # ```
 # box → centre, scale → crop → HRNet → 17 heat maps → places in the map → picture
 # ```
 #
-# We walk along this line. These are people of Shapes, with boxes and joints:
+# These are people of Shapes, with boxes and joints (black: a person's left side; white: right side and nose):
 
 # %% id="people" slide="-" tags=["hide-input"]
 folder = data_path("shapes_val")
@@ -71,7 +71,7 @@ show.draw_poses(panels, boxes=frames, alt="Four scenes of Shapes; in each "
 # %% [markdown] id="by-hand" slide="subslide"
 # ### By hand: between the cells
 #
-# A bump of width 1 has its top at 3.3. The network sees it only at 2, 3 and 4. How do you get 3.3 from three numbers?
+# The bump exp(−(x − 3.3)² / 2) has its top at 3.3 and width 1 (*width* is the standard deviation). The network sees it only at 2, 3 and 4: 0.430, 0.956, 0.783. How do you get 3.3 from three numbers?
 #
 # **Take logarithms.** The logarithm of a Gaussian is a parabola, and a parabola's top follows from its slope and its bend. On paper first: slope = (right − left) / 2, bend = right − 2 · middle + left, top = 3 − slope / bend.
 
@@ -88,7 +88,7 @@ print(f"slope {slope:.2f}, bend {bend:.2f}, top {3 - slope / bend:.2f}")
 #
 # ### Centre and scale
 #
-# The network wants crops of one form, 3 wide to 4 high, say. The *shorter* side of the box grows until the form fits, so nothing is lost and nothing is squeezed. Then everything becomes 1.25 times as large. What is kept is the **centre** and the **scale**: width and height in units of 200 px. (MPII's annotations brought this unit; they give a person's size against 200 px.)
+# The network wants crops of one form, 3 wide to 4 high, say. The side of the box that is *too short for the form* grows, so nothing is lost and nothing is squeezed. Then everything becomes 1.25 times as large. What is kept is the **centre** and the **scale**: width and height in units of 200 px. (The unit comes from MPII's annotations.)
 
 # %% id="center-scale" slide="-" tags=["hide-input", "teaches:detlearn.models.pose:box_to_center_scale"]
 PIXEL_STD = 200.0
@@ -118,7 +118,7 @@ print(center.tolist(), "and", (scale * PIXEL_STD).tolist(), "px")
 #
 # One **affine matrix** says where each point of the picture lands in the crop: turn around the centre, zoom by *width / (200 · scale)*, put the centre in the middle. The inverse matrix leads back. What the network finds lies in pixels of the *heat map*, so on the way back it must be made for **the size of the heat map**.
 #
-# `pose.crop_image` cuts out: each pixel of the crop asks the inverse matrix where it comes from. In training the window is also turned and scaled at random, and half of the people are mirrored. The figure below the code shows some; **check** that the joints go along.
+# `pose.crop_image` cuts out: each pixel of the crop asks the inverse matrix where it comes from. In training the window is also turned and scaled at random, and half of the people are mirrored. **Check** below that the joints go along.
 
 # %% id="apply-affine" slide="-" tags=["hide-input", "teaches:detlearn.models.pose:apply_affine", "teaches:detlearn.models.pose:heatmaps_to_image"]
 affine_matrix = pose.affine_matrix  # built in the first ★ section
@@ -177,9 +177,9 @@ for said in (0.5, 0.0):
     print(f"pixel_center={said}: the dot's middle is ({x:.1f}, {y:.1f})")
 
 # %% [markdown] id="targets-words" slide="slide"
-# ## 3 · From a joint to a map, and back
+# The wrong setting loses 1.5 px of the crop: half a pixel of the picture times four, minus half a pixel of the crop.
 #
-# The wrong setting loses 1.5 px of the crop: half a pixel of the picture times four, minus half a pixel of the crop. Small people pay most, as they are enlarged most.
+# ## 3 · From a joint to a map, and back
 #
 # ### A bump for each joint
 #
@@ -188,7 +188,7 @@ for said in (0.5, 0.0):
 # The published code first *rounds* the joint to a whole heat-map pixel. That is **the second lost half**. Joints that are not labelled get weight 0.
 
 # %% [markdown] id="notes-targets" slide="notes"
-# > *For the speaker.* Ask what a network should answer for an ankle behind a wall that nobody labelled. "Nothing there" is the wrong answer, and so weights exist.
+# > *For the speaker.* Ask what a network should answer for an ankle behind a wall that nobody labelled. "Nothing there" is wrong, and so weights exist.
 
 # %% id="make-heatmaps" slide="skip" tags=["teaches:detlearn.models.pose:make_heatmaps"]
 def make_heatmaps(joints, visible, crop_size, heatmap_size, sigma=2.0, *,
@@ -230,18 +230,18 @@ x, y = (places[k].int() - 4).tolist()
 panels = {f"{KEYPOINT_NAMES[k]},\n{words}": found[k, y:y + 10, x:x + 10]
           for words, found in maps.items()}
 truth = dict.fromkeys(panels, (places[k] - torch.tensor([x, y])).tolist())
-panels["all 17, largest,\nnot rounded"] = maps["not rounded"].amax(dim=0)
+panels["maximum of all 17,\nnot rounded"] = maps["not rounded"].amax(dim=0)
 show.draw_heatmaps(panels, truth=truth, alt="Ten by ten cells around one "
     "joint, with a white cross at its true place: the rounded bump stands "
     "beside the cross, the other one on it. At the right the bumps of all "
     "17 joints on the whole map.")
 
 # %% [markdown] id="loss-words" slide="subslide"
-# The white cross is the true place. The rounded bump stands beside it.
+# The white cross is the true place, beside the rounded bump.
 #
 # ### The loss
 #
-# The loss is half the mean squared error, each joint times its weight. A joint that nobody labelled teaches nothing. Without the weight it would teach *“there is no ankle here”*.
+# The loss is half the mean squared error, each joint times its weight. A joint that nobody labelled teaches nothing.
 
 # %% id="loss" slide="-"
 def pose_loss(heatmaps, targets, weights):
@@ -259,11 +259,13 @@ print("maps without a gradient:", int(silent.sum()), "of", silent.numel())
 # %% [markdown] id="decode-words" slide="subslide"
 # ### Arg-max, a quarter, or DARK
 #
-# Now the way back, from a map to a place. There are three ways:
+# Now the way back, from a map to a place. We try three:
 #
 # - **Arg-max** takes the brightest pixel. It cannot say 3.3, which is **the third lost half**.
 # - **Quarter shift** (published HRNet) moves from the best pixel a quarter towards the brighter neighbour, in x and in y.
 # - **DARK** (Zhang et al. 2020) is the parabola of §1, in two dimensions. A network's bumps are ragged, so it smooths the map first.
+#
+# In the map's first two columns and rows both leave arg-max as it is.
 
 # %% id="argmax" slide="-" tags=["teaches:detlearn.models.pose:argmax_heatmaps"]
 def argmax_heatmaps(heatmaps):
@@ -301,7 +303,7 @@ show.draw_decoding(true_x, curves, alt="Error against the true place. With "
     "of 0.25, DARK is zero. With rounded bumps all three make the saw.")
 
 # %% [markdown] id="sweep-read" slide="subslide"
-# The printed means are in heat-map px, each four pixels of the crop. With exact bumps DARK loses nothing. With rounded bumps even DARK is 0.25 px off, because it finds exactly what was painted.
+# The printed means are in heat-map px, each four pixels of the crop. With exact bumps DARK loses nothing. With rounded bumps even DARK is 0.25 px off on average, because it finds exactly what was painted.
 #
 # A trained network is unsure, and under a squared error its best answer is the *mean* of the targets that it thinks possible. **Predict:** does that make rounded targets worse or better? Below, a network that is unsure of the joint by 0.1, 0.3 or 0.5 px answers the mean of the rounded bumps:
 
@@ -319,16 +321,16 @@ for unsure in (0.1, 0.3, 0.5):
         f"{how} {off.abs().mean():.2f}  " for how, off in error.items()])
 
 # %% [markdown] id="predict-then-move" slide="subslide"
-# Better. A joint at 10.3 is painted now on 10, now on 11, and the mean leans to the right place. So a rounded target is lost only for a network that is surer than the rounding.
+# Better, for DARK and the quarter shift. A joint at 10.3 is painted now on 10, now on 11, and the mean leans to the right place. Rounding costs only a network that is surer than it.
 #
 # ### Predict, then move
 #
-# Guess first. Errors are in heat-map px.
+# Guess first. Errors are in heat-map px, without sign.
 #
 # 1. The joint is at x = 10.40, y = 8. What are the errors of arg-max and of the quarter shift?
 # 2. Tick **bump on a whole pixel**. Which error has DARK now?
 # 3. Untick it and walk along x from 10 to 11. What is the quarter shift's *largest* error?
-# 4. Move the joint to x = 1.30. How many of the three are better than arg-max now?
+# 4. Move the joint to x = 1.30. How many of the other two are better than arg-max now?
 
 # %% id="explorer-heat-map" slide="-" tags=["explorer"]
 show.HeatMapExplorer((16, 20), (9.3, 8.0))
@@ -345,7 +347,7 @@ nb11.moves.check(moves)
 #
 # ### The flip test
 #
-# Ask the network twice, about the crop and about its mirror image. Turn the second answer back, and take the mean. Turning back needs *two* exchanges. Places left and right change, and so do **channels** left and right, since what looks like a left hand in a mirror is a right one. And it needs a `shift`:
+# Ask the network twice, about the crop and about its mirror image. Turn the second answer back, and take the mean. Turning back needs *two* swaps. Places left and right change, and so do **channels** left and right, since what looks like a left hand in a mirror is a right one. And it needs a `shift`:
 
 # %% id="flip" slide="-" tags=["teaches:detlearn.models.pose:flip_heatmaps"]
 def flip_heatmaps(heatmaps, order, shift=False):
@@ -382,11 +384,11 @@ for shift in (False, True):
     print(f"shift={shift!s:5} {round(found - x, 1) + 0.0:4} px")
 
 # %% [markdown] id="oks-words" slide="subslide"
-# The shift by one pixel is exactly right here. (A ★ cell compares this with the published convention and with UDP, which needs no shift.)
+# The shift by one pixel is exactly right here. (★: the published convention, and UDP, which needs no shift.)
 #
 # ### OKS, the IoU of poses
 #
-# How far off may a joint be? That depends on the person's size, and on the joint: annotators agree on eyes, not on hips. **Object key point similarity** is the mean, over the labelled joints, of exp(−d² / (2 · area · (2σ)²)). Here d is the distance in px, the *area* is that of the person's mask in px², and COCO has measured a σ for each joint. A joint that is 2σ · √area off gets e^−½ = 0.61. For a mask of 60 × 60 px that is a nose 3.1 px off, or a hip 12.8 px off.
+# How far off may a joint be? That depends on the person's size, and on the joint: annotators agree on eyes, not on hips. **Object key point similarity** is the mean, over the labelled joints, of exp(−d² / (2 · area · (2σ)²)). Here d is the distance in px, the *area* is that of the person's mask in px², and COCO has measured a σ for each joint (no longer a bump's). A joint that is 2σ · √area off gets e^−½ = 0.61. For a mask of 60 × 60 px that is a nose 3.1 px off, or a hip 12.8 px off.
 #
 # With OKS in the place of IoU everything of chapter 01 comes back. **AP** of poses is the mean over the OKS thresholds 0.50, 0.55, …, 0.95.
 
@@ -424,7 +426,7 @@ show.draw_poses(panels, alt="Two scenes twice: with the labelled joints, "
 # > *For the speaker.* By eye the pairs differ only where a house hides an arm and a knee, which is the point: no figure shows half a pixel. The next cell does. These people are about 40 px tall, a crop pixel is a third of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
 
 # %% [markdown] id="score-words" slide="subslide"
-# ### The lost halves in its score
+# ### The third and fourth lost half, in its score
 #
 # Now all people of the validation split, in their true boxes, in five ways. **Predict** the order of the five rows, and whether a flip test without its shift is better than none:
 
@@ -447,11 +449,11 @@ show.draw_seeds({words: [ap] for words, ap in scores.items()}, x="OKS-AP",
     "the shift the flip test does harm.")
 
 # %% [markdown] id="v2p-words" slide="slide"
+# One trained network, five scores. The first, second and last row differ only in decoding. A flip test also averages in a second opinion, and without its shift it is still *worse than none*.
+#
 # ## 6 · The same trunk as a detector
 #
-# One trained network, five scores, and nothing but halves of pixels between them. The flip test without its shift is *worse than none*.
-#
-# For poses only branch 0 is read, which the journal paper calls HRNetV1. A detector wants maps of several strides. **HRNetV2p** *enlarges* all branches to the finest, lays them side by side (an exchange would add), and mixes them by a 1 × 1 convolution. Then it *averages* down again, and ends each level in a 3 × 3 convolution. So every level has heard all resolutions.
+# For poses only branch 0 is read, which the journal paper calls HRNetV1. A detector wants maps of several strides. **HRNetV2p** *enlarges* all branches to the finest, lays them side by side (an exchange would add), and mixes them by a 1 × 1 convolution. Then it *averages* down again, and ends each level in a 3 × 3 convolution.
 
 # %% id="hrfpn" slide="skip" tags=["teaches:detlearn.models.hrnet:HRFPN"]
 class HRFPN(nn.Module):
@@ -483,7 +485,7 @@ branches = [torch.rand(1, c, s, s)
 # > *For the speaker.* Why enlarge everything only to shrink it again? Because in between every cell of the fine map sees all four resolutions. A usual feature pyramid hands down step by step.
 
 # %% [markdown] id="detector-words" slide="subslide"
-# Does the fine map pay in detection? The journal paper compares on COCO, with Faster R-CNN (Table VIII). HRNetV2p-W18 has 36.2 AP after the short training and 38.0 after the long one. ResNet-50 with a feature pyramid has 36.7 and 37.6.
+# Does the fine map pay in detection? The journal paper compares on COCO, with Faster R-CNN (Table VIII). HRNetV2p-W18 has 36.2 AP after the short training and 38.0 after the long one. ResNet-50 with a feature pyramid has 36.7 and 37.6: HRNet is behind, then 0.4 ahead.
 #
 # Our tiny version puts SSD's heads on that pyramid. This is what `ssd_hrnet_tiny` finds in a scene; the true boxes are dashed:
 
@@ -505,7 +507,7 @@ show.draw_boxes(scene, found["boxes"], labels=found["labels"],
 # 1. For how many px of the picture's side does *one* cell of branch 3 stand?
 # 2. Leaf back through the modules. In which stage does branch 2 appear first?
 #
-# Then compare *before* and *after*: the exchange brings the large squares of coarse branches into the fine maps.
+# Compare *before* and *after*: large squares of coarse branches enter the fine maps.
 #
 # <details><summary>Answers</summary>
 #
@@ -519,7 +521,7 @@ show.BranchExplorer(detector, scene)
 # %% [markdown] id="check-up-words" slide="subslide"
 # ### Is every branch alive?
 #
-# A channel that is 0 on every cell of *every* scene is **dead**: no gradient passes its ReLU any more. The score does not tell you, since other channels take over. `check_up` from chapter 05 does. **Predict** the shares of a healthy network, then look at the four branches after the last exchange:
+# A channel that is 0 on every cell of *every* scene is **dead**: no gradient passes its ReLU. Other channels take over: the score is lower, but does not say why. `check_up` from chapter 05 does. **Predict** the shares of a healthy network, then look at the four branches after the last exchange:
 
 # %% id="check-up" slide="-"
 batch = torch.stack(images[:100])
@@ -533,9 +535,9 @@ dead = len(found.dead)
 print(f"{dead} of {len(found.modules)} modules are dead by half or more")
 
 # %% [markdown] id="dead-branches" slide="subslide"
-# **These weights were trained at a learning rate of 3e-3** and reach mAP 0.664; three branches live, the coarsest does not. The first weights were worse. At `ssd_tiny`'s 1e-2, 88 % of branch 2 and 90 % of branch 3 were silent in all 300 validation scenes, and what still spoke in branch 3 did harm. With branch 3 set to 0, mAP *rose* from 0.549 to 0.641. An earlier edition of this chapter explained why a fine map gives no more than 0.549. It had explained a broken network.
+# **These weights were trained at a learning rate of 3e-3** and reach mAP 0.664; three branches live, the coarsest does not. At `ssd_tiny`'s 1e-2, 88 % of branch 2 and 90 % of branch 3 were silent in all 300 validation scenes, and what still spoke in branch 3 did harm. With branch 3 set to 0, mAP *rose* from 0.549 to 0.641.
 #
-# **Why here?** In a row of the fuse matrix the receiver sums up to three other givers, and each of them ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer moves them alike. **Predict** how far their sum moves in ten steps:
+# **One push in that direction** (a suspicion): in a row of the fuse matrix the receiver sums up to three other givers, and each of them ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
 
 # %% id="three-biases" slide="subslide"
 def shift_of_the_sum(givers, make_optimizer):
@@ -553,9 +555,11 @@ for make in (torch.optim.Adam, torch.optim.SGD):
         f"{n} givers: {shift_of_the_sum(n, make):.3f}" for n in (1, 2, 3)])
 
 # %% [markdown] id="three-biases-read" slide="fragment"
-# A sum of three moves three times as far. With Adam it does so however small the gradient is, because Adam divides a gradient by its own size. A ReLU follows. Where the sum has fallen below what the maps can lift, the channel is 0 everywhere and gets no gradient any more. The cure is a smaller learning rate, for the network or for these biases.
+# A sum of three moves three times as far. With Adam a small gradient suffices, because Adam divides it by its own size. A ReLU follows. Where the sum has fallen below what the maps can lift, the channel is 0 everywhere and gets no gradient any more. A smaller learning rate helped.
 #
-# Before you explain a score, check that the network lives. And compare networks at learning rates that suit each of them, as `experiments/README.md` does.
+# It is not the whole reason. In stage 4 row 0 sums three others, too, and lives. `pose_hrnet_tiny` has equal biases (★) and no dead module among 65.
+#
+# Before you explain a score, check that the network lives.
 
 # %% [markdown] id="exercises" slide="skip"
 # ## 7 · Your turn
@@ -566,12 +570,15 @@ for make in (torch.optim.Adam, torch.optim.SGD):
 #
 # 1. `window`: width and height of what is cut out for a box. It works when 50 × 120 px and a crop of 256 × 192 give 112.5 × 150.
 # 2. `parabola_top`: the top of a bump from three values at −1, 0 and 1. It works when it repeats §1 and gives 0.3.
-# 3. `turn_back`: the mirrored answer, turned back and shifted.
-# 4. `oks_one`: the OKS of one pose.
+# 3. `turn_back`: the mirrored answer, turned back and shifted. It works when [[[0, 1, 2]]] and (0,) give [[[2, 2, 1]]].
+# 4. `oks_one`: the OKS of one pose. It works when one joint right and one 2σ · √area off give 0.8033.
 
 # %% id="exercise-window" slide="skip" tags=["exercise"]
 def window(box, size):
-    """(width, height) of the window, px; size is (height, width)."""
+    """(width, height) of the window, px; size is (height, width).
+
+    All numbers are floats: Python's max and min.
+    """
     ...
     return None
 
@@ -579,7 +586,7 @@ nb11.window.check(window)
 
 # %% id="exercise-parabola-top" slide="skip" tags=["exercise"]
 def parabola_top(left, middle, right):
-    """Place of the top; the values are those of the map."""
+    """Place of the top; the values are the map's, floats: math.log."""
     ...
     return None
 
@@ -744,7 +751,7 @@ assert off.max() < 0.05
 # %% [markdown] id="decode-code" slide="skip"
 # **Decoding, whole.** `newton_step` is the parabola of §1 with two variables. It takes the bend over two pixels to each side, as DARK does, and so it divides by 4 where §1 did not. The example is a slanted parabola with its top at (2.3, 1.8), so the step from (2, 2) is (0.3, −0.2).
 #
-# `neighbours` gathers the cells around each peak, `blur` smooths by a Gaussian in x, then in y. Within two cells of the edge nothing is refined, as in the published code.
+# `neighbours` gathers the cells around each peak, `blur` smooths by a Gaussian in x, then in y. In the first two columns and rows nothing is refined. At the right and bottom edge the quarter shift leaves out the last cell, DARK the last two. The published code does the same.
 
 # %% id="newton" slide="skip" tags=["teaches:detlearn.models.pose:newton_step"]
 def newton_step(near):  # (..., 5, 5) logarithms around the best pixel
@@ -1183,6 +1190,6 @@ assert abs(cured) < 0.5
 # 5. False. It teaches nothing. Without weights it would.
 # 6. True. d² is divided by the area.
 # 7. False. It lays them side by side, and a 1 × 1 convolution mixes them.
-# 8. False. Other channels take over, and the score falls only a little.
+# 8. False. Other channels take over. The score is lower, but does not say why.
 #
 # </details>

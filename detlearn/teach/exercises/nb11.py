@@ -20,6 +20,7 @@ __all__ = ["masked_loss", "moves", "oks_one", "parabola_top", "turn_back", "wind
 def _boxes(generator: torch.Generator) -> Iterator[Case]:
     yield (10.0, 20.0, 60.0, 140.0), (256, 192)
     yield (0.0, 0.0, 120.0, 30.0), (256, 192)
+    yield (0.0, 0.0, 80.0, 100.0), (256, 192)  # upright, and too wide for 3 : 4
     for _ in range(12):
         x, y, w, h = (1 + 80 * torch.rand(4, generator=generator)).tolist()
         height, width = (32 * torch.randint(1, 9, (2,), generator=generator)).tolist()
@@ -56,18 +57,24 @@ window = Exercise(
     ),
     stub='''
     def window(box, size):
-        """(width, height) of the window, px; size is (height, width)."""
+        """(width, height) of the window, px; size is (height, width).
+
+    All numbers are floats: Python's max and min.
+    """
         ...
         return None
     ''',
     solution_source='''
     def window(box, size):
-        """(width, height) of the window, px; size is (height, width)."""
+        """(width, height) of the window, px; size is (height, width).
+
+    All numbers are floats: Python's max and min.
+    """
         height, width = size
         x1, y1, x2, y2 = box
         w, h = x2 - x1, y2 - y1
         aspect = width / height
-        w, h = max(w, h * aspect), max(h, w / aspect)  # the shorter side grows
+        w, h = max(w, h * aspect), max(h, w / aspect)  # the too short one grows
         return 1.25 * w, 1.25 * h
     ''',
     hints=(
@@ -79,7 +86,8 @@ window = Exercise(
     wrong_answers=(
         WrongAnswer(
             _window_source(grown="min(w, h * aspect), min(h, w / aspect)"),
-            "You shrink the longer side: hands and feet are cut off. The shorter one must grow.",
+            "You shrink the side that is long enough: hands and feet are cut off. The side that is "
+            "too short for the form must grow.",
         ),
         WrongAnswer(
             _window_source(padded="w, h"),
@@ -89,7 +97,7 @@ window = Exercise(
         WrongAnswer(
             _window_source(grown="w, h"),
             "The window keeps the box's form. Brought to 256 × 192 the person would be squeezed: "
-            "grow the shorter side first.",
+            "let the side that is too short for the form grow first.",
         ),
         WrongAnswer(
             _window_source(aspect="height / width"),
@@ -125,6 +133,11 @@ window = Exercise(
                 return 1.25 * w, 1.25 * h
             """,
             "You read the box as (x, y, w, h). It is two corners: width is x2 - x1.",
+        ),
+        WrongAnswer(
+            _window_source(grown="(h * aspect, h) if w < h else (w, w / aspect)"),
+            "You ask which side is shorter. Ask which is too short *for the form*: a box of 80 × "
+            "100 px is too wide for 3 : 4 already, and its height must grow.",
         ),
         WrongAnswer(
             _window_source(grown="h * aspect, h"),
@@ -292,13 +305,13 @@ parabola_top = Exercise(
     ),
     stub='''
     def parabola_top(left, middle, right):
-        """Place of the top; the values are those of the map."""
+        """Place of the top; the values are the map's, floats: math.log."""
         ...
         return None
     ''',
     solution_source='''
     def parabola_top(left, middle, right):
-        """Place of the top; the values are those of the map."""
+        """Place of the top; the values are the map's, floats: math.log."""
         left, middle, right = map(math.log, (left, middle, right))
         slope, bend = (right - left) / 2, right - 2 * middle + left
         return -slope / bend
@@ -559,6 +572,11 @@ oks_one = Exercise(
             "counts.",
         ),
         WrongAnswer(
+            _oks_source(mean="(near * visible).sum() / visible.sum()"),
+            "You weigh by v, so a joint that is seen (2) counts twice as much as a hidden one (1). "
+            "v says only whether a joint counts: v > 0.",
+        ),
+        WrongAnswer(
             _oks_source(spread="(area * (2 * sigmas) ** 2)"),
             "The 2 of the Gaussian is missing: d² is divided by *twice* area · (2σ)².",
         ),
@@ -595,10 +613,10 @@ moves = Exercise(
     notebook="nb11",
     key="moves",
     prompt=(
-        "Write down `moves`, what the explorer of heat maps showed you, in heat-map px: the errors "
-        "of arg-max and quarter shift at x = 10.40 as a pair; DARK's error there with the bump on "
-        "a whole pixel; the quarter shift's largest error from 10 to 11; how many ways are better "
-        "than arg-max at x = 1.30."
+        "Write down `moves`, what the explorer of heat maps showed you, in heat-map px and without "
+        "sign: the errors of arg-max and quarter shift at x = 10.40 as a pair; DARK's error there "
+        "with the bump on a whole pixel; the quarter shift's largest error from 10 to 11; how many "
+        "of the other two are better than arg-max at x = 1.30."
     ),
     stub="moves = ...",
     solution_source="moves = ((0.4, 0.15), 0.4, 0.25, 0)",
@@ -623,8 +641,7 @@ moves = Exercise(
         ),
         WrongAnswer(
             "moves = ((0.4, 0.15), 0.4, 0.25, 2)",
-            "Look again at x = 1.30: within two pixels of the edge nothing is refined, all three "
-            "say 1.",
+            "Look again at x = 1.30: in the first two columns nothing is refined, all three say 1.",
         ),
         WrongAnswer(
             "moves = ((0.15, 0.4), 0.4, 0.25, 0)",
