@@ -3,7 +3,7 @@
 #
 # **One question: how does a network that knows nothing become a detector, and what do you look at while it does?**
 #
-# You have a network (notebook 04) and a loss (03). You write the loop that you have written for every classifier, and the loss falls all night. In the morning half of the boxes lie beside their objects, and no error was ever raised. Training a detector has a handful of places where a mistake is silent. You will build a loop, check these places, and train a detector from random weights in about a minute.
+# You have a network (notebook 04) and a loss (03). You write the loop that you have written for every classifier, and the loss falls all night. In the morning half of the boxes lie beside their objects, and no error was ever raised. Training a detector has a handful of places where a mistake is silent. You will build a loop, check these places, and train a detector from random weights in one to five minutes.
 #
 # Afterwards you will be able to
 #
@@ -55,7 +55,7 @@ from detlearn.training import RECIPES, TrainConfig
 #                   §4 check-up · checkpoint
 # ```
 #
-# And this is what it is for: a network on three scenes that it has never seen, before its training and after it.
+# What it is for: a network on three unseen scenes, before and after its training.
 
 # %% id="before-and-after" slide="subslide" tags=["hide-input"]
 folder = data_path("shapes_val")
@@ -80,7 +80,7 @@ show.draw_scenes(
 # %% [markdown] id="data-that-changes" slide="slide"
 # ## 1 · Pictures that change
 #
-# A network that sees the same pictures twenty times learns them by heart. **Augmentation** changes each picture at every visit, so that we still know the right answer. In the SSD paper crops, mirrors and other colours raise SSD300 from 65.5 to 74.3 mAP on VOC 2007 (Liu et al. 2016, Table 2); zooming out adds 2.9 more (Table 6).
+# A network that sees the same pictures twenty times learns them by heart. **Augmentation** changes each picture at every visit, in ways that leave the right answer known. In the SSD paper more augmentation raises SSD300 from 65.5 to 74.3 mAP on VOC 2007 (Liu et al. 2016, Table 2); zooming out adds 2.9 (Table 6).
 #
 # For a classifier the answer survives nearly everything, since a mirrored cat is a cat. A detector's answer is made of *coordinates*. **Whoever moves the picture must move its boxes, and no error is raised if you forget.**
 #
@@ -168,7 +168,7 @@ show.draw_scenes(
 #
 # Only the crop is difficult. SSD draws a demand, such as *some object must have an IoU of at least 0.3 with the window*, and tries windows until one meets it. An object of which only an ear is left should not be taught, so there is a **centre rule**: an object stays if its centre lies in the window.
 #
-# **Predict** what becomes of these three boxes in a window from (40, 20) to (100, 80):
+# **Predict** what becomes of three boxes, (50, 30, 70, 60), (30, 30, 60, 60) and (10, 30, 60, 60), in a window from (40, 20) to (100, 80):
 
 # %% id="crop-by-hand" slide="-"
 def crop_boxes(boxes, labels, left, top, width, height):
@@ -209,7 +209,7 @@ show.draw_scenes(
 # %% [markdown] id="the-loop" slide="slide"
 # ## 2 · The loop, line by line
 #
-# Training is one small thing, done thousands of times: **predict, compare, find the slope, move.** The first function predicts and compares. The second calls it, finds the slope and moves.
+# Training is one small thing, done thousands of times: **predict, compare, find the slope, move.** The first function predicts and compares; the second does the rest.
 
 # %% [markdown] id="notes-loop" slide="notes"
 # > *For the speaker.* Before the table: hide it, and ask for each line what would happen without it. The last is hard to guess: with a log of tensors, memory grows with every step until the machine dies.
@@ -289,7 +289,7 @@ prove("two steps = weight - rate * gradient, twice",
 # %% [markdown] id="schedule" slide="subslide"
 # ### How far to go
 #
-# The **learning rate** says how far a step goes. Fast learning wants it large. The end wants it small, or the weights jump about the valley instead of sinking into it. So a *schedule* changes it. The three below begin with a **warm-up**, because the first gradients of random weights are large and point anywhere.
+# The **learning rate** says how far a step goes. Fast learning wants it large. The end wants it small, or the weights jump about the valley. So a *schedule* changes it. The three below begin with a **warm-up**, because the first gradients of random weights are large and point anywhere.
 
 # %% id="three-schedules" slide="-" tags=["hide-input"]
 run = TrainConfig(epochs=65, warmup_steps=100, milestones=(43, 54))
@@ -305,7 +305,7 @@ show.draw_curves(
 # %% [markdown] id="whole-loop" slide="subslide"
 # ### The whole loop
 #
-# `load_batches` shuffles by (seed, epoch). It stacks images and leaves targets a list, since every picture has its own number of objects.
+# `load_batches` shuffles by (seed, epoch), stacks images and leaves targets a list, since pictures differ in their number of objects. `factor` is `training.learning_rate_factor`, which drew the schedules.
 #
 # **Predict**: what happens to the first learning rate if `schedule.step()` stands *before* the training step?
 
@@ -335,7 +335,7 @@ def train_here(model, dataset, config):
 #
 # ### One batch, by heart
 #
-# The cheapest of all tests comes first: **eight scenes, the same in every step.** A correct detector learns them by heart. If the loss does not fall, the fault is in targets, loss or learning rate, and no amount of data will mend it. **Predict** how much of the loss is left after 40 steps: a half, a tenth, less?
+# The cheapest of all tests comes first: **eight scenes, the same in every step.** A correct detector learns them by heart. If the loss does not fall, the fault is in targets, loss, learning rate or the network, and no amount of data will mend it. **Predict** how much of the loss is left after 40 steps: a half, a tenth, less?
 
 # %% id="overfit" slide="-"
 torch.manual_seed(0)
@@ -353,7 +353,7 @@ show.draw_curves({"loss": curve}, log=True, alt="Both parts of the loss "
 # %% [markdown] id="from-nothing" slide="slide"
 # ## 3 · From nothing to 0.80
 #
-# Eight scenes are learned by heart: a hundredth of the loss is left in the run shown here. That says only that the wires are connected.
+# Eight scenes are learned by heart; a hundredth of the loss is left in the run shown. That says only that the wires are connected.
 #
 # **Estimate first.** Two numbers decide how long a training takes: the scenes, and how often each is visited. Count the steps, time three, and multiply:
 
@@ -371,9 +371,9 @@ one = (time.perf_counter() - start) / 3 * config.batch_size / len(images)
 print(f"{steps} steps of {one:.3f} s: about {one * steps:.0f} s")
 
 # %% [markdown] id="recipe" slide="subslide"
-# The **recipe** says: batches of 8, since small ones give many steps in a short time; AdamW at 0.01, which gives each weight a step size of its own; 200 steps of warm-up, then the schedule “flat”; gradients clipped at a norm of 10; a mirror, and sometimes a closer look.
+# The **recipe**, cut from 6 epochs to 2, says: batches of 8, since small ones give many steps in a short time; AdamW at 0.01, which gives each weight a step size of its own; 200 steps of warm-up, then the schedule “flat”; gradients clipped at a norm of 10; a mirror, and sometimes a closer look.
 #
-# `Cached` draws each scene once and changes it at every visit. The generator tries to place 9 to 16 objects in a scene, not 1 to 8 as in the test, since each object is a lesson. What a training costs in bytes is counted in notebook 14.
+# `Cached` draws each scene once and changes it at every visit. The generator tries to place 9 to 16 objects in a scene, not 1 to 8 as in the test, since each object is a lesson.
 
 # %% id="train-it" slide="-"
 torch.manual_seed(0)
@@ -396,7 +396,7 @@ show.draw_curves(
     "panel is the learning rate: it climbs, and ends near zero.")
 
 # %% [markdown] id="score-text" slide="fragment"
-# Both parts of the loss fall, but on scenes that it learns from. **The score** is taken on other scenes, those of the opening picture, which are files in COCO's format, and judged by pycocotools (01):
+# Both losses fall, but on scenes that it learns from. **The score** is taken on other scenes, those of the opening picture, by pycocotools (01):
 
 # %% id="score" slide="subslide" tags=["nbval-ignore-output"]
 detections, truths = training.detect_all(model, validation)
@@ -412,10 +412,12 @@ print(f"{len(validation)} scenes: mAP50 {scores['mAP50']:.3f},"
 # mAP is one number for all mistakes. Sort them (after *TIDE*, Bolya et al. 2020, §2.2). Best score first, each detection lies
 #
 # 1. on a free object of its class, IoU ≥ 0.5: **correct**, and the object is taken;
-# 2. on such an object, but taken: **duplicate**;
+# 2. on an object of its class that is already taken: **duplicate**;
 # 3. on an object of another class: **wrong class**;
 # 4. near something, 0.1 ≤ IoU < 0.5: **badly placed**;
-# 5. else **on background**. An object that nobody found is **missed**.
+# 5. else **on background**.
+#
+# Objects without a correct box are **missed**, even under a box of the wrong class, which is counted as well.
 #
 # **Predict**: there is a disc from (0, 0) to (10, 10) and a square from (20, 0) to (30, 10). The cell after the function has five detections, best score first. What kind is each?
 
@@ -469,7 +471,7 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
     "detections become fewer; missed objects become more.")
 
 # %% [markdown] id="read-the-errors" slide="fragment"
-# A threshold takes detections away, so only *missed* can grow. In the run shown here *wrong class* leads at the low threshold, *missed* at the high one.
+# A threshold only takes detections away. In the run shown here *wrong class* leads at the low threshold, *missed* at the high one.
 #
 # Each kind says where to look first. *Missed*: priors (02), small objects (zoom out). *Badly placed*: the box loss, or a second step (06). *Wrong class*: the backbone, or more levels (08). *Duplicate*: NMS. *On background*: the negatives (03).
 
@@ -480,7 +482,7 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
 #
 # 1. “Look at box” goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (The priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
 # 2. Set “IoU at most” to 1, so that NMS suppresses nothing. A crowd of new boxes appears. Of which of the six kinds are nearly all of them?
-# 3. Set it back to 0.45, and move “score over” up to 0.99. Of which of the six kinds can there be *more* now?
+# 3. Set it back to 0.45, and move “score over” up to 0.99. Does this scene agree with the last figure: of which kind can there be *more*?
 
 # %% id="explorer-detections" slide="-" tags=["explorer", "nbval-ignore-output"]
 model.class_names = validation.class_names
@@ -498,9 +500,9 @@ nb05.moves.check(moves)
 #
 # ### A check-up
 #
-# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back, and the others take over. The score does not tell. One network of this course had two branches out of four that were dead or nearly so. Its mAP of 0.549 was taken for a weak idea, until somebody silenced one branch, without any training, and got 0.641.
+# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back, and the others take over. The score does not tell. One network of this course had two nearly dead branches out of four. Its mAP of 0.549 was taken for a weak idea, until one branch was silenced: 0.641. What still spoke in it did harm (11).
 #
-# `training.check_up` counts channels that are never active, module by module, and looks for stale BatchNorm statistics and missing gradients. First your network:
+# `training.check_up` counts channels that are never active; a **module** is dead if half of its channels are. It also looks for stale BatchNorm statistics and missing gradients. First your network:
 
 # %% [markdown] id="notes-check-up" slide="notes"
 # > *For the speaker.* Ask how one would notice a dead branch without this tool. Not from the loss, not from the score, hardly from the detections. Show the figure of the killed network only after the room has guessed which part dies.
@@ -516,14 +518,14 @@ assert not healthy.dead
 
 # %% id="killed" slide="-" tags=["hide-input"]
 def after(learning_rate, epochs, patient):
-    """Train the patient, tell what the loop warned of, check it up."""
     how = TrainConfig(epochs=epochs, batch_size=4, warmup_steps=0,
                       learning_rate=learning_rate, schedule="constant")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         history = training.train(patient, lecture, how, device="cpu",
                                  progress=False)
-    print(str(said[0].message).split(",")[0])
+    print(str(said[0].message).split(",")[0], "| class loss at the end:",
+          f"{history[-1]['classification']:.1f}")
     return history, training.check_up(patient, pictures, lessons)
 
 
@@ -544,14 +546,14 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="fragment"
-# The loss falls as if all were well. A few channels wake, because the layers before them move: 55 % were never active, and 45 % still are. Whole modules stay dead. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch; its warnings are printed above.
+# The loss falls as if all were well. A few channels wake, because the layers before them move: 55 % were never active, and 45 % still are (third panel). Modules stay dead. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch; its warnings are printed above.
 
 # %% [markdown] id="stop-and-resume" slide="slide"
 # ### Stop and resume
 #
 # Six hours of training, the session ends, and there is no checkpoint ([a thread](https://github.com/Surrey-EEEM071-CVDL/CourseWork/issues/1) of many). A **checkpoint** is a file from which a run goes on as if nothing had happened. Killed and resumed, it must end with **the same weights, bit by bit**, as a run that was left alone.
 #
-# Below is the accident: a data set whose machine dies in the second epoch. **Predict** what must be in the file, besides the weights.
+# Below is the accident: a data set whose machine dies in the second epoch. `train` saves to `out=` every `checkpoint_every` steps; `resume=True` goes on. **Predict** what must be in the file, besides the weights.
 
 # %% [markdown] id="notes-resume" slide="notes"
 # > *For the speaker.* Collect the room's list on the board before the next cells. Most lists have weights, optimiser and epoch. Ask for what is missing: the schedule, the batch, BatchNorm's running means.
@@ -874,7 +876,7 @@ prove("drops of the package's recipe",
 # %% [markdown] id="first-rate-lost" slide="skip"
 # One epoch early, both times, and PyTorch warns of it. uvipen's code has the same order. Its README shows an AP of 25.06 on COCO after 54 epochs (a picture, `demo/mAP.png`); the tutorial reports no score of its own. If you want to reproduce uvipen's, keep the drops at 42 and 53.
 #
-# **“Why `float()`?”** With mixed precision a network hands over numbers of 16 bits. Under autocast PyTorch computes these losses in 32 bits by itself, but ours is called *behind* it (§2). So `float()` stands in between. What would 16 bits cost? The cross-entropy of a network that knows nothing is log 81 for each of COCO's classes and each of 8,732 priors, and mining ranks the priors by their loss:
+# **“Why `float()`?”** With mixed precision a network hands over numbers of 16 bits. Under autocast PyTorch computes these losses in 32 bits by itself, but ours is called *behind* it (§2). So `float()` stands in between. What would 16 bits cost? With COCO's 81 labels, the cross-entropy of a network that knows nothing is log 81 for each of the 8,732 priors, and mining ranks the priors by their loss:
 
 # %% id="why-float" slide="skip"
 costs = torch.full((2 * 8732,), math.log(81))  # two images, step 0
@@ -890,7 +892,7 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
 print("behind it:     ", nn.functional.cross_entropy(half, label).dtype)
 
 # %% [markdown] id="transpose" slide="skip"
-# float16 ends at 65,504, so the sum is infinite. bfloat16 has no such end, but it has only 8 bits of precision. So 8,732 losses fall on fewer than a thousand values, and many cannot be ranked.
+# float16 ends at 65,504, so the sum is infinite. bfloat16 ends near 3.4 · 10³⁸, as float32 does, but it has only 8 bits of precision. So 8,732 losses fall on fewer than a thousand values, and many cannot be ranked.
 #
 # **“The transpose matches label and ground truth.”** That network never permutes its heads. A convolution says (B, 4·A, H, W), and `view(B, 4, -1)` makes (B, 4, P). The targets are (B, P, 4), and they are turned to fit the *predictions*. Equal shapes prove nothing, though, because the *order* of the priors has changed with the layout (02). Theirs is level, prior, row, column; ours is level, row, column, prior. The same prior has another index:
 
