@@ -12,7 +12,7 @@
 # - reduce many boxes of one object to one, by hand and in ten lines;
 # - turn detections into AP with your own code, and get the number that COCO's own tool gives.
 #
-# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
+# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -99,7 +99,7 @@ cxcywh_to_xyxy(xyxy_to_cxcywh(box))
 # %% [markdown] id="trap-format" slide="subslide"
 # ### Trap 1: which format is it?
 #
-# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it does not crash. It sits elsewhere, and a network learns from it without complaint. Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
+# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (Only an inversion, x1 > x2, gives it away, as with the cup on the right.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
 
 # %% id="read-as-corners" slide="-" tags=["hide-input"]
 photo, coffee = load_photo("coffee")
@@ -148,7 +148,7 @@ assert torch.equal(lines[0], box)
 # %% [markdown] id="iou" slide="slide"
 # ## 2 · How good is a box?
 #
-# A predicted box and the true one rarely agree to the pixel. How well do they agree? **Intersection over union**, IoU, is the area that both cover, divided by the area that at least one covers. It is 1 for the same box and 0 without contact.
+# A predicted box and the true one rarely agree to the pixel. How well do they agree? **Intersection over union**, IoU, is the area that both cover, divided by the area that at least one covers. It is 1 for the same box and 0 if they do not overlap.
 #
 # **Count first.** How many squares are hatched, and how many lie inside the outline of both together?
 
@@ -227,12 +227,14 @@ pairs = [([1, 1, 10, 10], [1 + push, 1, 10 + push, 10])
 ious = [box_iou(*torch.tensor([pair]).double().transpose(0, 1)).item()
         for pair in pairs]
 show.draw_overlaps(
-    pairs, size=(11, 15), titles=[f"IoU {iou:.2f}" for iou in ious],
+    pairs, size=(11, 15),
+    titles=[f"{push} px: IoU {iou:.2f}"
+            for push, iou in enumerate(ious, start=1)],
     alt="A box of 9 by 9 pixels and its copy, pushed right by 1, 2, 3 and "
     "4 pixels: IoU 0.80, 0.64, 0.50 and 0.38.")
 
 # %% [markdown] id="half-is-strict" slide="fragment"
-# After three, a *third* of the side and not a half. IoU punishes twice, for what is missed and for what is covered in vain. And it is relative. Take a box that lies 2 px too far right *and* 2 px too far down. If the object has 100 px, the IoU is still 98² / (2 · 100² − 98²) = 0.92. If it has 4 px, the IoU is 4 / 28 = 0.14.
+# After three, a *third* of the side and not a half. IoU punishes twice, for what is missed and for what is covered in vain. And it is relative. Take a box that lies 2 px too far right *and* 2 px too far down. If the object is 100 px wide and high, the IoU is still 98² / (2 · 100² − 98²) = 0.92. If it is 4 px, the IoU is 4 / 28 = 0.14.
 
 # %% [markdown] id="nms" slide="slide"
 # ## 3 · One object, one box
@@ -301,7 +303,7 @@ nms(five, scores, 0.45)
 # %% [markdown] id="soft" slide="fragment"
 # A low threshold loses neighbours, so that a crowd becomes one person. A high one leaves doubles. No value is right for both.
 #
-# **Soft-NMS** (Bodla et al. 2017, §3) does not decide. A box that overlaps the best one stays in the list and loses score. In the *linear* form its score is multiplied by (1 − IoU) if the IoU is above 0.3. By hand: A keeps 0.9, and B falls to 0.8 · (1 − 0.5) = 0.4. D keeps 0.7, and E falls to 0.5 · (1 − 0.67) = 0.17. C keeps 0.6, because 0.24 is below 0.3, and B falls *again*, to 0.4 · 0.5 = 0.2. The score threshold that you choose anyhow does the rest. A ★ section has the code.
+# **Soft-NMS** (Bodla et al. 2017) does not decide. A box that overlaps the best one stays in the list and loses score. In the *linear* form its score is multiplied by (1 − IoU) if the IoU is above 0.3. By hand: A keeps 0.9, and B falls to 0.8 · (1 − 0.5) = 0.4. D keeps 0.7, and E falls to 0.5 · (1 − 0.67) = 0.17. C keeps 0.6, because 0.24 is below 0.3, and B falls *again*, to 0.4 · 0.5 = 0.2. The score threshold that you choose anyhow does the rest. A ★ section has the code.
 
 # %% [markdown] id="move-suppression" slide="subslide"
 # ### Predict, then move
@@ -309,7 +311,7 @@ nms(five, scores, 0.45)
 # Twelve boxes of one class. Write your guesses down, then move the sliders and read the answers off. Keep both numbers for `moves` in §4.
 #
 # 1. Hard, IoU threshold 0.50: how many of the twelve stay?
-# 2. Linear: box 1 has 0.81 and overlaps box 0 with IoU 0.72. What is left of its score after the first step?
+# 2. Linear: what is left of the score of box 1 after the first step? Guess from the picture before you go one step.
 #
 # <details><summary>What there is to see</summary>
 #
@@ -321,9 +323,9 @@ nms(five, scores, 0.45)
 show.NMSExplorer()
 
 # %% [markdown] id="classes" slide="subslide"
-# ### Each class for itself
+# ### Each class separately
 #
-# A rider overlaps her horse, and both are there. So NMS runs **in each class separately**:
+# A rider overlaps her horse, and both are there. So NMS runs **within each class**:
 
 # %% id="nms-by-class" slide="-" tags=["prove", "hide-input"]
 def nms_by_class(boxes, scores, labels, iou_threshold):
@@ -456,16 +458,30 @@ for limit in (0.0, 0.55, 0.75, 0.92):
     some = sure > limit
     ap = ap_area(*curve(sure[some], hits[some], len(objects)))
     print(f"scores above {limit:.2f}: AP {ap:.3f}")
+careful = torch.tensor([True, True, False])  # few mistakes, two found
+eager = torch.tensor([True, True, False, True, False, False, True])
+for name, own in (("careful", careful), ("eager", eager)):
+    ap = ap_area(*curve(torch.arange(len(own), 0, -1), own, 4))
+    print(f"{name}: {int(own.sum())} of 4 found, "
+          f"{int((~own).sum())} mistakes, AP {ap:.3f}")
 
 # %% [markdown] id="move-the-threshold" slide="subslide"
-# It can only fall, or stay if nothing but mistakes at the end are cut.
+# It can only fall, or stay if only mistakes at the end are cut.
+#
+# And the two detectors of the title? AP takes the *eager* one, which finds more, because its mistakes stand below most hits. If each mistake costs you dearly, choose by precision at your own threshold instead.
 #
 # ### Predict, then move
 #
 # Here is another list: twelve detections, eight objects. Guess first.
 #
 # 3. Which of the three readings gives this list the largest AP, and how large is it?
-# 4. Lift the score threshold from 0.14 to 0.22 (area). What is AP then?
+# 4. Set the reading to area, and push *Score ≥* one step to the left, from 0.14 to 0.22. What is AP then?
+#
+# <details><summary>What there is to see</summary>
+#
+# The three readings differ in the second digit; the largest is one that reads at points. One step to the left takes the last detection away. It was a hit, so AP falls.
+#
+# </details>
 
 # %% id="explorer-ap" slide="-" tags=["explorer"]
 show.AveragePrecisionExplorer()
@@ -473,7 +489,7 @@ show.AveragePrecisionExplorer()
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
 # Tasks 1 and 2 stand in §3 (suppression), 3 and 4 above.
 # A tuple of four numbers, such as (3, 0.45, 0.72, 0.61), made up here:
-# boxes that stay, a score, the largest AP, AP above 0.22.
+# boxes that stay, a score, the largest AP, AP at a score of 0.22 or more.
 moves = ...
 
 nb01.moves.check(moves)
@@ -529,7 +545,8 @@ prove("my AP of each class = pycocotools'", mine.mean(dim=1).tolist(),
 by_threshold = mine.mean(dim=0)  # (10,)
 for column in (0, 5, 7, 8, 9):
     limit = metrics.COCO_IOU_THRESHOLDS[column]
-    print(f"IoU {limit:.2f}: mean AP {by_threshold[column]:.1f}")
+    print(f"IoU {limit:.2f}: mean AP {by_threshold[column]:.3f}")
+print(f"mAP: {by_threshold.mean():.3f}")
 assert (by_threshold.diff() <= 0.01).all()  # a stricter IoU, a lower AP
 assert by_threshold[-1] < by_threshold[0] / 2
 
@@ -542,7 +559,7 @@ assert by_threshold[-1] < by_threshold[0] / 2
 #
 # 1. `iou` of two boxes given as four numbers each. It works when boxes apart give 0.
 # 2. `keep_best`: greedy NMS with `box_iou`, as indices, best first. It works when it agrees with torchvision's.
-# 3. `find_hits`: which detections are hits, from the table (D, G) of their IoUs with the objects, by the rule of step 1. It works when every object is found once at most.
+# 3. `find_hits`: which detections are hits, from the table (D, G) of their IoUs with the objects, by the rule of step 1. It works when every object is found at most once.
 # 4. `area_under`: AP from precision and recall, by the envelope's area. It works when the six detections give 0.5667.
 
 # %% id="exercise-iou" slide="skip" tags=["exercise"]
@@ -619,13 +636,13 @@ assert torch.equal(cured[1], curve(two_images, right_or_not, 3)[1])
 #
 # - **Boxes** are corners, and coordinates are *lines*. Other formats stand in the name, and a + 1 has a unit. Draw before you train.
 # - **IoU** = shared / covered together. It is relative, and strict: a third of the side off is 0.5.
-# - **NMS**: keep the best, drop what overlaps it, repeat, each class for itself. **Soft-NMS** takes score instead.
+# - **NMS**: keep the best, drop what overlaps it, repeat, each class separately. **Soft-NMS** takes score instead.
 # - **AP**: hits within each image, one sorted list over all, the area under the envelope. **mAP** is the mean over classes and, for COCO, over ten thresholds.
 # - Your number is pycocotools' number.
 #
 # **Next**, 02: where do the boxes come from that a detector starts with?
 #
-# **Further reading.** Everingham et al. 2010, *The PASCAL Visual Object Classes Challenge*, §4.2 · Lin et al. 2014, *Microsoft COCO*, arXiv 1405.0312 · Bodla et al. 2017, *Soft-NMS*, 1704.04503, §3 · Liu et al. 2016, *SSD*, 1512.02325 · pycocotools, `cocoeval.py`.
+# **Further reading.** Everingham et al. 2010, *The PASCAL Visual Object Classes Challenge*, §4.2 · Lin et al. 2014, *Microsoft COCO*, arXiv 1405.0312 · Bodla et al. 2017, *Soft-NMS*, 1704.04503 · Liu et al. 2016, *SSD*, 1512.02325 · pycocotools, `cocoeval.py`.
 
 # %% [markdown] id="star-quiz" slide="skip"
 # ## ★ Quiz: true or false?
@@ -675,7 +692,7 @@ print("7. right:", int(hits.sum()), "of", len(hits), "| mAP",
 # %% [markdown] id="star-soft" slide="skip"
 # ## ★ Soft-NMS in code; the last step of a detector
 #
-# Two forms exist (Bodla et al. 2017, §3). *Linear* multiplies a score by (1 − IoU) where the IoU exceeds a threshold $N_t$ = 0.3. *Gaussian* multiplies it by exp(−IoU² / σ) everywhere, with σ = 0.5.
+# Two forms exist (Bodla et al. 2017). *Linear* multiplies a score by (1 − IoU) where the IoU exceeds a threshold $N_t$ = 0.3. *Gaussian* multiplies it by exp(−IoU² / σ) everywhere, with σ = 0.5.
 
 # %% id="define-soft-nms" slide="skip" tags=["teaches:detlearn.boxes.nms:soft_nms"]
 def soft_nms(boxes, scores, method="linear", iou_threshold=0.3, sigma=0.5,
@@ -767,7 +784,7 @@ prove("a soft-NMS of width 0 is hard", order,
       torchvision.ops.nms(many, belief, 0))
 
 # %% [markdown] id="clinic-3" slide="skip" tags=["clinic"]
-# **Patient 3** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes with IoU 0.4 have both 0.8. With a threshold of 0.45, what should the second one keep?
+# **Patient 2** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes with IoU 0.4 have both 0.8. With a threshold of 0.45, what should the second one keep?
 
 # %% id="clinic-3-symptom" slide="skip" tags=["clinic"]
 def released(found, scores, sigma=0.5, Nt=0.3):
@@ -781,7 +798,7 @@ for threshold in (0.35, 0.45, 0.7):
     print(threshold, "->", [round(score, 2) for score in left.tolist()])
 
 # %% [markdown] id="clinic-3-diagnosis" slide="skip" tags=["clinic"]
-# <details><summary>Diagnosis of patient 3</summary>
+# <details><summary>Diagnosis of patient 2</summary>
 #
 # The third argument of the function is *sigma*, and the call gives it by position. The linear method does not use sigma. $N_t$ stays at its default 0.3, so 0.8 · (1 − 0.4) = 0.48 is left. (The released results were made with this bug: to reproduce them, keep 0.3.)
 #
@@ -840,7 +857,7 @@ def voc_to_corners(boxes_voc):
 nb01.voc_to_corners.check(voc_to_corners)
 
 # %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
-# **Patient 2.** “I took an old, well-tested NMS. Now my detector finds exactly one object in each picture.” Compare boxes in pixels with the same boxes in fractions:
+# **Patient 3.** “I took an old, well-tested NMS. Now my detector finds exactly one object in each picture.” Compare boxes in pixels with the same boxes in fractions:
 
 # %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 def sick_nms(boxes, scores, iou_threshold):
@@ -854,7 +871,7 @@ for five_boxes in (five, in_fractions):
     print("kept:", *[letters[i] for i in answer])
 
 # %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
-# <details><summary>Diagnosis of patient 2</summary>
+# <details><summary>Diagnosis of patient 3</summary>
 #
 # The old code counts pixels and adds 1 to every width. But these boxes are *fractions* of the image. Each becomes more than 1 wide and high, any two of them overlap by more than the threshold, and the best drops all the others. The + 1 has a unit, the pixel.
 #
@@ -919,7 +936,7 @@ show.draw_precision_recall(
 # | scaled in place | – | uvipen's `decode_batch` scales its input: called twice, other boxes | new tensors | L1 |
 # | an IoU equal to the NMS threshold | “larger” is dropped | torchvision keeps it; uvipen drops it | it is kept | exercise 2 |
 # | “NMS merges boxes” | often said | no code does: NMS discards | it discards | L2 |
-# | soft-NMS, $N_t$ | 0.3 | M2Det's config says 0.45, but the number lands in σ | arguments are named | patient 3 |
+# | soft-NMS, $N_t$ | 0.3 | M2Det's config says 0.45, but the number lands in σ | arguments are named | patient 2 |
 # | keep the best k | after NMS | RefineDet.PyTorch writes with `fill_` into a copy, and its mask holds the best instead of the rest | `max_detections` | L2 |
 # | thresholds of score and NMS | SSD 0.01 and 0.45; M2Det's score 0.05 | uvipen has 0.05 and 0.5; M2Det's score 0.1 | they are arguments | §4, cut |
 # | nothing detected | – | M2Det's demo and pycocotools' `loadRes` raise IndexError | an empty answer, AP 0 | L3 |
