@@ -91,7 +91,7 @@ show.draw_poses(panels, alt="A person of Shapes with her joints, and the "
 # %% [markdown] id="resolution-counts" slide="subslide"
 # A coarse map can know *that* there is a person, and no longer *where* her wrist is. The paper has measured it on photographs (Sun et al. 2019, Fig. 5). The same trained network, asked for joints on its map of stride 4, 8 or 16, scores 74.4, 68.9 or 55.0 AP, and below 10 on the map of stride 32.
 #
-# A map that has never been coarse has the opposite weakness. Its cells look at a few pixels and cannot know what these belong to. The detectors of chapters 06 and 08 go down for the *what*, and climb back up for the *where*.
+# A map that has never been coarse has the opposite weakness. Its view widens slowly: in our trunk's branch 0, alone, by 64 px with each module (★). Early cells see a part and cannot know what it belongs to. The detectors of chapters 06 and 08 go down for the *what*, and climb back up for the *where*.
 #
 # **HRNet** (*high-resolution network*) does neither. It keeps the map of stride 4 to the end. Beside it, it opens coarser maps one after the other. Again and again all maps tell each other what they know:
 
@@ -104,7 +104,7 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 # %% [markdown] id="words" slide="subslide"
 # A few words, and you can read the picture:
 #
-# - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. (The first bar is stage 1. It has 256 channels, and branch 0 has its 32 from stage 2 on.)
+# - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. (The first bar is stage 1. It has 256 channels, and branch 0 has its 32 from stage 2 on. At the right end four outputs are drawn; the pose network keeps only the first.)
 # - An **exchange** is a bundle of crossing lines. In it every branch is a **giver** and a **receiver**. *i ← j* reads “receiver *i* hears giver *j*”.
 # - All cells *i ← j* together are the **fuse matrix**. It has a row for each receiver.
 # - A **module** is a few residual blocks in every branch, followed by one exchange.
@@ -243,7 +243,7 @@ for layer in path_down(32, 256, steps=3):
 #
 # ### The cell
 #
-# Three rules become three branches of an `if`. The `receiver` is *i*, the `giver` is *j*. An empty `Sequential` hands its input on.
+# Three rules become three cases. The `receiver` is *i*, the `giver` is *j*. An empty `Sequential` hands its input on.
 
 # %% id="fuse-layer" slide="-" tags=["teaches:detlearn.models.hrnet:FuseLayer"]
 class FuseLayer(nn.Sequential):
@@ -282,6 +282,7 @@ def exchange(row, features):
     return F.relu(total)
 
 # %% id="exchange-proved" slide="skip" tags=["prove"]
+# enlarged first, unlike §2 and §3: the same numbers (★ "Why is up …")
 up_by_hand = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, 1))
 down_by_hand = nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False)
 up_by_hand[1].weight.data.fill_(-1)
@@ -399,7 +400,7 @@ class Transition(nn.Module):
 # %% [markdown] id="trunk-words" slide="subslide"
 # ### The trunk
 #
-# A **stem** of two strided convolutions makes the map of stride 4. Four *bottlenecks*, ResNet's other kind of block, are stage 1. Then transition and stage take turns, three times. That is the whole network.
+# A **stem** of two strided convolutions makes the map of stride 4. Four *bottlenecks*, ResNet's other kind of block (built in the first ★ section), are stage 1. Then transition and stage take turns, three times. That is the whole network.
 #
 # The cell after the class sends a crop of 256 × 192 px through it. **Predict** each line that it prints: how many maps are there, and how large is the last?
 
@@ -451,6 +452,8 @@ for name, maps in shapes.items():
 # ### What does it cost?
 #
 # A block of C channels has 2 · (9·C² + 2·C) parameters, and it multiplies 2 · 9·C² times *at each cell*. The next branch has twice the channels on a quarter of the cells. **Predict:** which branch has the most parameters, and which the most multiplications?
+#
+# We count on the package's network: our trunk's 29,305,536 parameters, less 769,984 for three rows of the last exchange that nobody hears, plus 561 for the head.
 
 # %% id="costs" slide="skip"
 def multiply_adds(model, height, width):  # conv layer -> MACs
@@ -469,6 +472,8 @@ def multiply_adds(model, height, width):  # conv layer -> MACs
 w32 = on_meta(create_model, "pose_hrnet_w32").eval()
 macs = multiply_adds(w32, 256, 192)
 assert count(w32) == 28_536_113  # as published
+assert count(trunk) == 29_305_536  # ours, with all four rows
+assert count(trunk) - 769_984 + count(w32.head) == count(w32)
 print(f"{count(w32):,} parameters, {sum(macs.values()):,} multiply-adds")
 
 # %% id="costs-by-branch" slide="subslide" tags=["hide-input"]
@@ -495,7 +500,7 @@ show.draw_branch_costs(table, alt="Parameters and multiply-adds of W32. "
     "shrink, as the coarse branches are opened late.")
 
 # %% [markdown] id="cost-read" slide="fragment"
-# Branch 3 owns half of all parameters and multiplies the *least* of the four. The reason is (2C)² · HW/4 = C² · HW. Inside a module **every branch multiplies equally often**, and has four times the parameters of the one above it. Branch 3 multiplies least in total because it exists only in stage 4.
+# Inside a module **every branch multiplies equally often**, since (2C)² · HW/4 = C² · HW, and has four times the parameters of the one above it. In total branch 3 owns half of all parameters. The most multiplications are a tie: branches 0 and 1 have 1.81 G each, as both are in all eight modules. Branch 3 has the *least*, as it exists only in stage 4.
 #
 # So a coarser branch costs no more multiplications than the fine one, and the exchanges are cheap.
 
@@ -547,7 +552,7 @@ assert learn == 40_625
 # %% [markdown] id="who-learns-read" slide="fragment"
 # With the last exchange alone everything still learns. Without it 40,625 of 285,281 parameters learn, one in seven. The coarse branches are computed and never heard.
 #
-# Does it *pay* to exchange again and again? The paper trained W32 on COCO with 1, 3 and all 8 exchanges, without ImageNet, and found 70.8, 71.9 and 73.4 AP (Table 6). Read such a table with care. A network with fewer exchanges is also a smaller one, as the totals above show. A fair trial widens it to the same size first; this course's trial is in `experiments/hrnet.py`.
+# Does it *pay* to exchange again and again? The paper trained W32 on COCO with 1, 3 and all 8 exchanges, without ImageNet, and found 70.8, 71.9 and 73.4 AP (Table 6). Read such a table with care. A network with fewer exchanges is also a smaller one, as the totals above show. A fair trial widens it to the same size first; `experiments/hrnet.py` plans one. (`benchmarks/hrnet_experiment.py`, in a ★ section, does not widen.)
 
 # %% [markdown] id="exercises" slide="skip"
 # ## 6 · Your turn
@@ -843,9 +848,9 @@ prove("alone: 8 convolutions at stride 4 add 64 px a module",
       [b[1] - a[1] for a, b in pairwise(seen)], [64] * 7)
 
 # %% [markdown] id="fields-read" slide="skip"
-# Even alone, branch 0 of this deep network would see a whole crop of 256 px after four modules. With exchanges it sees more than that after *two*. What the coarse branches bring is the wide view **early**, so that six more modules can work with it.
+# This is the central cell; a cell at the edge sees half of its field outside the picture. Even alone, the central cell of branch 0 would see a whole crop of 256 px after four modules. With exchanges it does after *two*. What the coarse branches bring is the wide view **early**, so that six more modules can work with it.
 #
-# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all. This is what it recorded; it has no error rate, and the sizes differ:
+# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded; it has no error rate, and the sizes differ:
 
 # %% id="fusion-trained" slide="skip"
 path = data_path("results", "hrnet.json")

@@ -103,6 +103,11 @@ path_channels = Exercise(
             "Up has one convolution, whatever the distance: then cells are only repeated.",
         ),
         WrongAnswer(
+            _channels_source(up="list(widths[receiver:giver][::-1])"),
+            "You climb in a chain, with the channels of the branches between. Up has one "
+            "convolution, straight to the receiver's channels; then cells are repeated.",
+        ),
+        WrongAnswer(
             _channels_source(same="[widths[receiver]]"),
             "A branch hears itself as it is: no convolution, an empty list.",
         ),
@@ -650,6 +655,13 @@ missing_pixels = Exercise(
         WrongAnswer(
             _missing_source(rows="stride - height % stride", columns="stride - width % stride"),
             "For a side that fits already you add a whole stride: nothing is missing there.",
+        ),
+        WrongAnswer(
+            _missing_source(
+                stride="32", rows="stride - height % stride", columns="stride - width % stride"
+            ),
+            "Two things: a side that fits already gets a whole 32 more, though nothing is missing; "
+            "and 32 is right for four branches only.",
         ),
         WrongAnswer(
             _missing_source(stride="32"),
