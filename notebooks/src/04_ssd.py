@@ -12,7 +12,7 @@
 # - name the shape of every tensor on the way, and say why the permutation comes before the reshape;
 # - *prove*, on random weights, that your network computes what torchvision's does.
 #
-# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 02 (what priors are, and their order); 03 helps. Convolution, stride and padding should be no news.
+# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebook 02 (what priors are, and their order); 03 helps. Convolution, stride and padding should be no news.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -101,21 +101,21 @@ for score, delta, t in zip(logits.softmax(-1), deltas, targets):
     found.append(torch.stack([part.any(dim=1) for part in maps], dim=1))
     sides.append(128 * (truths[:, 2:] - truths[:, :2]).prod(1).sqrt())
 found, sides = torch.cat(found), torch.cat(sides)  # (G, L), (G,)
-alone = dict(zip(map(str, layout.map_sizes), found.T))
+alone = {f"map {m}": hit for m, hit in zip(layout.map_sizes, found.T)}
 print("found, by size:     <16  16–32  32–64  >64 px    all")
-for name, hit in {**alone, "all": found.any(dim=1)}.items():
+for name, hit in {**alone, "all maps": found.any(dim=1)}.items():
     shares = [hit[(sides >= a) & (sides < b)].float().mean().item()
               for a, b in pairwise((0, 16, 32, 64, 128))]
-    print(f"map {name:>3}          ", *[f"{x:5.0%}" for x in shares],
+    print(f"{name:17}", *[f"{x:5.0%}" for x in shares],
           f"  {hit.float().mean().item():5.0%}")
 
 # %% [markdown] id="one-map-of-the-paper" slide="fragment"
-# The best single map finds about half of the objects, all four find 94 %. But this network has learned to share the work. Could one map do it all, if it owned priors of every size from the start? The paper tried it: fc7 alone (there called conv7), with 8,664 boxes instead of 8,732, has 62.4 mAP on VOC07 test, six maps have 74.3 (Table 3). `python -m experiments ssd_maps` tries it in small.
+# The best single map finds about half of the objects, all four find 94 %. But this network has learned to share the work. Could one map do it all, if it owned priors of every size from the start? The paper tried it: fc7 alone (there called conv7), with 8,664 boxes instead of 8,732, has 62.4 mAP on VOC07 test, six maps have 74.3. But that counts the priors that cross the image's border; without these it is 64.0 against 63.4 (Table 3). `python -m experiments ssd_maps` tries it in small.
 
 # %% [markdown] id="a-head-by-hand" slide="subslide"
 # ### A head, by hand
 #
-# Whoever asks is a **head**: one 3 × 3 convolution for the logits of a map, and one for its deltas. Take the smallest: a map of 1 × 2 cells, A = 2 priors a cell, K = 3 numbers a prior. A convolution puts its answers into *channels*, so there are A·K = 6. Here every number says where it belongs: hundreds the prior, tens the number, units the cell.
+# The part that asks is a **head**: one 3 × 3 convolution for the logits of a map, and one for its deltas. Take the smallest: a map of 1 × 2 cells, A = 2 priors a cell, K = 3 numbers a prior. A convolution puts its answers into *channels*, so there are A·K = 6. Here every number says where it belongs: hundreds the prior, tens the number, units the cell.
 
 # %% id="numbers-that-speak" slide="-"
 prior, number, cell = torch.arange(2), torch.arange(3), torch.arange(2)
@@ -270,7 +270,7 @@ prove("a fully connected layer is a 7 × 7 convolution",
       tolerance=1e-5)
 
 # %% [markdown] id="fewer-weights" slide="subslide"
-# On larger maps the same filter slides. But 7 × 7 × 512 × 4,096 is heavy, so the authors thin it out to 3 × 3 places and 1,024 units. They keep every third weight along each side. The nine weights that remain stay in their places, three cells apart. A convolution with such gaps has a **dilation** of 3 (French *à trous*, with holes).
+# On larger maps the same filter slides. But 7 × 7 × 512 × 4,096 is heavy, so the authors thin it out to 3 × 3 places and 1,024 units. Which places, the paper does not say; PyTorch tutorials, and we, keep every third weight along each side (★). The nine weights that remain stay in their places, three cells apart. A convolution with such gaps has a **dilation** of 3 (French *à trous*, with holes).
 #
 # Now pool5 no longer halves, so the cells lie twice as close. To span the same pixels, the gaps must double: **6**.
 
@@ -303,7 +303,7 @@ prove("half the stride, twice the dilation",
 # %% [markdown] id="receptive-field" slide="subslide"
 # What one cell sees of the picture is its **receptive field**. Measure it: send a gradient from one cell back to the image and count the pixels that it reaches. (Filters are squares, so one axis is enough.) It can be computed, too. A pixel alone sees 1 px. Each layer adds dilation · (kernel − 1) cells, and each of these is as wide as the product of all strides before it.
 #
-# **Predict:** the classifier's fc6 sees 404 px. How much would it see with nine weights and *no* holes?
+# **Predict:** the classifier's fc6 sees 404 px. How much would it see with SSD's pool5 (3 × 3, stride 1), nine weights and *no* holes?
 
 # %% id="field-measured" slide="fragment" tags=["hide-input"]
 convs, pool = [(3, 1, 1)], [(2, 2, 1)]  # kernel, stride, dilation
@@ -328,7 +328,7 @@ for name, pool5, fc6 in (
     print(f"{name:10}{field} px")
 
 # %% [markdown] id="field-read" slide="fragment"
-# Without holes fc6 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now. So the weights of ImageNet still fit, thinned out (★). The holes buy speed: with pool5 as it was, and conv5_3 as one more output, the paper measures 74.2 mAP instead of 74.3 (Table 2), about 20 % slower.
+# Without holes fc6 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now. So the weights of ImageNet still fit, thinned out (★). Thinning buys speed; the holes buy 19 × 19 cells with the old view. The paper compares with pool5 as it was, no holes, and one more output, conv5_3: 74.2 mAP instead of 74.3 (Table 2), and about 20 % slower.
 
 # %% [markdown] id="l2norm" slide="subslide"
 # ### L2Norm: an early map among late ones
@@ -448,7 +448,7 @@ prove("the network of this notebook = torchvision's", list(written_here),
 # %% [markdown] id="shape-table" slide="subslide"
 # ### Every shape, and what it costs
 #
-# **MACs** are multiply-adds: for a convolution, the numbers of its output times (kernel² × input channels). **Predict:** which level's heads cost most, and is it the deltas or the logits?
+# **MACs** are multiply-adds: for a convolution, the numbers of its output times (kernel² × input channels). K is 91 here, the COCO ids; 21 above was VOC's. **Predict:** which level's heads cost most, and is it the deltas or the logits?
 
 # %% id="ssd300-table" slide="fragment" tags=["hide-input"]
 ssd300_table = show.shape_table(on_meta(create_model, "ssd300_vgg16"))
@@ -458,7 +458,7 @@ ssd300_table
 # Six sevenths of the work is the backbone. Of the heads, level 0 costs most, because it has most *cells*. But a filter is shared by all cells, so parameters follow channels × priors a cell, and level 1 has three times as many. Logits cost K/4 as much as deltas, here 91/4: classes are the price of a head.
 
 # %% [markdown] id="torchinfo" slide="subslide"
-# Is the table right? `torchinfo` is a widespread package that counts as well. Both should find the same parameters. And the multiply-adds?
+# Is the table right? `torchinfo` is a widely used package that counts as well. Both should find the same parameters. And the multiply-adds?
 
 # %% id="equal-to-torchinfo" slide="fragment" tags=["prove"]
 from math import prod
@@ -482,7 +482,7 @@ print(f"{more:,} of {ssd300_table.macs:,}: {more / ssd300_table.macs:.2%}")
 # %% [markdown] id="tiny" slide="subslide"
 # ### The same sentence in small: `ssd_tiny`
 #
-# Chapter 05 trains a small detector from nothing, on two cores. It is this network with another backbone: strided 3 × 3 convolutions with BatchNorm, which make all four maps, so it needs no extra layers. Heads, order and priors follow the same rules. It has learned; here is a new scene, with the truth dashed:
+# Chapter 05 trains a small detector from scratch, on two cores. It is this network with another backbone: strided 3 × 3 convolutions with BatchNorm, which make all four maps, so it needs no extra layers. A first one halves the picture; then each map has one that halves and, from [0] to [3], 3, 2, 1 and 1 more of stride 1. Heads, order and priors follow the same rules. It has learned; here is a new scene, with the truth dashed:
 
 # %% id="tiny-detects" slide="-" tags=["hide-input"]
 image, target = new[24]
@@ -493,10 +493,10 @@ show.draw_boxes(
     image, found["boxes"], found["labels"], found["scores"],
     class_names=tiny.class_names, reference=target["boxes"],
     alt="A scene of three objects, dashed. Three boxes lie on them; a "
-    "fourth, a disc of score 0.5, lies around the face.")
+    "fourth, a disc of score 0.5, lies on a blue blob beside the face.")
 
 # %% [markdown] id="move-maps" slide="subslide"
-# All three objects are found, with scores near 1. The fourth box, a disc with a score of 0.5, is a false alarm.
+# All three objects are found, with scores near 1. The fourth box, a disc with a score of 0.5, is a false alarm. It lies on the blue blob. Blob, crescent and hook are scraps: they have no class and are there to tempt the detector.
 #
 # ### Predict, then move
 #

@@ -342,6 +342,15 @@ l2_normalize = Exercise(
         WrongAnswer(
             """
             def l2_normalize(maps, scale):
+                length = maps.square().sum(dim=1, keepdim=True).sqrt() + 1e-6
+                return maps / length * scale[:, None, None]
+            """,
+            "The number that you add is too large: a short vector does not reach its length. "
+            "clamp(min=1e-12) changes no other vector than zero.",
+        ),
+        WrongAnswer(
+            """
+            def l2_normalize(maps, scale):
                 length = maps.square().sum(dim=1, keepdim=True).sqrt()
                 return maps / length.clamp(min=1) * scale[:, None, None]
             """,
