@@ -516,7 +516,7 @@ assert not healthy.dead
 # %% [markdown] id="kill-text" slide="subslide"
 # Now we kill one: 24 steps at a learning rate of 0.3, thirty times the recipe's and without a warm-up. Then it trains on at a sensible rate, 5e-3. **Predict**: does the loss fall again? Do the dead channels come back?
 
-# %% id="killed" slide="-" tags=["hide-input"]
+# %% id="killed" slide="-" tags=["hide-input", "nbval-ignore-output"]
 def after(learning_rate, epochs, patient):
     how = TrainConfig(epochs=epochs, batch_size=4, warmup_steps=0,
                       learning_rate=learning_rate, schedule="constant")
@@ -524,8 +524,8 @@ def after(learning_rate, epochs, patient):
         warnings.simplefilter("always")
         history = training.train(patient, lecture, how, device="cpu",
                                  progress=False)
-    print(str(said[0].message).split(",")[0], "| class loss at the end:",
-          f"{history[-1]['classification']:.1f}")
+    loss = history[-1]["classification"]  # machines differ: not compared
+    print(str(said[0].message).split(",")[0], f"| class loss {loss:.1f}")
     return history, training.check_up(patient, pictures, lessons)
 
 
