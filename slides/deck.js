@@ -176,6 +176,7 @@
         if (part !== block) {
           unit = document.createElement("div");
           unit.className = block.className;
+          Object.assign(unit.dataset, block.dataset); // when it appears
           unit.append(part);
         }
         unit.dataset.kind = type;
