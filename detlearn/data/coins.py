@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..files import write_atomically
 from .photos import load_photo
 
 __all__ = ["write_coin_windows"]
@@ -50,5 +51,5 @@ def write_coin_windows(folder: str | Path) -> Path:
             held = moved[((centre > 0) & (centre < size)).all(dim=1)]
             inside = held.clamp(min=0).minimum(size.repeat(2)).int()
             lines += [",".join(map(str, [name, *box, "coin"])) for box in inside.tolist()]
-        (folder / table).write_text("\n".join(lines), encoding="utf-8")
+        write_atomically(folder / table, "\n".join(lines).encode())
     return folder

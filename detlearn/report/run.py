@@ -96,7 +96,9 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
             f"it holds none of {', '.join(files)}"
         )
     notes: list[str] = []
+    weights = next((folder / name for name in files[:2] if (folder / name).is_file()), None)
     begun = (folder / "run.json").is_file() and not (folder / "history.json").exists()
+    begun = begun and weights is None  # weights are written when an epoch is over
     if begun:
         notes.append("No epoch is finished yet: there are no curves, and nothing is measured.")
     rows = [] if begun else _read_json(
@@ -117,7 +119,6 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
             f"The loss is not a finite number in epoch {epochs}"
             f"{' and later' if len(bad) > 5 else ''}: the curves have gaps there."
         )
-    weights = next((folder / name for name in files[:2] if (folder / name).is_file()), None)
     run = Run(folder, history, record, weights, notes)
     if not run.finished and not begun:
         notes.append("The run is not finished: what follows is the state so far.")

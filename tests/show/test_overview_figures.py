@@ -29,7 +29,7 @@ def drawn(monkeypatch):
     kept = []
     make = canvas.png_bytes
     monkeypatch.setattr(
-        canvas, "png_bytes", lambda drawing, palette=None: kept.append(drawing) or make(drawing)
+        canvas, "png_bytes", lambda drawing, *how: kept.append(drawing) or make(drawing, *how)
     )
 
     def overview(name):

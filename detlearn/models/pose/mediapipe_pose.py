@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -160,6 +159,8 @@ def load_mediapipe_pose(path: str | os.PathLike[str]) -> MediaPipePose:
         OSError: the file cannot be read.
         ValueError: it holds other weights.
     """
+    from safetensors.torch import load_file
+
     try:
         state: dict[str, Any] = load_file(path)
         model = MediaPipePose()

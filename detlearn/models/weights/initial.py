@@ -281,7 +281,7 @@ def _plain(name: str) -> str:
 def _mix_rows(own: Tensor, theirs: Tensor, a: int, rows: Sequence[tuple[int, int]]) -> Tensor:
     """Our tensor with the rows of shared classes of theirs; ``(A*K, ...)``, prior first."""
     mixed = own.clone().unflatten(0, (a, -1))  # (A, K, ...)
-    given = theirs.to(own).unflatten(0, (a, -1))  # (A, K', ...)
+    given = theirs.to(own).unflatten(0, (a, -1))  # (A, M, ...)
     for label, place in rows:
         mixed[:, label] = given[:, place]
     return mixed.flatten(0, 1)
