@@ -315,6 +315,28 @@ def test_nothing_is_left_behind(server, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_fence
+@pytest.mark.parametrize("leaves", ["os.setsid()", "os.fork() and os.setsid()", "os.setpgid(0, 0)",
+                                    "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])  # fmt: skip
+def test_a_program_that_leaves_its_group_ends_with_the_others(server, leaves):
+    def left():
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cwd"):
+            try:
+                found.append(os.readlink(entry))
+            except OSError:
+                continue
+        return [place for place in found if "detlearn-grade-" in place]
+
+    with server.program(2) as program, pytest.raises(ProgramEnded, match="too long"):
+        program.run(["import os, signal, time", leaves, "time.sleep(1000)"])
+    for _ in range(100):
+        if not left():
+            return
+        time.sleep(0.1)
+    assert left() == []
+
+
 def test_a_program_that_is_gone_is_a_sentence(server):
     with server.program(10) as program, pytest.raises(ProgramEnded, match="ended by itself"):
         program.run(["import os", "os._exit(3)"])

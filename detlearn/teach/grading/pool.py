@@ -76,9 +76,10 @@ class Server:
             finally:
                 ours.close()
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+                    if self.fenced:  # the process outside ends the one inside, then itself
+                        os.kill(pid, signal.SIGTERM)
+                    else:
+                        os.killpg(pid, signal.SIGKILL)
                 self._hear()
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,7 @@ import contextlib
 import json
 import linecache
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -62,17 +63,31 @@ def _become_a_job(job: dict[str, Any], descriptor: int, readable: list[Path]) ->
         os.environ.update(
             {"HOME": job["folder"], "TMPDIR": job["folder"], "MPLCONFIGDIR": job["folder"]}
         )
-        apart = job["fenced"] and unshare_all()
-        inside = os.fork() if apart else 0
-        if inside:
-            os.close(descriptor)
-            os.waitpid(inside, 0)  # when the first process of a namespace ends, all in it end
-            os._exit(0)
+        if job["fenced"] and unshare_all():
+            _stay_outside(descriptor)
         if job["fenced"]:
             close_fence(Path(job["folder"]), job["seconds"], readable)
         answer(descriptor)
     finally:
         os._exit(0)
+
+
+def _stay_outside(descriptor: int) -> None:
+    """Fork the first process of the new namespaces, and return in it; wait for it outside.
+
+    When that process ends, all in its namespace end with it. It may leave its group and session,
+    so the grader does not signal it: it signals the process outside, which cannot be seen from
+    within.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    inside = os.fork()
+    if inside:
+        os.close(descriptor)
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(inside, signal.SIGKILL))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        os.waitpid(inside, 0)
+        os._exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def answer(descriptor: int) -> None:
