@@ -63,7 +63,7 @@ def table(experiments: Iterable[Experiment]) -> str:
     total, faster = 0.0, 0.0
     for one in experiments:
         cost = cost_of(one)
-        half = cost.hours * (1.0 if one.fixed_precision else BFLOAT16)
+        half = cost.hours * BFLOAT16
         total, faster = total + cost.hours, faster + half
         lines.append(
             f"| `{one.name}` | {len(one.variants)} | {cost.tuning_runs} | {cost.final_runs} | "

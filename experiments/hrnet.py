@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .plan import Experiment, Variant
-from .recipes import FAST_POSE
+from .recipes import POSE
 
 __all__ = ["EXPERIMENTS"]
 
@@ -31,7 +31,7 @@ EXCHANGE = Experiment(
                 control="all exchanges"),
     ),
     reference="all exchanges",
-    recipe=FAST_POSE,
+    recipe=POSE,
     scenes=6_000,
     epochs=4,
     tune_scenes=3_000,

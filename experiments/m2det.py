@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .plan import Experiment, Variant
-from .recipes import FAST
+from .recipes import TINY
 
 __all__ = ["EXPERIMENTS"]
 
@@ -23,7 +23,7 @@ PARTS = Experiment(
         Variant("no SFAM", "m2det_tiny", {"sfam": False}, like="m2det_tiny"),
     ),
     reference="m2det_tiny",
-    recipe=FAST,
+    recipe=TINY,
     scenes=6_000,
     epochs=4,
     tune_scenes=3_000,

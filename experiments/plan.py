@@ -38,6 +38,9 @@ TUNE_SEEDS = (101, 102)
 SEEDS = (0, 1, 2, 3, 4)
 """Seeds of the final runs, the same for every variant."""
 
+FAR = 0.05
+"""A rate that stays this far behind the best with its first tuning seed gets no second one."""
+
 Run = Mapping[str, Any]
 
 
@@ -89,7 +92,6 @@ class Experiment:
         delta_reason: why, if it is not 0.01.
         grid: the learning rates to begin with.
         seeds: of the final runs.
-        fixed_precision: its runs stay in float32 even where bfloat16 is allowed.
     """
 
     name: str
@@ -107,7 +109,6 @@ class Experiment:
     delta_reason: str = ""
     grid: tuple[float, ...] = GRID
     seeds: tuple[int, ...] = SEEDS
-    fixed_precision: bool = False
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.variants]
@@ -156,6 +157,18 @@ def tuning(variant: str, runs: Sequence[Run]) -> dict[float, list[float]]:
     return tried
 
 
+def lost(rate: float, tried: Mapping[float, Sequence[float]]) -> bool:
+    """Whether a rate is so far behind another one that a second seed could not save it.
+
+    Seeds of a tuning run differ by about 0.01, and `FAR` is five times that.
+
+    >>> lost(1e-2, {1e-3: [0.61], 1e-2: [0.55]}), lost(1e-2, {1e-3: [0.61], 1e-2: [0.57]})
+    (True, False)
+    """
+    means = {one: statistics.mean(scores) for one, scores in tried.items() if scores}
+    return rate in means and means[rate] < max(means.values()) - FAR
+
+
 def rates_to_try(
     tried: Mapping[float, Sequence[float]], grid: Sequence[float], seeds: int
 ) -> list[float]:
@@ -175,7 +188,7 @@ def rates_to_try(
     [0.001, 0.002, 0.003]
     """
     rates = sorted({*grid, *tried})
-    if any(len(tried.get(rate, ())) < seeds for rate in rates):
+    if any(len(tried.get(rate, ())) < seeds for rate in rates if not lost(rate, tried)):
         return rates
     best = max(rates, key=lambda rate: statistics.mean(tried[rate]))
     if best == rates[-1]:
@@ -198,7 +211,9 @@ def best_rate(
     0.002
     """
     rates = rates_to_try(tried, grid, seeds)
-    missing = [rate for rate in rates if len(tried.get(rate, ())) < seeds]
+    missing = [
+        rate for rate in rates if len(tried.get(rate, ())) < seeds and not lost(rate, tried)
+    ]
     if missing:
         edge = " (the best so far is the last one tried)" if set(grid) <= set(tried) else ""
         raise ValueError(
@@ -252,9 +267,13 @@ def next_runs(experiment: Experiment, runs: Sequence[Run]) -> list[Spec]:
                 grid = grid_of(experiment, variant, runs)
             except ValueError:  # the other row comes first
                 continue
-            rates = rates_to_try(tuning(variant.name, runs), grid, len(TUNE_SEEDS))
+            tried = tuning(variant.name, runs)
+            rates = rates_to_try(tried, grid, len(TUNE_SEEDS))
             wanted += [
-                Spec(variant.name, "tune", rate, seed) for seed in TUNE_SEEDS for rate in rates
+                Spec(variant.name, "tune", rate, seed)
+                for seed in TUNE_SEEDS
+                for rate in rates
+                if seed == TUNE_SEEDS[0] or not lost(rate, tried)
             ]
         try:
             rate = tuned_rate(experiment, variant, runs)

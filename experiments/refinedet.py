@@ -7,7 +7,7 @@ from typing import Any
 from detlearn.boxes import PriorConfig
 
 from .plan import Experiment, Variant
-from .recipes import FAST
+from .recipes import TINY
 
 __all__ = ["EXPERIMENTS"]
 
@@ -66,7 +66,7 @@ FACTORIAL = Experiment(
                 {"widths": (20, 41, 82, 123, 128)}, like="ssd_tiny", control=ALL),
     ),
     reference=ALL,
-    recipe=FAST,
+    recipe=TINY,
     scenes=6_000,
     epochs=4,
     tune_scenes=3_000,
@@ -83,7 +83,7 @@ THRESHOLD = Experiment(
         Variant("0.6", "refinedet_tiny", change="ODM matched at 0.6", like="0.4, as the priors"),
     ),
     reference="0.4, as the priors",
-    recipe=FAST,
+    recipe=TINY,
     scenes=6_000,
     epochs=4,
     tune_scenes=3_000,
@@ -102,7 +102,7 @@ LAYOUT = Experiment(
         Variant("ssd_tiny", "ssd_tiny", {"priors": PAPER_LIKE}),
     ),
     reference="two steps",
-    recipe=FAST,
+    recipe=TINY,
     scenes=6_000,
     epochs=4,
     tune_scenes=3_000,

@@ -8,7 +8,7 @@ from typing import Any
 from detlearn.boxes import SSD_TINY_PRIORS
 
 from .plan import Experiment, Variant
-from .recipes import FAST
+from .recipes import TINY
 
 __all__ = ["EXPERIMENTS"]
 
@@ -48,7 +48,7 @@ MAPS = Experiment(
                 change="a map for several levels", like="four maps", control="four maps"),
     ),
     reference="four maps",
-    recipe=FAST,
+    recipe=TINY,
     **SHORT,
 )  # fmt: skip
 
@@ -68,7 +68,7 @@ SHAPES = Experiment(
                 like="1, 2 and 1/2"),
     ),
     reference="1, 2 and 1/2",
-    recipe=FAST,
+    recipe=TINY,
     **SHORT,
 )  # fmt: skip
 
@@ -86,7 +86,7 @@ LOSS = Experiment(
         Variant("no forced matches", "ssd_tiny", change="not forced", like="3:1, hardest"),
     ),
     reference="3:1, hardest",
-    recipe=FAST,
+    recipe=TINY,
     **SHORT,
 )
 

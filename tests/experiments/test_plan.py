@@ -95,6 +95,13 @@ def test_one_lucky_seed_does_not_choose():
     assert best_rate(tried, GRID[:3]) == 2e-3
 
 
+def test_a_rate_far_behind_gets_no_second_seed():
+    experiment = an_experiment(RED, grid=(1e-3, 2e-3, 3e-3))
+    runs = work_through(experiment, lambda spec: 0.7 - 60 * abs(spec.rate - 2e-3))
+    assert tuning("red", runs) == {1e-3: [0.64], 2e-3: [0.7] * 2, 3e-3: [0.64]}
+    assert {run["learning_rate"] for run in runs if run["role"] == "final"} == {2e-3}
+
+
 def test_rows_take_turns_seed_by_seed():
     runs = work_through(an_experiment(RED, BLUE), peak(2e-3))
     final = [(run["seed"], run["variant"]) for run in runs if run["role"] == "final"]
