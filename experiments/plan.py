@@ -211,9 +211,7 @@ def best_rate(
     0.002
     """
     rates = rates_to_try(tried, grid, seeds)
-    missing = [
-        rate for rate in rates if len(tried.get(rate, ())) < seeds and not lost(rate, tried)
-    ]
+    missing = [rate for rate in rates if len(tried.get(rate, ())) < seeds and not lost(rate, tried)]
     if missing:
         edge = " (the best so far is the last one tried)" if set(grid) <= set(tried) else ""
         raise ValueError(

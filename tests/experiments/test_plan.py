@@ -97,7 +97,7 @@ def test_one_lucky_seed_does_not_choose():
 
 def test_a_rate_far_behind_gets_no_second_seed():
     experiment = an_experiment(RED, grid=(1e-3, 2e-3, 3e-3))
-    runs = work_through(experiment, lambda spec: 0.7 - 60 * abs(spec.rate - 2e-3))
+    runs = work_through(experiment, lambda spec: round(0.7 - 60 * abs(spec.rate - 2e-3), 3))
     assert tuning("red", runs) == {1e-3: [0.64], 2e-3: [0.7] * 2, 3e-3: [0.64]}
     assert {run["learning_rate"] for run in runs if run["role"] == "final"} == {2e-3}
 
