@@ -156,8 +156,8 @@ def test_what_no_experiment_may_be(changes, message):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
 def test_the_catalogue_keeps_the_rules(experiment):
-    if len(experiment.variants) > 1:
-        assert len(experiment.seeds) >= 5
+    # The two that train the shipped weights compare nothing.
+    assert len(experiment.seeds) >= (3 if experiment.name in ("weights", "pose") else 5)
     assert len(experiment.grid) >= 5 and experiment.question.endswith("?")
     if any(one.rate is None for one in experiment.variants):
         full, small = (
