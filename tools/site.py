@@ -33,6 +33,7 @@ from tools.course.clone import (
     repository_url,
     tags_of,
 )
+from tools.gallery import gallery_files
 from tools.slides.blocks import figure_alt
 from tools.slides.cells import key_figure, slide_type
 from tools.slides.page import fonts
@@ -238,6 +239,7 @@ def lay_out(source: Path, decks: Sequence[Path]) -> list[str]:
     wanted["_static/hero.png"] = (ROOT / "docs" / "hero.png").read_bytes()
     training = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     wanted["training.md"] = training.replace("](../notebooks/", "](notebooks/").encode()
+    wanted |= gallery_files()
     for path in paths:
         page = for_the_site(notebooks[path], path.stem, held)
         wanted[f"notebooks/{path.name}"] = nbformat.writes(page).encode()

@@ -1,10 +1,11 @@
 """Third-party files of the decks and the site: which, from where, and that nobody changed them.
 
-    python -m tools.vendor            compare slides/vendor with the checksums below
+    python -m tools.vendor            compare the vendored files with the checksums below
     python -m tools.vendor --fetch    download the packages anew (npm's registry), and compare
 
 They are committed, so that decks and site are built without a network. Each folder of
-slides/vendor is one package of one version, with its licence.
+slides/vendor is one package of one version, with its licence; so is each of
+detlearn/show/page/vendor, which the package needs where there is no clone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from pathlib import Path
 from tools.course.clone import ROOT
 
 VENDOR = ROOT / "slides" / "vendor"
+PAGE_VENDOR = ROOT / "detlearn" / "show" / "page" / "vendor"
+APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+"""SHA-256 of the licence's text."""
 REGISTRY = "https://registry.npmjs.org"
 
 
@@ -34,6 +38,9 @@ class Package:
         licence: SPDX expression; the text lies beside the files.
         integrity: SHA-512 of the archive in base64, as the registry and lock files write it.
         files: path in the archive -> (name in our folder, SHA-256).
+        text_of_licence: SHA-256 of a LICENSE that lies beside the files because the archive only
+            names its licence; None where the archive has the text.
+        packaged: whether it lies in the package (`PAGE_VENDOR`) and not in slides/vendor.
     """
 
     name: str
@@ -41,10 +48,23 @@ class Package:
     licence: str
     integrity: str
     files: dict[str, tuple[str, str]]
+    text_of_licence: str | None = None
+    packaged: bool = False
+
+    @property
+    def home(self) -> Path:
+        """Where its folder belongs in a clone."""
+        return PAGE_VENDOR if self.packaged else VENDOR
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What its folder holds: name -> SHA-256."""
+        own = {} if self.text_of_licence is None else {"LICENSE": self.text_of_licence}
+        return dict(self.files.values()) | own
 
     @property
     def folder(self) -> str:
-        """Its folder in slides/vendor."""
+        """The name of its folder."""
         return f"{self.name.rsplit('/', 1)[-1]}-{self.version}"
 
     @property
@@ -97,7 +117,7 @@ PACKAGES = (
             ),
             "LICENSE": (
                 "LICENSE",
-                "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+                APACHE_2,
             ),
         },
     ),
@@ -162,6 +182,45 @@ PACKAGES = (
             ),
         },
     ),
+    # The engine of a detector's page: the operations, and what computes them in WebAssembly.
+    Package(
+        name="@tensorflow/tfjs-core",
+        version="4.22.0",
+        licence="Apache-2.0",
+        integrity=(
+            "LEkOyzbknKFoWUwfkr59vSB68DMJ4cjwwHgicXN0DUi3"
+            "a0Vh1Er3JQqCI1Hl86GGZQvY8ezVrtDIvqR1ZFW55A=="
+        ),
+        files={
+            "dist/tf-core.min.js": (
+                "tf-core.min.js",
+                "0924438788ff7da57b14d0f7c45a05d81611a5a4b52653da6d065e86d348757c",
+            ),
+        },
+        text_of_licence=APACHE_2,
+        packaged=True,
+    ),
+    Package(
+        name="@tensorflow/tfjs-backend-wasm",
+        version="4.22.0",
+        licence="Apache-2.0",
+        integrity=(
+            "/IYhReRIp4jg/wYW0OwbbJZG8ON87mbz0PgkiP3CdcAC"
+            "RSvUN0h8rvC0O3YcDtkTQtFWF/tcXq/KlVDyV49wmA=="
+        ),
+        files={
+            "dist/tf-backend-wasm.min.js": (
+                "tf-backend-wasm.min.js",
+                "691bbec0ef8b5a7f17f212e9c5d85832030f90d030b46e99acb4dea1fb16f009",
+            ),
+            "dist/tfjs-backend-wasm-simd.wasm": (
+                "tfjs-backend-wasm-simd.wasm",
+                "77ebb28a6d34f371dbbf2086b7f2de8994acd8ea5a3cf1fa24d2c26c840cac7b",
+            ),
+        },
+        text_of_licence=APACHE_2,
+        packaged=True,
+    ),
 )
 
 
@@ -177,25 +236,30 @@ def file_of(package: str, name: str) -> Path:
     """
     for one in PACKAGES:
         if one.name == package and name in {kept for kept, _ in one.files.values()}:
-            return VENDOR / one.folder / name
+            return one.home / one.folder / name
     raise ValueError(f"no vendored file {name!r} of {package!r}; tools/vendor.py lists all")
 
 
-def problems(vendor: Path = VENDOR) -> list[str]:
-    """One sentence for each file that is missing, changed, or not in the table."""
+def problems(vendor: Path | None = None) -> list[str]:
+    """One sentence for each file that is missing, changed, or not in the table.
+
+    Args:
+        vendor: a folder in which all packages lie; None for each in its home.
+    """
     found = []
     known = set()
     for package in PACKAGES:
-        for name, checksum in package.files.values():
-            path = vendor / package.folder / name
+        for name, checksum in package.kept.items():
+            path = (vendor or package.home) / package.folder / name
             known.add(path)
             if not path.is_file():
                 found.append(f"{package.folder}/{name} is missing; run tools.vendor --fetch")
             elif hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
                 found.append(f"{package.folder}/{name} is not the file of {package.name}")
-    for path in sorted(vendor.rglob("*")):
-        if path.is_file() and path not in known:
-            found.append(f"{path.relative_to(vendor).as_posix()} is in no package of the table")
+    for folder in [vendor] if vendor else [VENDOR, PAGE_VENDOR]:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path not in known:
+                found.append(f"{path.relative_to(folder).as_posix()} is in no package of the table")
     return found
 
 
@@ -219,14 +283,18 @@ def kept_of(package: Package, archive: bytes) -> dict[str, bytes]:
     return kept
 
 
-def fetch(vendor: Path = VENDOR) -> None:
-    """Download every package and write what we keep of it."""
+def fetch(vendor: Path | None = None) -> None:
+    """Download every package and write what we keep of it.
+
+    Args:
+        vendor: as for `problems`.
+    """
     for package in PACKAGES:
         print(package.url)
         with urllib.request.urlopen(package.url, timeout=60) as answer:
             archive = answer.read()
         for name, data in kept_of(package, archive).items():
-            path = vendor / package.folder / name
+            path = (vendor or package.home) / package.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 

@@ -13,11 +13,13 @@ from detlearn.show.figure import Figure, figure
 from detlearn.show.figures import *  # noqa: F403
 from detlearn.show.live import LiveCurve
 from detlearn.show.module_table import ModuleTable, module_table
+from detlearn.show.page import DetectorPage
 from detlearn.show.receptive_field import ReceptiveField, receptive_field
 from detlearn.show.shape_table import ShapeTable, shape_table
 
 if not TYPE_CHECKING:  # type checkers read no computed list: they take the stars as they stand
     __all__ = [
+        "DetectorPage",
         "Figure",
         "LiveCurve",
         "ModuleTable",
