@@ -309,8 +309,9 @@ def test_the_camera(with_camera, pages):
     page = visitor.page
     assert [found["label"] for found in visitor.found()] == [1]  # the astronaut's face
     page.check("#source-camera")
+    said = "document.querySelector('#view').getAttribute('aria-label')"
+    page.wait_for_function(f"{said}.startsWith(`the camera's picture`)")
     page.wait_for_function("document.querySelector('#times td:last-child').textContent !== '–'")
-    assert "the camera's picture" in page.get_attribute("#view", "aria-label")
     print("\ncamera:", json.dumps(page.inner_text("#times tbody")))
     page.check("#source-picture")
     assert page.evaluate("document.querySelector('video').srcObject") is None

@@ -58,6 +58,17 @@ def test_what_two_read_is_not_taken_along():
     ]
 
 
+def test_what_changes_in_place_is_read_changed():
+    def twice(net, maps):
+        return maps.relu_() + maps  # both sides are the changed one
+
+    program = read_program(Answers(twice), PICTURE)
+    first, second = program.steps[:2]
+    assert first["op"] == "conv" and second["op"] in ("relu", "add")
+    add = next(step for step in program.steps if step["op"] == "add")
+    assert add["in"][0] == add["in"][1]
+
+
 def test_padding_goes_into_a_convolution_and_stays_elsewhere():
     assert "pad" in steps_of(lambda net, maps: nn.functional.pad(maps, (0, 0, 0, 0, 0, 2)) * 1)
     model = detlearn.create_model("blazeface")
@@ -72,10 +83,10 @@ def test_padding_goes_into_a_convolution_and_stays_elsewhere():
         (lambda net, maps: torch.erf(maps), {}, r"does not know the operation aten\.erf"),
         (lambda net, maps: nn.functional.max_pool2d(maps, 3, 2, ceil_mode=True), {}, "ceil_mode"),
         (lambda net, maps: nn.functional.interpolate(maps, (4, 4), mode="bilinear", align_corners=True), {}, "corners"),
-        (lambda net, maps: nn.functional.conv2d(maps, net.conv.weight * 2), {}, "expected a weight"),
+        (lambda net, maps: nn.functional.conv2d(maps[:, :3], net.conv.weight * 2), {}, "expected a weight"),
         (lambda net, maps: nn.functional.pad(maps, (1, 1, 1, 1), value=2.0) * 1, {}, "pads with zeros"),
         (lambda net, maps: nn.functional.adaptive_avg_pool2d(maps, 2), {}, "averages whole maps"),
-        (lambda net, maps: (maps.relu_(), maps + 1)[1], {}, "in place"),
+        (lambda net, maps: (maps[:, :2].relu_(), maps + 1)[1], {}, "is a view of another one"),
     ],
 )  # fmt: skip
 def test_what_the_page_does_not_know_is_named(after, conv, message):

@@ -2,7 +2,9 @@
 
 import { boxIou, locate, priorAt, toCorners } from "./geometry.js";
 import { between, button, check, drag, element, hint, keys, layOut, outline, plural, px, radios, slider, stage, table, thousands } from "./page.js";
+import { toPicture } from "./answers.js";
 import { loadDetector } from "./detector.js";
+import { placeIn } from "./prepare.js";
 import { centredParts, extent, LARGEST, LEAST, paintShapes, shapeAt, truthOf } from "./scene.js";
 import { pictureSource } from "./shots.js";
 import { drawFound, drawHandles, drawMaps } from "./marks.js";
@@ -110,6 +112,7 @@ export async function mount(app, options, tf, engine, weights) {
     state.source = key;
     document.getElementById(`source-${key}`).checked = true;
     picture.close();
+    frames = [];
     if (key === "camera") picture.openCamera();
     for (const one of [tools, truthBox?.input.parentElement]) if (one) one.hidden = key !== "scene";
     files.hidden = key !== "picture";
@@ -324,10 +327,10 @@ export async function mount(app, options, tf, engine, weights) {
       paintShapes(g, { shapes: state.shapes, paper: papers[state.paper], shadow: scene.papers[state.paper].shadow }, wide);
     } else if (state.seen && view) {
       g.imageSmoothingEnabled = false;
-      ink.clearRect(0, 0, config.side, config.side);
+      const at = placeIn(view.width, view.height, config.side, config.letterbox);
       if (state.source === "scene") currentImage();
-      else ink.drawImage(picture.canvas, 0, 0, config.side, config.side);
-      g.drawImage(scratch, 0, 0, wide, tall);
+      else ink.drawImage(picture.canvas, at.left, at.top, at.width, at.height);
+      g.drawImage(scratch, at.left, at.top, at.width, at.height, 0, 0, wide, tall);
       g.imageSmoothingEnabled = true;
     } else if (state.source !== "scene" && picture.there) g.drawImage(picture.canvas, 0, 0, wide, tall);
     const big = ([x1, y1, x2, y2]) => [x1 * wide, y1 * tall, x2 * wide, y2 * tall];
@@ -339,7 +342,8 @@ export async function mount(app, options, tf, engine, weights) {
     if (state.truth) for (const { box } of truths()) outline(g, big(box), { colour: "#ffffff", width: 1.4, dash: [5, 4], halo: "rgba(27,31,36,.55)" });
     (answer?.found ?? []).forEach((one, i) => drawFound(g, one, names[one.label], {
       chosen: i === state.pick, wide, tall,
-      prior: i === state.pick && !config.letterbox && toCorners(priorAt(detector.priors, one.prior)),
+      prior: i === state.pick &&
+        toPicture(toCorners(priorAt(detector.priors, one.prior)), config, view.width, view.height),
     }));
     if (state.drawing) {
       g.strokeStyle = colours.ink;
@@ -364,8 +368,8 @@ export async function mount(app, options, tf, engine, weights) {
   try {
     detector = await loadDetector(tf, options, engine, weights);
     look(false);
-    look(false); // the first frame compiles; the second one's times are what the next ones take
-    frames = [];
+    frames = []; // the first frame compiles; the next one's times are what further ones take
+    look(false);
   } catch (problem) {
     say(`The network could not be started: ${problem.message}`);
     facts.textContent = "";

@@ -18,6 +18,20 @@ from torch.fx import Node
 __all__ = ["Program", "Reader", "Value", "operation", "shape_of", "spatial_pads"]
 
 
+VIEWS = {
+    "alias",
+    "expand_as",
+    "flatten",
+    "permute",
+    "reshape",
+    "slice",
+    "unflatten",
+    "unsqueeze",
+    "view",
+}
+"""Operations whose result shares its numbers with what they were given."""
+
+
 @dataclass
 class Program:
     """What the page runs.
@@ -61,7 +75,6 @@ class Reader:
         self.values: dict[Node, Value] = {}
         self.paddings: dict[Node, list[int]] = {}  # of pads that a convolution will do itself
         self.done: set[Node] = set()  # what a step before has taken along
-        self.order = {node: place for place, node in enumerate(exported.graph.nodes)}
         self.count = 1
         for node in exported.graph.nodes:
             if node.op == "placeholder" and node.name in names:
@@ -76,12 +89,14 @@ class Reader:
             self.program.shapes.append(value.shape)
 
     def check_in_place(self, node: Node) -> None:
-        """Steps write new tensors: whoever reads the old one later would see other numbers."""
-        late = [user for user in node.args[0].users if self.order[user] > self.order[node]]
-        if late:
+        """Steps write new tensors.  The graph says who reads the changed one, unless the change
+        went through a view: whoever reads the viewed tensor later would see the old numbers.
+        """
+        source = node.args[0]
+        if source.op == "call_function" and operation(source) in VIEWS:
             raise ValueError(
-                f"{node.name}: the page changes no tensor in place, and {late[0].name} reads the "
-                f"changed one by its old name"
+                f"{node.name}: the page changes no tensor in place, and {source.name} is a view of "
+                "another one"
             )
 
     # ------------------------------------------------------------------ values
