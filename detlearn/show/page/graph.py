@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-__all__ = ["Program", "Reader", "Value", "operation", "shape_of", "spatial_pads"]
+__all__ = ["Program", "Reader", "Value", "arguments", "operation", "shape_of", "spatial_pads"]
 
 
 VIEWS = {
@@ -83,7 +83,7 @@ class Reader:
                 self.values[node] = Value(0, True, shape_of(node))
 
     def finish(self, node: Node) -> None:
-        for one in node.args[0]:
+        for one in arguments(node)[0]:
             value = self.plain(one)
             self.program.outputs.append(value.number)
             self.program.shapes.append(value.shape)
@@ -92,7 +92,7 @@ class Reader:
         """Steps write new tensors.  The graph says who reads the changed one, unless the change
         went through a view: whoever reads the viewed tensor later would see the old numbers.
         """
-        source = node.args[0]
+        source = arguments(node)[0]
         if source.op == "call_function" and operation(source) in VIEWS:
             raise ValueError(
                 f"{node.name}: the page changes no tensor in place, and {source.name} is a view of "
@@ -126,7 +126,7 @@ class Reader:
             self.step(
                 node,
                 "pad",
-                [self.value(node.args[0])],
+                [self.value(arguments(node)[0])],
                 True,
                 pads=[[0, 0], *spatial_pads(pads), [0, 0]],
             )
@@ -181,7 +181,7 @@ class Reader:
         if (
             after is None
             or operation(after).removesuffix("_") not in names
-            or after.args[0] is not node
+            or arguments(after)[0] is not node
         ):
             return None
         self.done.add(after)
@@ -191,6 +191,11 @@ class Reader:
 def operation(node: Node) -> str:
     """``conv2d`` of ``aten.conv2d.default``."""
     return str(node.target).split(".")[1] if "." in str(node.target) else str(node.target)
+
+
+def arguments(node: Node) -> tuple[Any, ...]:
+    """What a node was called with; the type that torch declares for them has twenty members."""
+    return node.args
 
 
 def shape_of(node: Node) -> tuple[int, ...]:

@@ -10,13 +10,22 @@ from typing import Any
 
 from torch.fx import Node
 
-from detlearn.show.page.graph import Reader, Value, operation, shape_of, spatial_pads
+from detlearn.show.page.graph import (
+    Reader,
+    Value,
+    arguments,
+    operation,
+    shape_of,
+    spatial_pads,
+)
 
 __all__ = ["RULES"]
 
 
 def _argument(node: Node, place: int, name: str, default: Any) -> Any:
-    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+    return (
+        arguments(node)[place] if len(arguments(node)) > place else node.kwargs.get(name, default)
+    )
 
 
 def _two(numbers: Any) -> list[int]:
@@ -26,9 +35,9 @@ def _two(numbers: Any) -> list[int]:
 
 
 def _conv(reader: Reader, node: Node) -> None:
-    source = node.args[0]
+    source = arguments(node)[0]
     pads = reader.paddings.get(source, [0, 0, 0, 0])
-    inputs = reader.as_map(source.args[0] if source in reader.paddings else source)
+    inputs = reader.as_map(arguments(source)[0] if source in reader.paddings else source)
     stride = _two(_argument(node, 3, "stride", 1))
     high, wide = _two(_argument(node, 4, "padding", 0))
     dilation, groups = _two(_argument(node, 5, "dilation", 1)), _argument(node, 6, "groups", 1)
@@ -40,7 +49,7 @@ def _conv(reader: Reader, node: Node) -> None:
         )
     depthwise = groups == channels and channels > 1
     out = shape_of(node)[1]
-    weight = reader.weight(node.args[1], None)
+    weight = reader.weight(arguments(node)[1], None)
     filters = reader.program.tensors[weight or ""]  # (O, I/groups, h, w)
     if depthwise:
         filters = filters.reshape(channels, out // channels, *filters.shape[2:]).permute(2, 3, 0, 1)
@@ -65,8 +74,8 @@ def _conv_transpose(reader: Reader, node: Node) -> None:
         )
     _, out, high, wide = shape_of(node)
     _finish_conv(
-        reader, node, reader.as_map(node.args[0]), "conv_transpose",
-        weight=reader.weight(node.args[1], (2, 3, 1, 0)),
+        reader, node, reader.as_map(arguments(node)[0]), "conv_transpose",
+        weight=reader.weight(arguments(node)[1], (2, 3, 1, 0)),
         bias=reader.weight(_argument(node, 2, "bias", None)),
         stride=_two(_argument(node, 3, "stride", 1)), pad=padding[0], shape=[1, high, wide, out],
     )  # fmt: skip
@@ -89,8 +98,11 @@ def _finish_conv(reader: Reader, node: Node, inputs: Value, op: str, **more: Any
 
 def _norm_of(reader: Reader, node: Node) -> dict[str, Any]:
     """BatchNorm's numbers; in eval mode it is one factor and one addend a channel."""
-    names = [reader.weight(one) for one in node.args[1:5]]
-    return {**dict(zip(("weight", "bias", "mean", "var"), names, strict=True)), "eps": node.args[7]}
+    names = [reader.weight(one) for one in arguments(node)[1:5]]
+    return {
+        **dict(zip(("weight", "bias", "mean", "var"), names, strict=True)),
+        "eps": arguments(node)[7],
+    }
 
 
 def _activation(node: Node) -> str:
@@ -103,27 +115,31 @@ def _activation(node: Node) -> str:
 
 
 def _batch_norm(reader: Reader, node: Node) -> None:
-    reader.step(node, "norm", [reader.as_map(node.args[0])], True, norm=_norm_of(reader, node))
+    reader.step(
+        node, "norm", [reader.as_map(arguments(node)[0])], True, norm=_norm_of(reader, node)
+    )
 
 
 def _pad(reader: Reader, node: Node) -> None:
-    pads = list(node.args[1]) + [0] * (8 - len(node.args[1]))  # left, right, top, bottom, channels
+    pads = list(arguments(node)[1]) + [0] * (
+        8 - len(arguments(node)[1])
+    )  # left, right, top, bottom, channels
     mode, filler = _argument(node, 2, "mode", "constant"), _argument(node, 3, "value", None)
     if mode != "constant" or filler or min(pads) < 0:
         raise ValueError(f"{node.name}: the page pads with zeros, got {mode!r}, {filler}, {pads}")
     if not any(pads):
-        reader.values[node] = reader.value(node.args[0])
+        reader.values[node] = reader.value(arguments(node)[0])
     elif not any(pads[4:]) and all(
         operation(user) == "conv2d" and user.args[0] is node for user in node.users
     ):
         reader.paddings[node] = pads[:4]
     else:
         around = [pads[6:8], *spatial_pads(pads), pads[4:6]]
-        reader.step(node, "pad", [reader.as_map(node.args[0])], True, pads=around)
+        reader.step(node, "pad", [reader.as_map(arguments(node)[0])], True, pads=around)
 
 
 def _unary(reader: Reader, node: Node) -> None:
-    value = reader.value(node.args[0])
+    value = reader.value(arguments(node)[0])
     name = operation(node).removesuffix("_")
     op = _activation(node) if name in ("relu", "hardtanh", "relu6") else name
     reader.step(node, op, [value], value.is_map)
@@ -133,7 +149,7 @@ def _binary(reader: Reader, node: Node) -> None:
     if _argument(node, 2, "alpha", 1) != 1:
         raise ValueError(f"{node.name}: the page adds without a factor, got alpha")
     op = operation(node).removesuffix("_")
-    sides = node.args[:2]
+    sides = arguments(node)[:2]
     nodes = [side for side in sides if isinstance(side, Node)]
     is_map = any(reader.value(one).is_map for one in nodes)
     values = [reader.as_map(one) if is_map else reader.value(one) for one in nodes]
@@ -147,22 +163,25 @@ def _binary(reader: Reader, node: Node) -> None:
 
 def _cat(reader: Reader, node: Node) -> None:
     axis = _argument(node, 1, "dim", 0) % len(shape_of(node))
-    is_map = all(reader.value(one).is_map for one in node.args[0])
-    values = [reader.value(one) if is_map else reader.plain(one) for one in node.args[0]]
+    is_map = all(reader.value(one).is_map for one in arguments(node)[0])
+    values = [reader.value(one) if is_map else reader.plain(one) for one in arguments(node)[0]]
     reader.step(node, "cat", values, is_map, axis=[0, 3, 1, 2][axis] if is_map else axis)
 
 
 def _permute(reader: Reader, node: Node) -> None:
-    axes, value = [axis % len(shape_of(node)) for axis in node.args[1]], reader.value(node.args[0])
+    axes, value = (
+        [axis % len(shape_of(node)) for axis in arguments(node)[1]],
+        reader.value(arguments(node)[0]),
+    )
     if value.is_map and axes == [0, 2, 3, 1]:  # it lies so already: every head ends like this
         reader.values[node] = Value(value.number, False, shape_of(node))
     else:
-        reader.step(node, "transpose", [reader.plain(node.args[0])], False, axes=axes)
+        reader.step(node, "transpose", [reader.plain(arguments(node)[0])], False, axes=axes)
 
 
 def _reshape(reader: Reader, node: Node) -> None:
     shape = shape_of(node)
-    reader.step(node, "reshape", [reader.plain(node.args[0])], False, shape=list(shape))
+    reader.step(node, "reshape", [reader.plain(arguments(node)[0])], False, shape=list(shape))
 
 
 def _slice(reader: Reader, node: Node) -> None:
@@ -171,7 +190,7 @@ def _slice(reader: Reader, node: Node) -> None:
     )
     if step != 1:
         raise ValueError(f"{node.name}: the page takes every row of a slice, got step {step}")
-    value, size = reader.plain(node.args[0]), list(shape_of(node))
+    value, size = reader.plain(arguments(node)[0]), list(shape_of(node))
     begin = [0] * len(size)
     axis %= len(size)
     begin[axis] = min(
@@ -181,11 +200,11 @@ def _slice(reader: Reader, node: Node) -> None:
 
 
 def _pool(reader: Reader, node: Node) -> None:
-    kernel = _two(node.args[1])
+    kernel = _two(arguments(node)[1])
     stride = _two(_argument(node, 2, "stride", None) or kernel)
     padding = _two(_argument(node, 3, "padding", 0))
     (high, wide), op = shape_of(node)[2:], operation(node)
-    value = reader.as_map(node.args[0])
+    value = reader.as_map(arguments(node)[0])
     exact = [
         (side + 2 * pad - size) // by + 1
         for side, pad, size, by in zip(value.shape[2:], padding, kernel, stride, strict=True)
@@ -200,7 +219,7 @@ def _pool(reader: Reader, node: Node) -> None:
 def _global_pool(reader: Reader, node: Node) -> None:
     if shape_of(node)[2:] != (1, 1):
         raise ValueError(f"{node.name}: the page averages whole maps, got {shape_of(node)}")
-    reader.step(node, "global_pool", [reader.as_map(node.args[0])], True)
+    reader.step(node, "global_pool", [reader.as_map(arguments(node)[0])], True)
 
 
 def _upsample(reader: Reader, node: Node) -> None:
@@ -208,7 +227,7 @@ def _upsample(reader: Reader, node: Node) -> None:
     if op == "upsample_bilinear2d" and _argument(node, 2, "align_corners", False):
         raise ValueError(f"{node.name}: the page does not align corners")
     size = list(shape_of(node)[2:])
-    reader.step(node, op, [reader.as_map(node.args[0])], True, size=size)
+    reader.step(node, op, [reader.as_map(arguments(node)[0])], True, size=size)
 
 
 def _length(reader: Reader, node: Node) -> None:
@@ -216,16 +235,16 @@ def _length(reader: Reader, node: Node) -> None:
     axes = [axis % 4 for axis in _argument(node, 2, "dim", [])]
     if _argument(node, 1, "ord", 2) != 2 or axes != [1] or not _argument(node, 3, "keepdim", False):
         raise ValueError(f"{node.name}: the page knows the length over channels only")
-    reader.step(node, "length", [reader.as_map(node.args[0])], True)
+    reader.step(node, "length", [reader.as_map(arguments(node)[0])], True)
 
 
 def _clamp_min(reader: Reader, node: Node) -> None:
-    value = reader.value(node.args[0])
-    reader.step(node, "clamp_min", [value], value.is_map, number=float(node.args[1]))
+    value = reader.value(arguments(node)[0])
+    reader.step(node, "clamp_min", [value], value.is_map, number=float(arguments(node)[1]))
 
 
 def _alias(reader: Reader, node: Node) -> None:
-    reader.values[node] = reader.value(node.args[0])
+    reader.values[node] = reader.value(arguments(node)[0])
 
 
 RULES: dict[str, Callable[[Reader, Node], None]] = {
