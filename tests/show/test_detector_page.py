@@ -145,6 +145,12 @@ def test_a_network_that_a_student_changed():
     assert {kind for kind, _, shape in options["tensors"].values() if len(shape) == 4} == {"f16"}
 
 
+def test_the_norm_of_ssd300_is_known():
+    model = detlearn.create_model("ssd_tiny", l2norm_scale=20.0)
+    steps = [step["op"] for step in read_program(model, torch.zeros(1, 3, 128, 128)).steps]
+    assert {"length", "clamp_min", "div", "mul", "weight"} <= set(steps)
+
+
 def test_what_refinedet_and_m2det_do_differently_is_told():
     model = detlearn.create_model("refinedet_tiny")
     config = page_config(model, read_program(model, torch.zeros(1, 3, 128, 128)))

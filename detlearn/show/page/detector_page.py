@@ -72,7 +72,7 @@ class DetectorPage:
         self.name = config.name
         self._table, self._weights = packed(program.tensors)
         picture = portrait() if config.name == "blazeface" else None
-        self._options = {
+        self._options: dict[str, Any] = {
             "config": page_config(model, program),
             "program": {"steps": program.steps, "outputs": program.outputs},
             "tensors": self._table,
@@ -176,7 +176,7 @@ def page_config(model: Detector, program: Program) -> dict[str, Any]:
     """
     config, priors = model.config, model.config.priors
     K, P = config.num_classes, priors.num_priors
-    names = {
+    names: dict[tuple[tuple[int, ...], ...], list[str]] = {
         ((P, K), (P, 4)): ["logits", "deltas"],
         ((P, 2), (P, 4), (P, K), (P, 4)): ["arm_logits", "arm_deltas", "odm_logits", "odm_deltas"],
     }

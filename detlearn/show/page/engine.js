@@ -69,8 +69,8 @@ const around = (pads) => [[0, 0], ...pads, [0, 0]];
 
 // Each returns a function from the step's tensors to its result; tensors made here stay.
 const OPERATIONS = {
-  conv: (tf, step, weights) => convolution(tf, step, weights, tf.fused.conv2d),
-  depthwise: (tf, step, weights) => convolution(tf, step, weights, tf.fused.depthwiseConv2d),
+  conv: (tf, step, weights) => convolution(tf, step, weights, "FusedConv2D"),
+  depthwise: (tf, step, weights) => convolution(tf, step, weights, "FusedDepthwiseConv2D"),
   conv_transpose(tf, step, weights) {
     const { filter, shape, bias } = filterOf(step, weights);
     const x2 = tf.tensor4d(filter, shape), b = tf.tensor1d(bias);
@@ -110,14 +110,15 @@ const OPERATIONS = {
   clamp_min: (tf, step) => ([x]) => tf.maximum(x, step.number),
 };
 
-function convolution(tf, step, weights, run) {
+// The kernel itself: the library's own functions around it prepare for training, too.
+function convolution(tf, step, weights, kernel) {
   const { filter, shape, bias } = filterOf(step, weights);
   const kept = tf.tensor4d(filter, shape), addend = tf.tensor1d(bias);
   const settings = {
-    filter: kept, bias: addend, strides: step.stride, dilations: step.dilation,
-    pad: around(step.pads), activation: ACTIVATIONS[step.act],
+    strides: step.stride, dilations: step.dilation, pad: around(step.pads), dataFormat: "NHWC",
+    activation: ACTIVATIONS[step.act],
   };
-  return ([x]) => run({ x, ...settings });
+  return ([x]) => tf.engine().runKernel(kernel, { x, filter: kept, bias: addend }, settings);
 }
 
 // ---- the network ----------------------------------------------------------------------------
@@ -145,16 +146,17 @@ export function buildNetwork(tf, { steps, outputs }, weights, side) {
   const last = {};
   steps.forEach((step, at) => { for (const i of step.in) last[i] = at; });
   for (const i of outputs) last[i] = steps.length;
+  const gone = steps.map((step, at) => [...new Set(step.in)].filter((i) => last[i] === at));
   return (pixels) => {
-    const values = [tf.tensor4d(pixels, [1, side, side, 3])];
-    steps.forEach((step, at) => {
-      values[step.out] = tf.tidy(() => calls[at](step.in.map((i) => values[i])));
-      for (const i of new Set(step.in)) {
-        if (last[i] === at) values[i].dispose();
-      }
+    let answers;
+    tf.tidy(() => {
+      const values = [tf.tensor4d(pixels, [1, side, side, 3])];
+      steps.forEach((step, at) => {
+        values[step.out] = calls[at](step.in.map((i) => values[i]));
+        for (const i of gone[at]) values[i].dispose();
+      });
+      answers = outputs.map((i) => values[i].dataSync().slice());
     });
-    const answers = outputs.map((i) => values[i].dataSync().slice());
-    for (const i of new Set(outputs)) values[i].dispose();
     return answers;
   };
 }

@@ -73,7 +73,7 @@ def _drawing(name: str, variant: int) -> list[list[Any]]:
 
 @lru_cache(maxsize=8)
 def _shapes(class_names: tuple[str, ...]) -> str:
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"label": class_names.index(name), "parts": _centred(_drawing(name, variant))}
         for variant in range(VARIANTS)
         for name in class_names

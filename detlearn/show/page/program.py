@@ -45,6 +45,8 @@ def read_program(model: nn.Module, example: Tensor) -> Program:
 
 def _read(reader: Reader, node: Node) -> None:
     name = operation(node)
+    if name.startswith("_assert"):  # a check of the exporter's, without a result
+        return
     rule = RULES.get(name.removesuffix("_"))
     if rule is None:
         raise ValueError(
