@@ -291,3 +291,13 @@ def test_save_detections_draws_tiny_and_overhanging_boxes(tmp_path):
     )
     found = {"boxes": boxes, "labels": torch.tensor([1, 2, 1]), "scores": torch.ones(3)}
     assert draw.save_detections(BLACK, found, tmp_path / "a.png", class_names=NAMES).exists()
+
+
+def test_the_key_below_a_picture_says_what_the_caller_calls_its_boxes(monkeypatch):
+    said = []
+    monkeypatch.setattr("detlearn.show.figures.boxes.line_key", lambda _, entries: said.append(
+        [name for name, *_ in entries]))  # fmt: skip
+    for names in ({}, {"key": ("hard negative", "object")}):
+        draw.draw_boxes(torch.zeros(3, 8, 8), [[1, 1, 5, 5]], reference=[[1, 1, 4, 4]],
+                        alt="One box and a dashed one.", **names)  # fmt: skip
+    assert said == [["box", "ground truth"], ["hard negative", "object"]]

@@ -98,13 +98,13 @@ FAULTS = {
         lambda: draw.draw_matches(BLACK, OBJECTS, PRIORS, [0, 1, -1], [True] * 4, alt=ALT),
         r"forced: expected one a prior, \(3,\), got \(4,\)",
     ),
-    "offsets of five": (
+    "deltas of five": (
         lambda: draw.draw_target_spread(SPREAD, torch.zeros(8, 5), alt=ALT),
-        r"divided: expected offsets \(N, 4\), got \(8, 5\)",
+        r"divided: expected deltas \(N, 4\), got \(8, 5\)",
     ),
-    "an infinite offset": (
+    "an infinite delta": (
         lambda: draw.draw_target_spread(torch.full((1, 4), torch.inf), SPREAD, alt=ALT),
-        "plain: expected finite offsets",
+        "plain: expected finite deltas",
     ),
     "losses of a batch": (
         lambda: draw.draw_mining(LOSS[None], LABELS, MINED, alt=ALT),

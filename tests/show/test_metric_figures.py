@@ -12,7 +12,7 @@ from PIL import Image
 
 from detlearn.show import Figure
 from detlearn.show import figures as draw
-from detlearn.show.canvas import YELLOW
+from detlearn.show.canvas import BLUE, ORANGE, YELLOW
 from detlearn.show.figures.metrics import _free_spot
 
 ALT = "A picture that a test has drawn."
@@ -123,3 +123,33 @@ def test_a_fault_is_named(name):
     draw_it, message = FAULTS[name]
     with pytest.raises(ValueError, match=message):
         draw_it()
+
+
+def pixels_of(figure: Figure, colour: str) -> np.ndarray:
+    """Where a picture has a colour of the palette: (H, W) bool."""
+    pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
+    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return np.abs(pixels - wanted).sum(-1) < 12
+
+
+def test_the_key_of_a_film_names_only_what_the_film_shows():
+    """Nothing waits in the last frame, so nothing is dashed orange, in the key neither."""
+    first = ("at first", SCORES, [])
+    last = ("at the end", SCORES, range(5))
+    with_waiting = draw.draw_suppression(FIVE, [first, last], names="ABCDE", alt=ALT)
+    without = draw.draw_suppression(FIVE, [last, last], names="ABCDE", alt=ALT)
+    assert pixels_of(with_waiting, ORANGE).any()
+    assert not pixels_of(without, ORANGE).any()
+
+
+def test_the_envelope_runs_along_the_bottom_where_recall_never_arrives():
+    half = draw.draw_precision_recall([1.0], [0.5], methods=("area",), alt=ALT)
+    whole = draw.draw_precision_recall([1.0], [1.0], methods=("area",), alt=ALT)
+    found = []
+    for drawn in (half, whole):
+        blue = pixels_of(drawn, BLUE)
+        height, width = blue.shape
+        found.append(
+            int(blue[height * 2 // 5 : height * 4 // 5, width * 3 // 5 : -width // 10].sum())
+        )
+    assert found[0] > 0 and found[1] == 0

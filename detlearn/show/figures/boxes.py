@@ -131,11 +131,14 @@ def _boxes_on_axes(
     line: float,
     font: float,
     reference: np.ndarray | None = None,
+    reference_above: bool = False,
 ) -> None:
-    for box in reference if reference is not None else ():
-        draw_rectangle(axes, box, INK, line * 0.8, (0, (3, 2)))
-    for box, colour in zip(boxes, colours, strict=True):
-        draw_rectangle(axes, box, colour, line)
+    solid = [(box, colour, line, "solid") for box, colour in zip(boxes, colours, strict=True)]
+    dashed = [
+        (box, INK, line * 0.8, (0, (3, 2))) for box in (() if reference is None else reference)
+    ]
+    for box, colour, wide, dashes in [*solid, *dashed] if reference_above else [*dashed, *solid]:
+        draw_rectangle(axes, box, colour, wide, dashes)
     _placecaptions_of(axes, boxes, captions, colours, font)
 
 
@@ -150,6 +153,9 @@ def draw_boxes(
     title: str | None = None,
     alt: str,
     width: float = 4.4,
+    line: float = 2.4,
+    key: tuple[str, str] = ("box", "ground truth"),
+    reference_above: bool = False,
 ) -> Figure:
     """An image with boxes, their classes and scores; ground truth, if given, dashed.
 
@@ -163,6 +169,9 @@ def draw_boxes(
         title: a line above the picture.
         alt: what the picture shows (required).
         width: width in inches at 100 px each; a tall image is made as high instead.
+        line: width of the solid lines, points.
+        key: what the solid and the dashed boxes are called below a picture with `reference`.
+        reference_above: draw the dashed boxes over the solid ones, where edges coincide.
 
     Returns:
         The figure.
@@ -191,11 +200,12 @@ def draw_boxes(
         drawing = new_figure(picture_width + 0.08, picture_height + top + bottom)
         axes = blank_axes(drawing, (0.04, bottom, picture_width, picture_height))
         show_image(axes, pixels)
-        _boxes_on_axes(axes, box_array, captions, colours, line=2.4, font=9.5, reference=truth)
+        _boxes_on_axes(axes, box_array, captions, colours, line=line, font=9.5, reference=truth,
+                       reference_above=reference_above)  # fmt: skip
         if title:
             axes.set_title(title, pad=6)
         if truth is not None:
-            line_key(drawing, (("box", "solid", MUTED), ("ground truth", (0, (3, 2)), INK)))
+            line_key(drawing, ((key[0], "solid", MUTED), (key[1], (0, (3, 2)), INK)))
         return finish(drawing, alt)
 
 
@@ -207,6 +217,7 @@ def draw_scenes(
     titles: Sequence[str] | None = None,
     alt: str,
     width: float = 7.6,
+    line: float = 1.8,
 ) -> Figure:
     """A grid of images, each with the boxes of its target.
 
@@ -218,6 +229,7 @@ def draw_scenes(
         titles: one line a scene.
         alt: what the picture shows (required).
         width: width of the grid in inches at 100 px each.
+        line: width of the boxes' lines, points.
 
     Returns:
         The figure.
@@ -255,7 +267,7 @@ def draw_scenes(
             bottom = below + gap + panels[row] - height
             axes = blank_axes(drawing, (left, bottom, side, height))
             show_image(axes, pixels)
-            _boxes_on_axes(axes, boxes, captions, colours, line=1.8, font=7.8)
+            _boxes_on_axes(axes, boxes, captions, colours, line=line, font=7.8)
             if titles:
                 axes.set_title(titles[i], pad=4, fontsize=10.5)
         return finish(drawing, alt)

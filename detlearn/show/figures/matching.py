@@ -127,13 +127,13 @@ def _one_a_prior(values: Any, count: int, name: str) -> Tensor:
 def draw_target_spread(
     plain: Tensor, divided: Tensor, *, title: str | None = None, alt: str
 ) -> Figure:
-    """Histograms of the four offsets, before and after division by the scales.
+    """Histograms of the four deltas, before and after division by the scales.
 
     The shaded band is where smooth L1 is quadratic, an error below 1 in size; the standard
     deviation stands in each panel.
 
     Args:
-        plain: (N, 4) offsets dx, dy, dw, dh, not divided.
+        plain: (N, 4) deltas dx, dy, dw, dh, not divided.
         divided: (N, 4) the same, divided.
         title: a line above the panels.
         alt: what the picture shows (required).
@@ -144,27 +144,27 @@ def draw_target_spread(
     Raises:
         ValueError: not (N, 4), or a number that is not finite.
 
-    >>> offsets = torch.linspace(-0.3, 0.3, 40).reshape(10, 4)
-    >>> draw_target_spread(offsets, offsets / 0.1, alt="Narrow above, wide below.")
+    >>> deltas = torch.linspace(-0.3, 0.3, 40).reshape(10, 4)
+    >>> draw_target_spread(deltas, deltas / 0.1, alt="Narrow above, wide below.")
     Figure: Narrow above, wide below.
     """
     rows = [("plain", plain), ("divided", divided)]
-    for name, offsets in rows:
-        if offsets.ndim != 2 or offsets.shape[1] != 4:
-            raise ValueError(f"{name}: expected offsets (N, 4), got {tuple(offsets.shape)}")
-        if not bool(offsets.isfinite().all()):
-            raise ValueError(f"{name}: expected finite offsets, got NaN or infinity")
+    for name, deltas in rows:
+        if deltas.ndim != 2 or deltas.shape[1] != 4:
+            raise ValueError(f"{name}: expected deltas (N, 4), got {tuple(deltas.shape)}")
+        if not bool(deltas.isfinite().all()):
+            raise ValueError(f"{name}: expected finite deltas, got NaN or infinity")
     top, panel, left, gap = (0.72 if title else 0.38), 1.12, 0.86, 0.12
     wide = (7.6 - left - 4 * gap) / 4
     height = top + 2 * panel + gap + 0.62
     edges = np.linspace(-4, 4, 65)
     with house_style():
         drawing = new_figure(7.6, height)
-        for row, (name, offsets) in enumerate(rows):
+        for row, (name, deltas) in enumerate(rows):
             for column, coordinate in enumerate(("dx", "dy", "dw", "dh")):
                 place = (left + column * (wide + gap), 0.62 + (1 - row) * (panel + gap))
                 axes = inch_axes(drawing, (*place, wide, panel))
-                values = offsets[:, column].detach().cpu().double().numpy()
+                values = deltas[:, column].detach().cpu().double().numpy()
                 axes.axvspan(-1, 1, color=SKY, alpha=0.28, lw=0)
                 axes.hist(
                     values.clip(-4, 4), edges.tolist(), color=BLUE if row else ORANGE, zorder=2
@@ -183,7 +183,7 @@ def draw_target_spread(
                 if column == 0:
                     axes.text(-0.08, 0.4, name, transform=axes.transAxes, ha="right", fontsize=11)
         drawing.text(
-            0.5 + left / 15.2, 0.06 / height, "offset   (shaded: smooth L1 is quadratic)",
+            0.5 + left / 15.2, 0.06 / height, "delta   (shaded: from −1 to 1)",
             ha="center", va="bottom", fontsize=10.5,
         )  # fmt: skip
         return finish(drawing, alt, title=title)

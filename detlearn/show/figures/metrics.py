@@ -196,7 +196,7 @@ def draw_suppression(
         alt: what the picture shows (required).
 
     Returns:
-        The figure: two panels a row.
+        The figure: two panels a row; one frame makes a picture of half the width.
 
     Raises:
         ValueError: no box, no frame, or names or scores that are not one a box.
@@ -225,7 +225,7 @@ def draw_suppression(
     rows = panel * span[1] / span[0]
     lines = math.ceil(len(frames) / 2)
     head, key = 0.46, 0.34
-    total = (2 * panel + 0.5, lines * (rows + head) + key + 0.1)
+    total = (min(2, len(frames)) * (panel + 0.26) - 0.02, lines * (rows + head) + key + 0.1)
     with house_style():
         drawing = new_figure(*total)
         for i, (title, _, kept) in enumerate(frames):
@@ -242,7 +242,7 @@ def draw_suppression(
                 spot = _free_spot(box, taken, 0.66 * span[0] / panel, 0.2 * span[1] / rows)
                 taken.append(spot)
                 _film_name(axes, spot, names[number], score, is_kept)
-        _film_key(drawing, total)
+        _film_key(drawing, total, [kept for _, _, kept in frames], scores)
         return finish(drawing, alt)
 
 
@@ -250,7 +250,7 @@ def _film_box(axes: Axes, box: Sequence[float], score: float, kept: bool) -> Non
     dropped = score == 0 and not kept
     colour = MUTED if dropped else BLUE if kept else ORANGE
     dashes: Any = DOTS if dropped else "solid" if kept else DASHES
-    _outline(axes, box, colour, dashes, 1.2 + 2.5 * score if kept else 1.6 if dropped else 2.2)
+    _outline(axes, box, colour, dashes, 1.0 + 1.6 * score if kept else 1.6 if dropped else 2.2)
 
 
 def _free_spot(
@@ -274,18 +274,26 @@ def _film_name(axes: Axes, spot: tuple[float, float], name: str, score: float, k
     )  # fmt: skip
 
 
-def _film_key(drawing: Any, total: tuple[float, float]) -> None:
+def _film_key(
+    drawing: Any, total: tuple[float, float], kept: Sequence[Collection[int]],
+    scores: Sequence[Sequence[float]],
+) -> None:  # fmt: skip
+    """The kinds of boxes that occur in one of the frames."""
     from matplotlib.lines import Line2D
 
-    entries: tuple[tuple[str, Any, str, float], ...] = (
-        ("kept", "solid", BLUE, 3.4),
-        ("waiting", DASHES, ORANGE, 2.2),
+    seen = {
+        "kept" if number in taken else "waiting" if score else "dropped"
+        for taken, values in zip(kept, scores, strict=True)
+        for number, score in enumerate(values)
+    }
+    kinds: tuple[tuple[str, Any, str, float], ...] = (
+        ("kept", "solid", BLUE, 2.2), ("waiting", DASHES, ORANGE, 2.2),
         ("dropped", DOTS, MUTED, 1.6),
-    )
+    )  # fmt: skip
     drawing.legend(
         handles=[
             Line2D([], [], color=colour, linestyle=dashes, linewidth=width, label=name)
-            for name, dashes, colour, width in entries
+            for name, dashes, colour, width in kinds if name in seen
         ],
         loc="lower left", ncols=3, frameon=False, fontsize=10, borderaxespad=0.1,
         bbox_to_anchor=(0.06 / total[0], 0), handlelength=3,
@@ -357,7 +365,7 @@ def _curve(axes: Axes, precision: np.ndarray, recall: np.ndarray, method: str) -
     x = np.concatenate([[0.0], recall])
     y = np.concatenate([envelope[:1] if len(envelope) else [0.0], envelope])
     if len(recall):
-        x, y = np.append(x, recall[-1]), np.append(y, 0.0)
+        x, y = np.append(x, [recall[-1], 1.0]), np.append(y, [0.0, 0.0])  # never reached: 0
         axes.plot(recall, precision, color=MUTED, lw=1.1, marker="o", markersize=5, zorder=4)
     if method == "area":
         axes.fill_between(x, y, step="pre", color=SKY, alpha=0.45, lw=0, zorder=1)
