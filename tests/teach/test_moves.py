@@ -267,13 +267,14 @@ def test_a_wrong_part_is_named() -> None:
 
 
 def test_each_of_several_wrong_parts_gets_its_own_message() -> None:
-    """Columns 4 boxes and row 38 are two of the listed mistakes; 7 boxes are none."""
+    """Columns 4 boxes and row 38 are two of the listed mistakes; 7 boxes are none: look here."""
     message = nb02.moves.check(((304, 304), 4, (0, 38, 0))).message
     assert "parts 2 and 3 of 3 are not right yet" in message
     assert "Part 2: Two of the four are squares" in message
     assert "Part 3: There is no row 38" in message
     message = nb02.moves.check(((304, 304), 7, (0, 38, 0))).message
-    assert "Part 2:" not in message and "Part 3: There is no row 38" in message
+    assert "Part 2: on level 5, tick and untick" in message
+    assert "Two of the four" not in message and "Part 3: There is no row 38" in message
 
 
 def test_a_set_may_be_named_in_any_order_and_nothing_else_may() -> None:

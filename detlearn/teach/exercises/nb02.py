@@ -1129,5 +1129,11 @@ moves = Exercise(
             "very first of its level.",
         ),
     ),
+    look_at=(
+        "choose ssd300_voc and level 2, go to the last row and column, untick the clamp, and read "
+        "the centre.",
+        "on level 5, tick and untick the clamp, and watch w × h of the four boxes.",
+        "step through the cells and watch the column *index* for 5,776.",
+    ),
     praise="The clamp moves centres, too: that is the surprise of this chapter.",
 )

@@ -79,6 +79,30 @@ encode_boxes = Exercise(
     ),
     wrong_answers=(
         WrongAnswer(
+            """
+            def encode_boxes(boxes, priors):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy, w, h = priors.unbind(-1)
+                return torch.stack([
+                    (cx - (x1 + x2) / 2) / w / 0.1, (cy - (y1 + y2) / 2) / h / 0.1,
+                    (w / (x2 - x1)).log() / 0.2, (h / (y2 - y1)).log() / 0.2], dim=-1)
+            """,
+            "All signs are turned around: the deltas lead from the prior to the box, so it is box "
+            "minus prior, and the log of box / prior.",
+        ),
+        WrongAnswer(
+            """
+            def encode_boxes(boxes, priors):
+                x1, y1, x2, y2 = boxes.unbind(-1)
+                cx, cy, w, h = priors.unbind(-1)
+                return torch.stack([
+                    ((x1 + x2) / 2 - cx) / w / 0.1, ((y1 + y2) / 2 - cy) / h / 0.1,
+                    ((x2 - x1) / w).log10() / 0.2, ((y2 - y1) / h).log10() / 0.2], dim=-1)
+            """,
+            "The logarithm to the base 10 is another unit. Take the natural one, torch.log: "
+            "decode undoes it with exp.",
+        ),
+        WrongAnswer(
             _ENCODE.format(
                 way=_WAY, size="((y2 - y1) / h).log() / 0.2, ((x2 - x1) / w).log() / 0.2"
             ),
@@ -464,6 +488,17 @@ mine_negatives = Exercise(
         "everywhere: `torch.zeros_like(negative)`.",
     ),
     wrong_answers=(
+        WrongAnswer(
+            """
+            def mine_negatives(class_loss, labels, ratio):
+                count = ratio * int((labels > 0).sum())
+                mask = torch.zeros_like(labels, dtype=torch.bool)
+                mask[class_loss.argsort(descending=True)[:count]] = True
+                return mask
+            """,
+            "You rank all priors, so positives are mined, too. Rank the negatives only: give the "
+            "positives a loss of -inf.",
+        ),
         WrongAnswer(
             _MINE.format(count=_COUNT, outside="torch.inf", descending="False"),
             "These are the easiest negatives. Hard ones have the largest loss.",
