@@ -89,18 +89,19 @@ show.draw_boxes(
 # %% id="coins-in-numbers" slide="-"
 share = boxes.box_iou(coins["boxes"], seen["boxes"])  # (24, D)
 missed = int((share.amax(dim=1) < 0.5).sum())
-absurd = seen["scores"][share.amax(dim=0) < 0.5]
+stray = share.amax(dim=0) < 0.5  # (D,)
 print("missed:", missed, "of", len(coins["boxes"]), "coins")
-print("boxes that fit no coin (IoU < 0.5):", len(absurd))
-print("their scores:", *[f"{score:.2f}" for score in absurd])
+print("boxes that fit no coin:", int(stray.sum()))
+for label, score in zip(seen["labels"][stray], seen["scores"][stray]):
+    print(f"  {names[label]} {score:.2f}")
 print("the photograph:", tuple(photo.shape))
 print("the network works on", model.config.image_size, "px a side")
 
 # %% [markdown] id="what-the-photo-teaches" slide="fragment"
-# It missed none. (The comparison uses IoU, which comes in a minute.) Three things are worth remembering:
+# It missed none. (A box fits a coin if the two agree by at least one half, in the measure of §2.) Three things are worth remembering:
 #
 # - It found *where* the coins are and not *what* they are. It has only eight words, and none for *something else*, so it says disc, tree or face.
-# - On pictures of another kind a score of 0.9 is no promise. A disc between two coins has 0.93, the face over half of the photograph 0.90. The first ★ section measures scores on scenes of the *same* kind.
+# - On pictures of another kind a score of 0.9 is no promise. One disc that lies between two coins has 0.93, and the face that covers half of the photograph has 0.90. The first ★ section measures scores on scenes of the *same* kind.
 # - The photograph is larger than the network's input, and you did nothing about it. `detect` resizes on the way in and scales the boxes on the way out.
 
 # %% [markdown] id="what-comes-out" slide="slide"
@@ -120,7 +121,7 @@ assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 # %% [markdown] id="read-the-keys" slide="fragment"
 # - `boxes` (D, 4) has a row for each of the D detections: the corners **x1, y1, x2, y2** in pixels of *your* image. x grows to the right, y grows **downwards**.
 # - `scores` (D,) lie between 0 and 1, best first.
-# - `labels` (D,) are integers from 1. **Label 0 is the background**: it says that a box holds nothing. No object ever has it. Many a thread called "my loss is NaN" begins with an object numbered 0.
+# - `labels` (D,) are integers from 1. **Label 0 is the background**: it says that a box holds nothing. No object ever has it: an object numbered 0 can turn the loss into NaN, as patient 1 of the clinic shows.
 #
 # A fourth key, `priors`, is for §3.
 #
@@ -156,8 +157,8 @@ prove(
 # G objects in rows, D detections in columns
 overlap = boxes.box_iou(target["boxes"], found["boxes"])  # (G, D)
 best = overlap.amax(dim=1)  # (G,)
-found_ones = int((best > 0.5).sum())
-print(found_ones, "of", len(best), "objects have a box of IoU over 0.5")
+hits = int((best > 0.5).sum())
+print(hits, "of", len(best), "objects have a box of IoU over 0.5")
 
 # %% [markdown] id="threshold" slide="subslide"
 # ### The threshold is yours
@@ -175,6 +176,7 @@ show.draw_boxes(
     many["scores"],
     names,
     reference=target["boxes"],
+    line=1.4,
     alt="The same scene at a score threshold of 0.2, every box with its "
     "class and score, and the ground truth dashed.",
 )
@@ -188,7 +190,7 @@ show.draw_boxes(
 # > *For the speaker.* Draw two axes, recall and precision, and let the room say where a threshold of 0.2 and one of 0.9 would lie.
 
 # %% [markdown] id="exercise-count-text" slide="skip"
-# **Exercise.** How many boxes of one class reach a threshold? Replace the dots and run the cell again; it says what is right, or what is wrong and why. `nb00.count_detections.hint()` helps a little, again a little more.
+# **Exercise.** How many boxes of one class reach a threshold? Replace the dots and run the cell again; it says what is right, or what is wrong and why. `nb00.count_detections.hint()` helps, a little more at each call.
 
 
 # %% id="exercise-count-detections" slide="skip" tags=["exercise"]
@@ -222,7 +224,7 @@ show.draw_system()
 # | **M2Det** | Build the pyramid eight times, each time from deeper features. | 08, 09 |
 # | **HRNet** | Keep the fine map from the first layer to the last. | 10, 11 |
 #
-# Today you walk once through **six stations**, with the small SSD and the scene above: 1 image, 2 backbone, 3 pyramid, 4 heads, and in the lower lane 5 *decode* and 6 *nms*. At each station we look at one shape. The word *score* at the end of the lower lane means the score of a whole data set, AP, which is chapter 01. The upper lane follows in §4.
+# Today you walk once through **six stations**, with the small SSD and the scene above: 1 image, 2 backbone, 3 pyramid, 4 heads, and in the lower lane 5 *decode* and 6 *nms*. At each station we look at one shape. Each *3×3* in the diagram is a convolution of that size. *score* and *mAP* at the end of the lower lane measure a detector on a whole data set, which is chapter 01. The upper lane follows in §4.
 #
 # In the comments B counts images, H and W are height and width (S where they are equal), P counts priors and K classes.
 
@@ -240,7 +242,7 @@ for level, maps in enumerate(pyramid):
     print(f"level {level}:", tuple(maps.shape))
 
 # %% [markdown] id="read-the-pyramid" slide="fragment"
-# The **backbone** is a convolutional network, often a classifier without its end. It and some further layers give the **pyramid**, a list of **feature maps**. Each is a picture of the picture. The first one has 32 × 32 **cells**. Each cell describes its own 4 × 4 pixels and their surroundings, not by three numbers but by as many as the shape's second entry says. The next map, or **level**, has half as many cells per side, and each cell sees about twice as far. Small objects are looked for in the fine maps, large ones in the coarse maps.
+# The **backbone** is a convolutional network, often a classifier without its end. It and some further layers give the **pyramid**, a list of **feature maps**. Each is a grid of numbers laid over the picture. The first one has 32 × 32 **cells**. Each cell describes its own 4 × 4 pixels and their surroundings. A pixel has three numbers, a cell has as many as the shape's second entry says. The next map, or **level**, has half as many cells per side, and each cell sees about twice as far. Small objects are looked for in the fine maps, large ones in the coarse maps.
 
 # %% id="heads" slide="subslide"
 # 4 heads: what is it, and how far is it off?
@@ -266,6 +268,7 @@ print(int(sure.sum()), "of", len(sure), "priors are sure")
 show.draw_boxes(
     image,
     moved[sure] * 128,
+    line=1.2,
     alt="Before suppression: many boxes of nearly the same place are "
     "stacked on each object.",
 )
@@ -289,21 +292,22 @@ for key in ("boxes", "scores", "labels"):
 print(int(sure.sum()), "boxes became", len(answer["boxes"]))
 
 # %% [markdown] id="which-prior" slide="subslide"
-# These are the boxes of `model.detect`; you have just written it. So you may also ask it questions. Which prior made the second box?
+# These are the boxes of `model.detect`, and you have now seen every step that it takes. So you can also ask it a question. Which prior made the second box?
 
 # %% id="where-it-came-from" slide="-" tags=["hide-input"]
 index = int(answer["priors"][1])
 place = boxes.PriorBox(config.priors).locate(index)
 prior = boxes.cxcywh_to_xyxy(model.priors[index])[None] * 128
-both = torch.cat([answer["boxes"][1:2], prior])
 print(place)
 show.draw_boxes(
     image,
-    both,
-    [int(answer["labels"][1]), 0],
-    class_names=("prior", *names[1:]),
-    alt="One object of the scene, the detector's box around it, and the "
-    "prior that it was made from, of about the same place and size.",
+    answer["boxes"][1:2],
+    answer["labels"][1:2],
+    class_names=names,
+    reference=prior,
+    key=("box", "prior"),
+    alt="One object of the scene, the detector's box around it, and dashed "
+    "the prior that it was made from, of about the same place and size.",
 )
 
 # %% [markdown] id="move-detections" slide="subslide"
@@ -379,7 +383,7 @@ show.draw_curves(
 )
 
 # %% [markdown] id="by-heart-question" slide="subslide"
-# The curve of the classes starts at about 15, not at 9.8: in training BatchNorm uses each batch's own mean and spread, and random opinions come out stronger. **Predict:** how many objects does it find now in its own 32 scenes, and in 32 others?
+# The class loss starts at about 15 and not at 9.8. In training BatchNorm uses each batch's own mean and spread, so the random opinions come out stronger (chapter 03 measures it). **Predict:** how many objects does it find now in its own 32 scenes, and in 32 others?
 
 # %% id="by-heart" slide="fragment" tags=["nbval-ignore-output"]
 own_and_new = []
@@ -395,8 +399,11 @@ for start in (0, 1000):
     own_and_new.append(right / number)
 assert own_and_new[0] > 0.3 and own_and_new[1] < 0.1
 
+# %% [markdown] id="by-heart-answer" slide="fragment"
+# It finds about half of the objects in its own scenes, and none in the others. It has learned these pictures by heart, and not what a disc is. The wires are connected; for the rest a network needs many more scenes (chapter 05).
+
 # %% [markdown] id="notes-training" slide="notes"
-# > *For the speaker.* Ask why the loss falls although nobody told the network where to look. Then let the students break a wire: swap images and targets of two scenes, and watch how far the loss still falls. It does fall, because the network learns how often each class occurs.
+# > *For the speaker.* Let the students break a wire: swap the targets of two scenes, say first how far the loss will still fall, and then run it.
 
 # %% [markdown] id="shapes" slide="subslide"
 # ### The data set that draws itself
@@ -427,31 +434,16 @@ print("scene 5 is scene 5, however it is asked for")
 # 2. **The block**, in a few lines, with each change of shape written behind it: `# (B, P, 4)`. The letters mean the same everywhere: B batch, C channels, H W, L levels, A priors per cell, P all priors, K classes (with the background), G ground truths, D detections.
 # 3. **Prove it**: a cell computes one thing in two ways, if possible with somebody else's code, and stops if they differ.
 # 4. **Predict, then move**: a picture, then something to try out.
-# 5. **Exercises** that check themselves, and a **bug clinic** with mistakes that people really made.
+# 5. **Exercises** that check themselves, and a **bug clinic**.
 # 6. **★ sections** after the summary: what you may want later. One of them says where paper and published code disagree.
 
 # %% [markdown] id="notes-how" slide="notes"
 # > *For the speaker.* Say which parts you will do in the room (predictions, explorers, clinic) and which are homework (exercises). The ★ sections have no slides.
 
-# %% [markdown] id="exercise-fractions-text" slide="skip"
-# ### Exercise: from pixels to priors
-#
-# Priors are centre and size in fractions of the image. Annotations are corners in pixels. Write the bridge, for images that need not be square. You are done when the check shows ✓; there are three hints.
-
-
-# %% id="exercise-to-fractions" slide="skip" tags=["exercise"]
-def to_fractions(boxes, height, width):
-    """Corners in pixels to centre and size in fractions of the image."""
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    ...
-
-
-nb00.to_fractions.check(to_fractions)
-
 # %% [markdown] id="clinic" slide="slide" tags=["clinic"]
 # ### Bug clinic
 #
-# Run the symptom, write down the mistake, open the diagnosis, then run the cure.
+# Each patient is a mistake that people really made. Run the symptom, write down the mistake, open the diagnosis, then run the cure.
 #
 # **Patient 1.** “My loss is NaN. Sometimes it is not, but then one class is never found.” The patient's class file counts from 0:
 
@@ -478,31 +470,6 @@ cured = {**from_zero, "labels": from_zero["labels"] + 1}
 losses = model.loss(model(images), [cured])
 print("lowest label:", int(cured["labels"].min()))
 assert all(value.isfinite() for value in losses.values())
-
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
-# **Patient 2.** “Most of my boxes are refused. The rest start at the right corner but are too small.” The boxes come from a COCO file:
-
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
-coco_style = boxes.xyxy_to_xywh(target["boxes"])
-try:
-    boxes.check_boxes(coco_style, size=(128, 128), name="scene 109")
-except ValueError as error:
-    print(error)
-slip = (coco_style[:, :2] < coco_style[:, 2:]).all(dim=1)  # (G,)
-for label in target["labels"][slip]:
-    print("slips through:", names[label])
-
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
-# <details><summary>Diagnosis of patient 2</summary>
-#
-# COCO's `bbox` is (x, y, w, h), and the patient reads it as corners. The check asks for x1 < x2 and y1 < y2. Here the second corner is (w, h), so only an object with w > x *and* h > y slips through: a large one, or one near the upper left. A check is no substitute for **drawing your targets before you train**.
-#
-# </details>
-
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
-cured = boxes.xywh_to_xyxy(coco_style)
-boxes.check_boxes(cured, size=(128, 128), name="scene 109")
-print(len(cured), "boxes pass")
 
 # %% [markdown] id="summary" slide="slide"
 # ### Summary
@@ -541,9 +508,34 @@ assert groups[5, 0] / groups[5, 1] < 0.5 < groups[9, 0] / groups[9, 1]
 # %% [markdown] id="read-calibration" slide="skip"
 # The scores are too high nearly everywhere: of those between 0.4 and 0.7 fewer than half are right. Only above 0.9 does the detector deserve its confidence. So use a score to sort, and choose a threshold by counting on your own data.
 
-# %% [markdown] id="star-mode" slide="skip" tags=["clinic"]
-# ## ★ A third patient
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
+# ## ★ Two more patients
 #
+# **Patient 2.** “Most of my boxes are refused. The rest start at the right corner but are too small.” The boxes come from a COCO file:
+
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
+coco_style = boxes.xyxy_to_xywh(target["boxes"])
+try:
+    boxes.check_boxes(coco_style, size=(128, 128), name="scene 109")
+except ValueError as error:
+    print(error)
+slip = (coco_style[:, :2] < coco_style[:, 2:]).all(dim=1)  # (G,)
+for label in target["labels"][slip]:
+    print("slips through:", names[label])
+
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2</summary>
+#
+# COCO's `bbox` is (x, y, w, h), and the patient reads it as corners. The check asks for x1 < x2 and y1 < y2. Here the second corner is (w, h), so only an object with w > x *and* h > y slips through: a large one, or one near the upper left. A check is no substitute for **drawing your targets before you train**.
+#
+# </details>
+
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
+cured = boxes.xywh_to_xyxy(coco_style)
+boxes.check_boxes(cured, size=(128, 128), name="scene 109")
+print(len(cured), "boxes pass")
+
+# %% [markdown] id="star-mode" slide="skip" tags=["clinic"]
 # **Patient 3.** “My network gives another answer for the same picture, depending on what else is in the batch.”
 
 # %% id="clinic-3-symptom" slide="skip" tags=["clinic"]
@@ -564,12 +556,27 @@ assert difference > 5
 # </details>
 
 # %% id="clinic-3-cure" slide="skip" tags=["clinic"]
-model.eval()
+sick.eval()
 with torch.inference_mode():
-    alone, together = model(images).logits, model(pair).logits[:1]
+    alone, together = sick(images).logits, sick(pair).logits[:1]
 difference = (alone - together).abs().max()
 print(f"largest difference of a logit: {difference:.3f}")
 assert difference < 1e-3
+
+# %% [markdown] id="exercise-fractions-text" slide="skip"
+# ## ★ One more exercise: from pixels to priors
+#
+# Priors are centre and size in fractions of the image. Annotations are corners in pixels. Write the bridge, for images that need not be square. You are done when the check shows ✓.
+
+
+# %% id="exercise-to-fractions" slide="skip" tags=["exercise"]
+def to_fractions(boxes, height, width):
+    """Corners in pixels to centre and size in fractions of the image."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    ...
+
+
+nb00.to_fractions.check(to_fractions)
 
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code
@@ -582,7 +589,7 @@ assert difference < 1e-3
 # | corners | 0 … W, or pixel indices 0 … W − 1 with a “+ 1” | 0 … W, no + 1 | chapter 01 |
 # | class ids | 1 … 90 with gaps (COCO), used as labels | 1 … K − 1, and a table back to the ids | chapter 14 |
 # | image ids | stored as float32 | integers | below |
-# | soft-max | `nn.Softmax()` without `dim` (M2Det, RefineDet) | `dim=-1` | below |
+# | softmax | `nn.Softmax()` without `dim` (M2Det, RefineDet) | `dim=-1` | below |
 # | scores out | ascending (uvipen/SSD-pytorch) | descending | §2 |
 
 # %% id="float-ids" slide="skip" tags=["ledger"]

@@ -32,7 +32,7 @@ from detlearn.data import CocoDetectionDataset, data_path, load_photo
 from detlearn.teach.exercises import nb01
 from detlearn.teach.prove import prove
 
-print(len(metrics.COCO_IOU_THRESHOLDS), "thresholds, one number")
+print(len(metrics.COCO_IOU_THRESHOLDS), "IoU thresholds, one mAP")
 
 # %% [markdown] id="whole" slide="slide"
 # Here is the whole chapter in one picture. On the left is what a detector says before it tidies up, in the middle its answer, on the right the truth. The step from left to middle is NMS (§3). The comparison of the middle with the right is AP (§4). Both need IoU (§2), and IoU needs boxes (§1):
@@ -50,7 +50,7 @@ panels = {f"{len(raw['boxes'])} raw boxes": raw["boxes"],
           f"{len(truth['boxes'])} objects": truth["boxes"]}
 show.draw_scenes(
     [(scene, {"boxes": some}) for some in panels.values()],
-    titles=list(panels), columns=3,
+    titles=list(panels), columns=3, line=1.1,
     alt="A scene three times: with a stack of boxes on each object, with "
     "one box for each object, and with the boxes of the ground truth.")
 
@@ -99,7 +99,7 @@ cxcywh_to_xyxy(xyxy_to_cxcywh(box))
 # %% [markdown] id="trap-format" slide="subslide"
 # ### Trap 1: which format is it?
 #
-# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (Only an inversion, x1 > x2, gives it away, as with the cup on the right.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
+# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (A check can only see an inversion, x1 > x2. One such box is in the right picture, drawn as if nothing were wrong.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
 
 # %% id="read-as-corners" slide="-" tags=["hide-input"]
 photo, coffee = load_photo("coffee")
@@ -135,15 +135,7 @@ assert image.sum() == 3 * boxes.box_area(box)
 #
 # The box above covers the columns of pixels 2, 3, 4 and 5. Does it end at 6, the line behind the last pixel, or at 5, the last pixel's number? Here, as in torchvision's detectors and in COCO, coordinates are **lines**, so the width is 6 − 2. Older code (VOC's, the published soft-NMS) counts **pixels**, so its width is 5 − 2 **+ 1**.
 #
-# Both are consistent; a mixture is not. You get a mixture sooner than you think, because torchvision's own `masks_to_boxes` returns the *last pixel*:
-
-# %% id="one-pixel-too-small" slide="-"
-mask = image[:1] > 0  # (1, H, W): the pixels of one object
-inclusive = masks_to_boxes(mask)
-print("from the mask:", inclusive.tolist(), "wanted:", box.tolist())
-print("area", boxes.box_area(inclusive).item(), "of", mask.sum().item())
-lines = inclusive + torch.tensor([0, 0, 1, 1])
-assert torch.equal(lines[0], box)
+# Both are consistent, and a mixture is not. You get one sooner than you think: torchvision's own `masks_to_boxes` returns the *last pixel*, (2, 1, 5, 3) for this box (★).
 
 # %% [markdown] id="iou" slide="slide"
 # ## 2 · How good is a box?
@@ -171,7 +163,7 @@ round((both.sum() / either.sum()).item(), 4)
 # > *For the speaker.* Let everybody count: 4 and 11. Those who say 15 for the union have counted the shared squares twice, which is also the commonest bug in code. Write 6 + 9 − 4 on the board.
 
 # %% [markdown] id="why-a-ratio" slide="subslide"
-# Why a ratio? A huge box shares much with everything, and the union makes it pay for what it covers in vain.
+# Why a ratio? A huge box shares much with everything. Its own area is part of the union, so its IoU is small all the same.
 #
 # Now without paper. The shared rectangle begins at the *larger* of the two left edges and ends at the *smaller* of the two right ones. The same holds for top and bottom. If it ends before it begins, nothing is shared.
 #
@@ -234,7 +226,7 @@ show.draw_overlaps(
     "4 pixels: IoU 0.80, 0.64, 0.50 and 0.38.")
 
 # %% [markdown] id="half-is-strict" slide="fragment"
-# After three, a *third* of the side and not a half. IoU punishes twice, for what is missed and for what is covered in vain. And it is relative. Take a box that lies 2 px too far right *and* 2 px too far down. If the object is 100 px wide and high, the IoU is still 98² / (2 · 100² − 98²) = 0.92. If it is 4 px, the IoU is 4 / 28 = 0.14.
+# After three, a *third* of the side and not a half. IoU punishes twice, for what is missed and for what is covered besides. And it is relative. Take a box that lies 2 px too far right *and* 2 px too far down. If the object is 100 px wide and high, the IoU is still 98² / (2 · 100² − 98²) = 0.92. If it is 4 px, the IoU is 4 / 28 = 0.14.
 
 # %% [markdown] id="nms" slide="slide"
 # ## 3 · One object, one box
@@ -245,7 +237,7 @@ show.draw_overlaps(
 # 2. Drop every box whose IoU with it is *larger* than a threshold: it must be the same object.
 # 3. Repeat with what is left.
 #
-# Here are five boxes with their scores, and the table of their IoUs. The threshold is 0.45, which is SSD's. **Do it by hand first:** which boxes stay?
+# Here are five boxes with their scores, and below the picture the table of their IoUs. The threshold is 0.45, which is SSD's. **Do it by hand first:** which boxes stay?
 
 # %% id="five-boxes" slide="-"
 five = torch.tensor([
@@ -257,6 +249,9 @@ table = box_iou(five, five)  # (N, N)
 print("score     A    B    C    D    E")
 for name, score, row in zip("ABCDE", scores.tolist(), table.tolist()):
     print(name, f"{score:.1f} ", *[f"{iou:.2f}" for iou in row])
+show.draw_suppression(five, [("at first", scores, [])], names="ABCDE",
+                      alt="Five boxes with their scores: A, B and C in a "
+                      "row, each over the next, and E within D.")
 
 # %% id="by-hand" slide="fragment"
 letters, left = "ABCDE", scores.clone()
@@ -268,7 +263,7 @@ while waiting:
     waiting = [i for i in rest if table[best, i] <= 0.45]
     for i in set(rest) - set(waiting):
         left[i] = 0  # for the picture
-        print(f"drop {letters[i]}: too much of {letters[best]}")
+        print(f"{letters[best]} drops {letters[i]}")
     film.append((f"keep {letters[best]}", left.clone(), list(kept)))
 print("kept:", *[letters[i] for i in kept])
 
@@ -303,12 +298,12 @@ nms(five, scores, 0.45)
 # %% [markdown] id="soft" slide="fragment"
 # A low threshold loses neighbours, so that a crowd becomes one person. A high one leaves doubles. No value is right for both.
 #
-# **Soft-NMS** (Bodla et al. 2017) does not decide. A box that overlaps the best one stays in the list and loses score. In the *linear* form its score is multiplied by (1 − IoU) if the IoU is above 0.3. By hand: A keeps 0.9, and B falls to 0.8 · (1 − 0.5) = 0.4. D keeps 0.7, and E falls to 0.5 · (1 − 0.67) = 0.17. C keeps 0.6, because 0.24 is below 0.3, and B falls *again*, to 0.4 · 0.5 = 0.2. The score threshold that you choose anyhow does the rest. A ★ section has the code.
+# **Soft-NMS** (Bodla et al. 2017) does not decide. A box that overlaps the best one stays in the list and loses score. In the *linear* form its score is multiplied by (1 − IoU) if the IoU is above 0.3. By hand: A keeps 0.9, and B falls to 0.8 · (1 − 0.5) = 0.4. D keeps 0.7, and E falls to 0.5 · (1 − 0.67) = 0.17. C keeps 0.6, because 0.24 is below 0.3, and B falls *again*, to 0.4 · 0.5 = 0.2. In the end your score threshold decides which of them are shown. A ★ section has the code.
 
 # %% [markdown] id="move-suppression" slide="subslide"
 # ### Predict, then move
 #
-# Twelve boxes of one class. Write your guesses down, then move the sliders and read the answers off. Keep both numbers for `moves` in §4.
+# Twelve boxes of one class. Write your guesses down, then move the sliders and read the answers off. `nb01.moves.check((7, 0.5, ..., ...))`, with your numbers, checks these two at once.
 #
 # 1. Hard, IoU threshold 0.50: how many of the twelve stay?
 # 2. Linear: what is left of the score of box 1 after the first step? Guess from the picture before you go one step.
@@ -358,7 +353,8 @@ found = torch.tensor([[3.0, 2, 13, 12], [2, 4, 12, 14], [14.5, 2, 24.5, 12],
                       [20, 15, 30, 25], [29, 2, 39, 12], [38, 6, 48, 16]])
 sure = torch.tensor([0.95, 0.90, 0.80, 0.70, 0.60, 0.50])
 show.draw_boxes(torch.ones(3, 27, 50), found, scores=sure, width=6,
-                reference=objects, alt="Four dashed objects in a row and "
+                line=1.6, reference=objects, reference_above=True,
+                alt="Four dashed objects in a row and "
                 "six detections: two on the first object, one on the "
                 "second, one on none, one a little and one too far off.")
 
@@ -431,7 +427,7 @@ print("by code", round(ap_area(precision, recall), 4))
 # %% [markdown] id="three-ways" slide="subslide"
 # By hand: each object that is found adds a quarter of the recall, at the heights 1, 2/3 and 3/5. The fourth is never found.
 #
-# Three benchmarks read the same curve in three ways: VOC 2007 at **11 points**, VOC since 2010 by the **area**, COCO at **101 points**. Reading at points needs no envelope. Take the best precision of all places with at least that recall:
+# Three benchmarks read the same curve in three ways: VOC 2007 at **11 points**, VOC since 2010 by the **area**, COCO at **101 points**. At a point, the height of the envelope is the best precision of all places with at least that recall:
 
 # %% id="ap-points" slide="-"
 def ap_points(precision, recall, points):
@@ -458,28 +454,33 @@ for limit in (0.0, 0.55, 0.75, 0.92):
     some = sure > limit
     ap = ap_area(*curve(sure[some], hits[some], len(objects)))
     print(f"scores above {limit:.2f}: AP {ap:.3f}")
+
+# %% [markdown] id="move-the-threshold" slide="subslide"
+# It can only fall, or stay if only mistakes at the end are cut.
+#
+# And the two detectors of the first paragraph? Let *careful* find two of four objects with one mistake, and *eager* all four with three:
+
+# %% id="careful-or-eager" slide="fragment"
 careful = torch.tensor([True, True, False])  # few mistakes, two found
 eager = torch.tensor([True, True, False, True, False, False, True])
 for name, own in (("careful", careful), ("eager", eager)):
     ap = ap_area(*curve(torch.arange(len(own), 0, -1), own, 4))
     print(f"{name}: {int(own.sum())} of 4 found, "
-          f"{int((~own).sum())} mistakes, AP {ap:.3f}")
+          f"mistakes {int((~own).sum())}, AP {ap:.3f}")
 
-# %% [markdown] id="move-the-threshold" slide="subslide"
-# It can only fall, or stay if only mistakes at the end are cut.
-#
-# And the two detectors of the title? AP takes the *eager* one, which finds more, because its mistakes stand below most hits. If each mistake costs you dearly, choose by precision at your own threshold instead.
+# %% [markdown] id="move-average-precision" slide="subslide"
+# AP takes the *eager* one. Both begin with the same two hits. What eager finds after them adds area, and a mistake never takes away area that was there before. If each mistake costs you dearly, choose by precision at your own threshold instead.
 #
 # ### Predict, then move
 #
 # Here is another list: twelve detections, eight objects. Guess first.
 #
 # 3. Which of the three readings gives this list the largest AP, and how large is it?
-# 4. Set the reading to area, and push *Score ≥* one step to the left, from 0.14 to 0.22. What is AP then?
+# 4. Set the reading to area and press *One fewer*: *Score ≥* goes from 0.14 to 0.22. What is AP then?
 #
 # <details><summary>What there is to see</summary>
 #
-# The three readings differ in the second digit; the largest is one that reads at points. One step to the left takes the last detection away. It was a hit, so AP falls.
+# The three readings differ in the third digit, so write three down; the largest is one that reads at points. *One fewer* takes the last detection away. It was a hit, so AP falls.
 #
 # </details>
 
@@ -487,9 +488,8 @@ for name, own in (("careful", careful), ("eager", eager)):
 show.AveragePrecisionExplorer()
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
-# Tasks 1 and 2 stand in §3 (suppression), 3 and 4 above.
-# A tuple of four numbers, such as (3, 0.45, 0.72, 0.61), made up here:
-# boxes that stay, a score, the largest AP, AP at a score of 0.22 or more.
+# boxes that stay, a score (tasks 1 and 2, §3), the largest AP, and AP
+# at 0.22 (3 and 4, three digits); made up: (3, 0.45, 0.721, 0.613)
 moves = ...
 
 nb01.moves.check(moves)
@@ -555,20 +555,11 @@ assert by_threshold[-1] < by_threshold[0] / 2
 #
 # ### Exercises
 #
-# Replace the dots and run the cell. It says what is right, or what is wrong and why. `nb01.iou.hint()` helps, a little more at each call. Write without scrolling up.
+# Replace the dots and run the cell. It says what is right, or what is wrong and why. `nb01.keep_best.hint()` helps, a little more at each call. Write without scrolling up.
 #
-# 1. `iou` of two boxes given as four numbers each. It works when boxes apart give 0.
-# 2. `keep_best`: greedy NMS with `box_iou`, as indices, best first. It works when it agrees with torchvision's.
-# 3. `find_hits`: which detections are hits, from the table (D, G) of their IoUs with the objects, by the rule of step 1. It works when every object is found at most once.
-# 4. `area_under`: AP from precision and recall, by the envelope's area. It works when the six detections give 0.5667.
-
-# %% id="exercise-iou" slide="skip" tags=["exercise"]
-def iou(box1, box2):
-    """IoU of two boxes (x1, y1, x2, y2), a number."""
-    left = max(box1[0], box2[0])
-    ...
-
-nb01.iou.check(iou)
+# 1. `keep_best`: greedy NMS with `box_iou`, as indices, best first. It works when it agrees with torchvision's.
+# 2. `find_hits`: which detections are hits, from the table (D, G) of their IoUs with the objects, by the rule of step 1. It works when every object is found at most once.
+# 3. `area_under`: AP from precision and recall, by the envelope's area. It works when the six detections give 0.5667.
 
 # %% id="exercise-keep-best" slide="skip" tags=["exercise"]
 from detlearn.boxes import box_iou
@@ -784,7 +775,7 @@ prove("a soft-NMS of width 0 is hard", order,
       torchvision.ops.nms(many, belief, 0))
 
 # %% [markdown] id="clinic-3" slide="skip" tags=["clinic"]
-# **Patient 2** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes with IoU 0.4 have both 0.8. With a threshold of 0.45, what should the second one keep?
+# **Patient 2** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes overlap with an IoU of 0.4, and both have a score of 0.8. With a threshold of 0.45, what should the second one keep?
 
 # %% id="clinic-3-symptom" slide="skip" tags=["clinic"]
 def released(found, scores, sigma=0.5, Nt=0.3):
@@ -836,7 +827,15 @@ prove("threshold, NMS by class, the best 100",
 # %% [markdown] id="star-voc" slide="skip"
 # ## ★ Pixels of VOC and of masks; the package
 #
-# VOC's files name the first and the last *pixel*, counted from 1. `masks_to_boxes` names them counted from 0. An object of one pixel shows the difference: as corners its box has no area.
+# VOC's files name the first and the last *pixel*, counted from 1. `masks_to_boxes` names them counted from 0. First the box of §1, then an object of one pixel: as corners its box has no area.
+
+# %% id="one-pixel-too-small" slide="skip"
+mask = image[:1] > 0  # (1, H, W): the pixels of one object
+inclusive = masks_to_boxes(mask)
+print("from the mask:", inclusive.tolist(), "wanted:", box.tolist())
+print("area", boxes.box_area(inclusive).item(), "of", mask.sum().item())
+lines = inclusive + torch.tensor([0, 0, 1, 1])
+assert torch.equal(lines[0], box)
 
 # %% id="one-pixel" slide="skip"
 try:  # an object of one pixel
@@ -925,6 +924,19 @@ show.draw_precision_recall(
     "shaded area, 0.567; read at 11 points, 0.564; at 101 points, 0.571. "
     "The envelope falls from 1 to 2/3 to 3/5, and to 0 at recall 0.75.")
 
+# %% [markdown] id="star-iou" slide="skip"
+# ### One more exercise
+#
+# `iou` of two boxes, given as four numbers each and without a tensor. It works when boxes apart give 0.
+
+# %% id="exercise-iou" slide="skip" tags=["exercise"]
+def iou(box1, box2):
+    """IoU of two boxes (x1, y1, x2, y2), a number."""
+    left = max(box1[0], box2[0])
+    ...
+
+nb01.iou.check(iou)
+
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code
 #
@@ -934,7 +946,7 @@ show.draw_precision_recall(
 # |--|--|--|--|--|
 # | width of a box | – | VOC and M2Det's soft-NMS add 1: x2 − x1 + 1 | x2 − x1; `plus_one=True` adds it | §1; L1 |
 # | scaled in place | – | uvipen's `decode_batch` scales its input: called twice, other boxes | new tensors | L1 |
-# | an IoU equal to the NMS threshold | “larger” is dropped | torchvision keeps it; uvipen drops it | it is kept | exercise 2 |
+# | an IoU equal to the NMS threshold | “larger” is dropped | torchvision keeps it; uvipen drops it | it is kept | exercise 1 |
 # | “NMS merges boxes” | often said | no code does: NMS discards | it discards | L2 |
 # | soft-NMS, $N_t$ | 0.3 | M2Det's config says 0.45, but the number lands in σ | arguments are named | patient 2 |
 # | keep the best k | after NMS | RefineDet.PyTorch writes with `fill_` into a copy, and its mask holds the best instead of the rest | `max_detections` | L2 |

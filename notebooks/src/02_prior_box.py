@@ -3,7 +3,7 @@
 #
 # **One question: where do the 8,732 boxes of SSD come from, and do they suit your objects?**
 #
-# You train a published detector on your own pictures: ships, say, four times as long as wide. It learns, and still it misses every second ship. The cause may stand in one short table of numbers, which the code copies from a paper about other objects. In this chapter you learn to read this table, to build it, and to replace it.
+# You train a published detector on your own pictures: ships, say, four times as long as wide. It learns, and still it misses every second ship. The cause may be one short table of numbers, which the code took from a paper about other objects. Here you learn to read, to build and to replace it.
 #
 # Afterwards you will be able to
 #
@@ -11,7 +11,7 @@
 # - build every prior of a network without a loop, in the order in which the network predicts them;
 # - measure whether they cover *your* objects, and make a layout that does.
 #
-# **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
+# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebook 00, and some PyTorch (indexing, broadcasting).
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -49,7 +49,7 @@ show.draw_levels(boxes.SSD_TINY_PRIORS)
 # %% [markdown] id="one-cell" slide="slide"
 # ## 1 · One cell
 #
-# A network returns tensors of one fixed shape, however many objects there are. So a single-shot detector **writes down a long list of boxes before it has seen any picture**. For each box the network then says *what is in it* (mostly nothing), and *how to move it* so that it fits.
+# Chapter 00 said why a single-shot detector **writes down a long list of boxes before it has seen any picture**. For each box the network then says *what is in it* (mostly nothing), and *how to move it* so that it fits.
 #
 # Such a box is a **prior**. SSD calls it a *default box*, RefineDet and M2Det call it an *anchor*: one thing, three words. A prior is four numbers `(cx, cy, w, h)`, its centre and its size, as fractions of the image.
 #
@@ -100,7 +100,7 @@ show.draw_priors(toy, level=0, cell=(0, 1))
 # %% [markdown] id="where-the-numbers-come-from" slide="slide"
 # ## 2 · Where the numbers come from
 #
-# Published code writes the numbers of SSD300 down without a word:
+# These are the numbers of SSD300 as published code writes them down, without an explanation. They are for *VOC*, a public data set of photographs; *COCO* is another, larger one.
 #
 # | level | 0 | 1 | 2 | 3 | 4 | 5 |
 # |--|--|--|--|--|--|--|
@@ -109,9 +109,9 @@ show.draw_priors(toy, level=0, cell=(0, 1))
 # | `min_sizes` | 30 | 60 | 111 | 162 | 213 | 264 |
 # | `max_sizes` | 60 | 111 | 162 | 213 | 264 | 315 |
 #
-# Why 111? Why is 315 larger than the image? Why does 100 follow 64? These numbers are for *VOC*, a public data set of photographs. *COCO* is another, larger one.
+# Why 111? Why is 315 larger than the image? Why does 100 follow 64?
 #
-# **Sizes.** The paper (Liu et al. 2016, §2.2, Eq. 4) spreads the scales evenly from 0.2 to 0.9 of the image, $s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1}(k - 1)$. Here *m* is the number of levels and *k* counts them from 1. The finest level gets 0.1, apart from the others; that leaves *m* = 5:
+# **Sizes.** The paper (Liu et al. 2016, §2.2, Eq. 4) spreads the scales evenly from 0.2 to 0.9 of the image, $s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1}(k - 1)$. Here *m* is the number of levels and *k* counts them from 1. The finest level gets 0.1, apart from the others, so *m* is 5 here:
 
 # %% [markdown] id="notes-numbers" slide="notes"
 # > *For the speaker.* Let the room compute Eq. 4 on paper before running the cell. They will get 112.5, not 111: the gap is the point.
@@ -122,7 +122,7 @@ print("paper:    ", [round(300 * scale, 1) for scale in paper])
 print("published:", list(boxes.SSD300_VOC_PRIORS.min_sizes[1:]))
 
 # %% [markdown] id="the-step-is-rounded-down" slide="subslide"
-# Close, not equal. The answer is in no paper, but in the script that wrote the authors' network: it counts in **whole per cents and rounds the step down**. (90 − 20) / 4 = 17.5 becomes 17, so the scales are 20, 37, 54, 71, 88 %. One step further, 105 %, is the last `max_size`: the 315.
+# Close, not equal. The answer is in no paper, but in the script that wrote the authors' network: it counts in **whole per cent and rounds the step down**. (90 − 20) / 4 = 17.5 becomes 17, so the scales are 20, 37, 54, 71, 88 %. One step further, 105 %, is the last `max_size`: the 315.
 #
 # As a function; in the cell after it, three other numbers give six more published tables:
 
@@ -161,9 +161,9 @@ for name in ("refinedet320", "refinedet512"):
     print(f"{name:18}4 × step: equal")
 
 # %% [markdown] id="reading-the-rules" slide="subslide"
-# Three numbers give seven tables. In the paper (§3.1, §3.4) the finest scale is 0.1 for VOC at 300 px, 0.07 for VOC at 512 and COCO at 300, and 0.04 for COCO at 512.
+# In the paper (§3.1, §3.4) the finest scale is 0.1 for VOC at 300 px, 0.07 for VOC at 512 and COCO at 300, and 0.04 for COCO at 512.
 #
-# Beware of one table. The “SSD512 for VOC” that PyTorch ports hand on starts at 4 %, and so it is the paper's rule for *COCO*. The paper's sizes for VOC at 512 px follow from 7 % and 15 to 90 %; the function gives them at once:
+# Beware of one table. The “SSD512 for VOC” of the PyTorch ports starts at 4 %, and so it is the paper's rule for *COCO*. The paper's sizes for VOC at 512 px follow from 7 % and 15 to 90 %; the function gives them at once:
 
 # %% id="ssd512-of-the-paper" slide="-"
 sizes, _ = ssd_sizes(512, 7, first=7, low=15, high=90)
@@ -189,7 +189,7 @@ print(f"COCO, 21 px on a step of 8: {worst_iou(21, 8):.2f}")
 # %% [markdown] id="where-steps-come-from" slide="subslide"
 # A side of two steps is not enough, three steps keep 0.53. RefineDet takes four, which leaves room for objects of another size; that is a choice. COCO's 21 px on a step of 8 fall just below one half: small priors have this price.
 #
-# **Steps.** Most steps are the **stride** of the map: how many input pixels the view moves from one cell to the next. Compare them with `image_size / map_size`:
+# **Steps.** Most steps are the **stride** of the map: how many input pixels lie between two neighbouring cells. Compare them with `image_size / map_size`:
 
 # %% id="steps-and-strides" slide="-"
 for name in ("ssd300_voc", "m2det704", "m2det800"):
@@ -312,7 +312,7 @@ prove("ours = the package's, all layouts",
 # %% [markdown] id="three-roads" slide="slide"
 # ### 8,732 by three roads
 #
-# By hand; by the layout's own property; by asking a network. The heads of torchvision's SSD300 predict for so many boxes and no others, whatever we believe. On the device `meta` a network has shapes but no numbers: it costs nothing.
+# By hand; by the layout's own property; by asking a network. Others wrote torchvision's SSD300, so the number of its predictions is not our choice. On the device `meta` a network has shapes but no numbers: it costs nothing.
 
 # %% [markdown] id="notes-three-roads" slide="notes"
 # > *For the speaker.* The third road convinces: nobody in the room wrote that network. Ask what 600 px of input would do to 8,732.
@@ -337,7 +337,7 @@ prove("three roads, one number", [by_hand, ssd300.num_priors],
 # Row *i* of what the network predicts belongs to prior *i*. Here, as in torchvision, RefineDet and M2Det, the order is **level, row, column, prior**, all counted from 0. Prior 152 of the list lies one map row further down, since 38 cells × 4 priors = 152:
 
 # %% id="locate" slide="-"
-for index in (3, 4, 152, 5776, 8731):
+for index in (3, 4, 152, 5775, 8731):
     print(index, boxes.PriorBox(ssd300).locate(index))
 
 # %% [markdown] id="border" slide="subslide"
@@ -352,8 +352,7 @@ for rule in ("none", "sizes", "all"):
     beyond = ((corners < -1e-6) | (corners > 1 + 1e-6)).any(dim=1)
     outside = (found[:, :2] > 1 + 1e-6).any(dim=1)
     print(f"{rule:5}  beyond the border: {int(beyond.sum())}"
-          f"  centres outside: {int(outside.sum())}"
-          f"  mean centre: {found[:, 0].mean():.3f}")
+          f"  centres outside: {int(outside.sum())}")
 
 # %% [markdown] id="predict-then-move" slide="subslide"
 # 2,865 boxes still reach beyond the image, only four fewer than before, and 114 centres lay outside. The clamp acts on `(cx, cy, w, h)` and not on corners: a 30-px box around 4 px still begins at −11. The centres lie outside because the grid is larger than the image. The 10 × 10 map's last row and column have their centres at 9.5 · 32 = 304 px; these are 19 cells with 6 priors each.
@@ -381,7 +380,7 @@ nb02.moves.check(moves)
 # %% [markdown] id="do-they-suit" slide="slide"
 # ## 4 · Do they suit your objects?
 #
-# A layout is a guess about objects. So **measure**: for every object of a data set, take the IoU of its best prior. The **coverage** of a layout is the share of objects whose best IoU is at least 0.5. An object below it gets one poor prior by force (chapter 03), and is learned badly.
+# A layout is a guess about objects. So **measure**: for every object of a data set, take the IoU of its best prior. The **coverage** of a layout is the share of objects whose best IoU is at least 0.5. An object below it gets one poor prior by force (chapter 03).
 #
 # We take *Shapes* first: scenes of 128 px with objects whose longer side is 8 to 96 px. Which of three layouts covers them: `ssd_tiny`, the same with every level one size larger, or SSD's rule of 10 % and 20 to 90 %?
 
@@ -417,7 +416,7 @@ show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size: "
 # %% [markdown] id="tune" slide="subslide"
 # `ssd_tiny` is near 100 % from 8 px on, SSD's rule from 11 px, and one size larger from 16 px. SSD's rule loses every object under 8 px: 10 % of 128 px is 12.8, and such a square covers squares only down to 12.8 / √2 = 9 px.
 #
-# **Predict.** The smallest objects have a side of 6 px. Which finest size is best for them all, 5, 9 or 14 px?
+# **Predict.** The smallest objects have a side √(w h) of 6 px. Which finest size covers the most of *all* objects, 5, 9 or 14 px?
 
 # %% id="tune-sizes" slide="subslide"
 finest = {s: covered(replace(tiny, min_sizes=(s, 20, 40, 72)))
@@ -466,7 +465,7 @@ for row in coverage_by_shape(held_out, tiny):
 # 1. **Sizes.** Take the smallest and the largest common size, √(*w h*), and go from one to the other with a constant *factor*. IoU depends on ratios of sizes, so equal factors are fair to small and large objects.
 # 2. **Ratios.** Group the long boxes by the logarithm of their ratio and take the mean of each group (*k-means* in one dimension). Take another group only if coverage asks for it.
 # 3. **Measure and move.** Move each size a little, and keep what covers more objects.
-# 4. **Save.** Remove a ratio from a level if nothing is lost. Each costs two priors in every cell.
+# 4. **Thin out.** Remove a ratio from a level if nothing is lost. Each costs two priors in every cell.
 #
 # Maps and steps belong to the network, and stay.
 
@@ -482,7 +481,7 @@ for name, config in (("ssd_tiny", tiny), ("mine", mine)):
 assert last >= 0.95
 
 # %% [markdown] id="a-model-with-mine" slide="subslide"
-# The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads get as many channels as a cell has priors:
+# Step 3 has moved the sizes away from one constant factor, and step 4 has taken all ratios from the coarsest level. The list is longer all the same: each cell of the finest map owns four boxes now instead of two. The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads get as many channels as a cell has priors:
 
 # %% id="model-with-mine" slide="-"
 model = create_model("ssd_tiny", num_classes=2, priors=mine)
@@ -512,7 +511,6 @@ assert predictions.deltas.shape[1] == mine.num_priors
 # 1. `prior_count`: the number of priors of a layout with two squares per cell and two boxes per ratio. It works when SSD300 gives 8,732.
 # 2. `find_prior`: level, row, column and prior of entry `index` of the list. It works when it agrees with `locate`.
 # 3. `share_covered`: coverage as a function: the share of boxes (corners) with a prior (cxcywh) of IoU ≥ `threshold`.
-# 4. `even_factors`: the sizes of step 1 of the proposal. It works when `even_factors(10, 160, 4)` gives 10, 20, 40, 80, 160.
 
 # %% id="exercise-prior-count" slide="skip" tags=["exercise"]
 def prior_count(map_sizes, aspect_ratios):
@@ -543,20 +541,12 @@ def share_covered(boxes, priors, threshold):
 
 nb02.share_covered.check(share_covered)
 
-# %% id="exercise-even-factors" slide="skip" tags=["exercise"]
-def even_factors(low, high, levels):
-    """levels + 1 sizes from low to high, each a fixed factor larger."""
-    factor = ...
-    return None
-
-nb02.even_factors.check(even_factors)
-
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic
 #
 # Two patients, both met in the wild. Run the symptom, write down the mistake, open the diagnosis, then run the cure.
 #
-# **Patient 1.** “My boxes are exactly those of the paper, counts and sums are right. But with published weights it finds everything mirrored at the diagonal.”
+# **Patient 1.** “My boxes are exactly those of the paper. Their number and their sum are right. But with published weights it finds everything mirrored at the diagonal.”
 
 # %% id="clinic-1-symptom" slide="-" tags=["clinic"]
 def sick_centers(map_size, step):
@@ -627,7 +617,15 @@ assert cured.item() == 150
 #
 # These cells are executed and tested like the rest. Open them when you need them.
 #
-# Two further exercises build the two halves of `PriorBox` anew. `cell_sizes` gives the (A, 2) sizes of a cell as fractions. `cell_centers` gives all centres (x, y) as fractions, row by row, without a loop.
+# Three further exercises. `even_factors` gives the sizes of step 1 of the proposal, 10, 20, 40, 80, 160 for `even_factors(10, 160, 4)`. The other two build the halves of `PriorBox` anew. `cell_sizes` gives the (A, 2) sizes of a cell as fractions. `cell_centers` gives all centres (x, y) as fractions, row by row, without a loop.
+
+# %% id="exercise-even-factors" slide="skip" tags=["exercise"]
+def even_factors(low, high, levels):
+    """levels + 1 sizes from low to high, each a fixed factor larger."""
+    factor = ...
+    return None
+
+nb02.even_factors.check(even_factors)
 
 # %% id="exercise-cell-sizes" slide="skip" tags=["exercise"]
 def cell_sizes(min_size, max_size, ratios, image_size):
@@ -665,7 +663,7 @@ large = boxes.M2DET800_PRIORS  # the largest layout: 80,208 priors
 slow = seconds(lambda: priors_by_loops(large))
 fast = seconds(lambda: PriorBox(large)())
 assert slow > 10 * fast
-print(f"{large.num_priors:,} priors, loops against tensors")
+print(f"{large.num_priors:,} priors: tensors are over 10 times as fast")
 
 # %% id="milliseconds" slide="-" tags=["nbval-ignore-output"]
 print(f"loops {1e3 * slow:.1f} ms, tensors {1e3 * fast:.1f} ms")
