@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     start = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
     args.command_line = shlex.join([*start, "-m", "detlearn", *arguments])
+    usual, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
         return args.run(args) or 0
     except (ValueError, OSError, FloatingPointError) as error:
@@ -128,6 +130,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"detlearn: another process of this run has ended ({reason}); the run continues with "
               "the same command and --resume", file=sys.stderr)  # fmt: skip
         return 3
+    finally:
+        warnings.formatwarning = usual
+
+
+def _format_warning(message: Warning | str, *_: Any) -> str:
+    """A warning as a sentence, without the line of code that gave it."""
+    return f"detlearn: note: {message}\n"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ is one sentence with counts and the first three names.  `detlearn.data.names` co
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 
 from .headers import ON_THEIR_SIDE, Header, read_headers
 from .listing import Listing, only_the_size_is_swapped
+from .readings import TELLING, fit, other_readings
 from .same_pictures import also_in, identity
+from .wording import are, by, count_of, have, its
 
 __all__ = ["Finding", "Survey", "findings_between", "findings_of", "refuse", "survey"]
 
@@ -106,16 +109,17 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise ValueError(f"{texts[0]}{more}")
 
 
-def findings_of(seen: Survey) -> list[Finding]:
+def findings_of(seen: Survey, exif_upright: bool = False) -> list[Finding]:
     """What is worth a line about the pictures and boxes of one split.
 
     Args:
         seen: of `survey`.
+        exif_upright: whether somebody says that all boxes were drawn on upright pictures.
     """
     looks = (
         _files,
         _sizes,
-        _turned,
+        _upright if exif_upright else _turned,
         _units,
         _places,
         _left_out,
@@ -138,7 +142,7 @@ def findings_between(train: Survey, val: Survey) -> list[Finding]:
         return []
     many, of = len(both), len(val.listing.paths)
     told = "the scores say how well they are known by heart, not what new pictures would give"
-    text = f"val: {_count(many, of, 'picture')} {_are(many)} trained on too, {told}"
+    text = f"val: {count_of(many, of, 'picture')} {are(many)} trained on too, {told}"
     return [_finding(val, "trained and scored", text, both)]
 
 
@@ -152,11 +156,11 @@ def _files(seen: Survey) -> Iterator[Finding]:
     broken = [n for n, problem in enumerate(problems) if problem and problem != "missing"]
     of = len(problems)
     if missing:
-        text = f"{_count(len(missing), of, 'picture')} {_are(len(missing))} missing"
+        text = f"{count_of(len(missing), of, 'picture')} {are(len(missing))} missing"
         folder = seen.listing.paths[missing[0]].parent
         yield _finding(seen, "missing", f"{text} (expected in {folder})", missing, refused=True)
     if broken:
-        text = f"{_count(len(broken), of, 'picture')} cannot be read ({problems[broken[0]]})"
+        text = f"{count_of(len(broken), of, 'picture')} cannot be read ({problems[broken[0]]})"
         yield _finding(seen, "unreadable", text, broken, refused=True)
 
 
@@ -169,8 +173,8 @@ def _sizes(seen: Survey) -> Iterator[Finding]:
     if len(other):
         n = other[0]
         text = (
-            f"{_count(len(other), len(real), 'picture')} {_have(len(other))} another size than the "
-            f"annotations say ({_by(real[n])} px, expected {_by(said[n])}), boxes would lie in "
+            f"{count_of(len(other), len(real), 'picture')} {have(len(other))} another size than "
+            f"the annotations say ({by(real[n])} px, expected {by(said[n])}), boxes would lie in "
             "wrong places"
         )
         yield _finding(seen, "size", text, other, refused=True)
@@ -192,36 +196,52 @@ def _sizes(seen: Survey) -> Iterator[Finding]:
         )
         n = unclear[0]
         text = (
-            f"{_count(len(unclear), len(real), 'picture')} {_have(len(unclear))} width and height "
-            f"exchanged ({_by(real[n])} px, expected {_by(said[n])}): {why}"
+            f"{count_of(len(unclear), len(real), 'picture')} {have(len(unclear))} width and height "
+            f"exchanged ({by(real[n])} px, expected {by(said[n])}): {why}"
         )
         yield _finding(seen, "turned", text, unclear, refused=True)
     if proven:
         text = (
-            f"{_count(len(proven), len(real), 'picture')} {_have(len(proven))} width and height "
+            f"{count_of(len(proven), len(real), 'picture')} {have(len(proven))} width and height "
             "exchanged in the annotations, while the boxes fit the picture only: they are taken"
         )
         yield _finding(seen, "exchanged", text, proven)
 
 
 def _turned(seen: Survey) -> Iterator[Finding]:
-    """Pictures that a note turns, where no size tells in which position they were labelled."""
+    """Pictures that a note turns, where nothing tells in which position they were labelled."""
+    if unclear := _silent_notes(seen):
+        text = (
+            f"{_notes(unclear, seen)}, and no size tells whether the boxes were drawn before or "
+            "after: expected --exif-upright if after, else pictures without the note (exiftool "
+            "-Orientation= removes it)"
+        )
+        yield _finding(seen, "EXIF", text, unclear, refused=True)
+
+
+def _upright(seen: Survey) -> Iterator[Finding]:
+    """The same pictures, where somebody has told."""
+    if unclear := _silent_notes(seen):
+        text = f"{_notes(unclear, seen)}: the boxes are taken for those of the upright picture"
+        yield _finding(seen, "EXIF", text, unclear)
+
+
+def _notes(unclear: list[int], seen: Survey) -> str:
+    count = count_of(len(unclear), len(seen.headers), "picture")
+    return f"{count} {are(len(unclear))} turned or mirrored by the camera's note (EXIF)"
+
+
+def _silent_notes(seen: Survey) -> list[int]:
+    """Pictures with boxes and a note, whose size is the same before and after or not known."""
     silent = np.array(~np.isfinite(seen.listing.sizes).all(axis=1))
     square = np.isclose(seen.sizes[:, 0], seen.sizes[:, 1])
     labelled = np.bincount(seen.listing.owner, minlength=len(seen.headers)) > 0
-    unclear = [
+    return [
         n
         for n, header in enumerate(seen.headers)
         if header.orientation > 1 and labelled[n]
         and (header.orientation not in ON_THEIR_SIDE or silent[n] or square[n])
     ]  # fmt: skip
-    if unclear:
-        text = (
-            f"{_count(len(unclear), len(seen.headers), 'picture')} {_are(len(unclear))} turned or "
-            "mirrored by the camera's note (EXIF), and no size tells whether the boxes were drawn "
-            "before or after: they are taken for those of the upright picture"
-        )
-        yield _finding(seen, "EXIF", text, unclear)
 
 
 def _units(seen: Survey) -> Iterator[Finding]:
@@ -232,18 +252,22 @@ def _units(seen: Survey) -> Iterator[Finding]:
     if boxes.max() <= 1 and (boxes % 1 != 0).any():
         text = f"expected boxes in pixels, got fractions (none of the {len(boxes)} goes beyond 1)"
         yield _finding(seen, "fractions", text, owner, refused=True)
-    x, y = boxes[:, :2].T
-    w, h = (boxes[:, 2:] - boxes[:, :2]).T  # as COCO's JSON gives them
     width, height = seen.sizes[owner].T
-    out = np.array((x + w > 1.05 * width) | (y + h > 1.05 * height))
-    corners = ((w > x) & (h > y) & (w <= width + SLOPPY) & (h <= height + SLOPPY)).all()
-    if seen.listing.file.endswith(".json") and len(boxes) > 2 and corners and out.mean() > 0.25:
-        text = (
-            f"expected bbox [x, y, width, height], got what looks like [x1, y1, x2, y2]: "
-            f"{_count(int(out.sum()), len(boxes), 'box')} would leave {_its(int(out.sum()))} "
-            "picture, and as corners all fit"
-        )
-        yield _finding(seen, "corners", text, owner[out], refused=True)
+    out = np.array((boxes[:, 2] > 1.05 * width) | (boxes[:, 3] > 1.05 * height))
+    gone = seen.listing.skipped.count
+    if len(boxes) < 3 or out.sum() + gone < TELLING * (len(boxes) + gone):
+        return
+    for kind, expected, got, turned in other_readings(boxes, seen.listing.file):
+        if fit(turned, width, height, SLOPPY):
+            many = int(out.sum()) + gone
+            text = (
+                f"expected {expected}, got what looks like {got}: "
+                f"{count_of(many, len(boxes) + gone, 'box')} would leave {its(many)} picture or "
+                "have no area, and so read all fit"
+            )
+            wrong = owner[out] if out.any() else owner
+            yield _finding(seen, kind, text, wrong, refused=True)
+            return
 
 
 def _places(seen: Survey) -> Iterator[Finding]:
@@ -255,10 +279,12 @@ def _places(seen: Survey) -> Iterator[Finding]:
         over = np.concatenate([-boxes[:, :2], boxes[:, 2:] - size], axis=1)  # (G, 4)
         cut = np.array(~outside & (over > SLOPPY).any(axis=1))
     if outside.any():
-        text = f"{_count(int(outside.sum()), len(boxes), 'box')} lie outside of the picture"
+        text = f"{count_of(int(outside.sum()), len(boxes), 'box')} lie outside of the picture"
         yield _finding(seen, "outside", text, seen.listing.owner[outside], boxes[outside], True)
     if cut.any():
-        text = f"{_count(int(cut.sum()), len(boxes), 'box')} reach out of the picture, and are cut"
+        text = (
+            f"{count_of(int(cut.sum()), len(boxes), 'box')} reach out of the picture, and are cut"
+        )
         yield _finding(seen, "cut", text, seen.listing.owner[cut], boxes[cut])
 
 
@@ -269,25 +295,27 @@ def _left_out(seen: Survey) -> Iterator[Finding]:
     if skipped.count:
         of = skipped.count + len(listing.boxes)
         names = ", ".join(skipped.pictures)
-        text = f"{_count(skipped.count, of, 'box')} left out: {names}; the first: {skipped.first}"
+        text = f"{count_of(skipped.count, of, 'box')} left out: {names}; the first: {skipped.first}"
         yield Finding("left out", f"{seen.split}: {text}")
     ignored = int(listing.ignored.sum())
     if ignored:
         what = "neither found nor missed when scored" if scored else "not trained on"
         word = "crowds (iscrowd)" if "crowd" in listing.ignored_word else "marked difficult"
-        text = f"{_count(ignored, len(listing.boxes), 'box')} are {word}, {what}"
+        text = f"{count_of(ignored, len(listing.boxes), 'box')} are {word}, {what}"
         owner, boxes = listing.owner[listing.ignored], listing.boxes[listing.ignored]
         yield _finding(seen, "crowds" if "crowd" in word else "difficult", text, owner, boxes)
     silent = (listing.joints == 0) & ~listing.ignored
     if silent.any():
-        text = f"{_count(int(silent.sum()), len(silent), 'box')} have no labelled key point (null, \
+        text = (
+            f"{count_of(int(silent.sum()), len(silent), 'box')} have no labelled key point (null, \
 [] or zeros), and are left out"
+        )
         yield _finding(seen, "no key points", text, listing.owner[silent], listing.boxes[silent])
     counts = np.bincount(listing.owner, minlength=len(listing.paths))
     empty = np.flatnonzero(counts == 0)
     if len(empty) and len(listing.boxes):
-        text = f"{_count(len(empty), len(listing.paths), 'picture')} {_have(len(empty))} no box"
-        yield _finding(seen, "empty", f"{text}, and {_are(len(empty))} kept as background", empty)
+        text = f"{count_of(len(empty), len(listing.paths), 'picture')} {have(len(empty))} no box"
+        yield _finding(seen, "empty", f"{text}, and {are(len(empty))} kept as background", empty)
 
 
 def _nothing_left(seen: Survey) -> Iterator[Finding]:
@@ -313,18 +341,28 @@ def _repeated(seen: Survey) -> Iterator[Finding]:
     times = Counter(map(identity, listing.paths))
     twice = [n for n, path in enumerate(listing.paths) if times[identity(path)] > 1]
     if twice:
-        text = f"{_count(len(twice), len(listing.paths), 'entry')} name a picture that another does"
+        text = (
+            f"{count_of(len(twice), len(listing.paths), 'entry')} name a picture that another does"
+        )
         yield _finding(seen, "repeated", text, twice)
     rows = np.column_stack([listing.owner, listing.labels, listing.boxes])
     _, first = np.unique(rows, axis=0, return_index=True)
     again = np.setdiff1d(np.arange(len(rows)), first)
     if len(again):
-        text = f"{_count(len(again), len(rows), 'box')} repeat one of the same class and place"
+        text = f"{count_of(len(again), len(rows), 'box')} repeat one of the same class and place"
         yield _finding(seen, "same box", text, listing.owner[again], listing.boxes[again])
 
 
 def _classes(seen: Survey) -> Iterator[Finding]:
-    """Classes that nothing is learned about."""
+    """Classes that nothing is learned about, or that seem to be one."""
+    alike: dict[str, list[str]] = {}
+    for name in seen.listing.class_names:
+        alike.setdefault(re.sub(r"[\W_]+", "", name).casefold() or name, []).append(name)
+    for several in alike.values():
+        if len(several) > 1:
+            listed = " and ".join(map(repr, several[:3]))
+            text = f"{seen.split}: {listed} are {len(several)} classes, as they are written"
+            yield Finding("alike", text)
     names, used = seen.listing.class_names, seen.listing.labels[seen.used]
     counts = np.bincount(used, minlength=len(names))
     never = [name for label, name in enumerate(names) if label and not counts[label]]
@@ -357,24 +395,3 @@ def _finding(
         samples.append((paths[n], tuple(map(tuple, shown[:50].tolist()))))
     prefix = "" if text.startswith(f"{seen.split}:") else f"{seen.split}: "
     return Finding(kind, f"{prefix}{text}: {names}", refused, tuple(samples))
-
-
-def _count(number: int, of: int, noun: str) -> str:
-    plural = {"box": "boxes", "entry": "entries"}.get(noun, f"{noun}s")
-    return f"{number} of {of} {noun if of == 1 else plural}"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def _have(number: int) -> str:
-    return "has" if number == 1 else "have"
-
-
-def _its(number: int) -> str:
-    return "its" if number == 1 else "their"
-
-
-def _by(size: NDArray[np.float64]) -> str:
-    return f"{size[0]:g} x {size[1]:g}"

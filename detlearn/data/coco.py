@@ -91,7 +91,7 @@ class CocoDetectionDataset(Dataset):
         self.images = ById(places, self._image)
         self.paths = ById(places, self._paths.__getitem__)
         self.annotations = ById(places, self._annotations)
-        categories = sorted(content.categories)
+        categories = _without_background(content)
         self.class_names = ("background", *(name for _, name in categories))
         self.category_ids: tuple[int | None, ...] = (None, *(number for number, _ in categories))
         self.skeleton = content.choose_skeleton() if keypoints else Skeleton()
@@ -216,6 +216,24 @@ class CocoDetectionDataset(Dataset):
             target, (height, width), len(self.class_names), f"{self.file}: image {image_id}"
         )
         return self.transform(image, target) if self.transform else (image, target)
+
+
+def _without_background(content: CocoContent) -> list[tuple[int, str]]:
+    """The categories by id; a "background" without a box is label 0, as everywhere here.
+
+    Raises:
+        ValueError: it has boxes.
+    """
+    categories = sorted(content.categories)
+    for number, name in categories:
+        if name.casefold() != "background":
+            continue
+        if boxes := sum(label == number for label in content.labels):
+            raise ValueError(
+                f"{content.file}: expected no boxes of the category {name!r}, which stands for "
+                f"what is none, got {boxes}"
+            )
+    return [(number, name) for number, name in categories if name.casefold() != "background"]
 
 
 def _corners(bbox: list[float]) -> tuple[float, float, float, float]:

@@ -106,6 +106,8 @@ class CocoContent:
     def add(self, section: str, number: int, entry: Any) -> None:
         """Take an entry, or refuse it."""
         where, fields = f"{self.file}: {section}[{number}]", FIELDS[section]
+        if section == "categories" and isinstance(entry, dict) and type(entry.get("name")) is int:
+            entry = entry | {"name": str(entry["name"])}  # classes that are called 0 and 1
         missing = [field for field in fields if not isinstance(entry, dict) or field not in entry]
         if missing:
             raise ValueError(f"{where} lacks {', '.join(missing)}")
@@ -118,7 +120,7 @@ class CocoContent:
             self.names.append(entry["file_name"])
             self.sides.extend((_side(entry.get("width")), _side(entry.get("height"))))
         elif section == "categories":
-            self.categories.append((entry["id"], entry["name"]))
+            self.categories.append((entry["id"], entry["name"].strip()))
             if self.keypoints:
                 self.skeletons[entry["id"]] = read_skeleton(entry, where)
         else:
@@ -359,5 +361,10 @@ def _are_finite(values: list[Any]) -> bool:
 
 def _side(value: object) -> float:
     """A width or height that the JSON gives; infinite where it gives none."""
+    if isinstance(value, str):  # some tools write numbers as texts
+        try:
+            value = float(value)
+        except ValueError:
+            return math.inf
     known = _are_numbers([value]) and _are_finite([value]) and value > 0  # type: ignore[operator]
     return float(value) if known else math.inf  # type: ignore[arg-type]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote, urlsplit
 
 from .files import path_inside
 
@@ -46,7 +48,7 @@ def picture_of(stem: str, there: Mapping[str, Sequence[Path]], where: str) -> Pa
     Raises:
         ValueError: several pictures have that name, and none or all of them end with ``.jpg``.
     """
-    found = there.get(stem, ())
+    found = there.get(unicodedata.normalize("NFC", stem), ())
     plain = [file for file in found if file.suffix == ".jpg"] if len(found) > 1 else found
     if len(found) > 1 and len(plain) != 1:
         raise ValueError(
@@ -56,19 +58,45 @@ def picture_of(stem: str, there: Mapping[str, Sequence[Path]], where: str) -> Pa
 
 
 def by_stem(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Files under their names without endings.
+    """Files under their names without endings, in Unicode's composed form (macOS writes the other).
 
     >>> list(by_stem([Path("a.b.png"), Path("c.jpg")]))
     ['a.b', 'c']
     """
     found: dict[str, list[Path]] = {}
     for file in files:
-        found.setdefault(file.stem, []).append(file)
+        found.setdefault(unicodedata.normalize("NFC", file.stem), []).append(file)
     return found
 
 
+class _Spelled:
+    """Files as a disk spells them; Windows and macOS may write them otherwise (``A.JPG``)."""
+
+    def __init__(self) -> None:
+        self.folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """The one file of that folder and name, whatever its case; else the path as it is."""
+        if path.is_file():
+            return path
+        if path.parent not in self.folders:
+            known = self.folders[path.parent] = {}
+            for file in path.parent.glob("*") if path.parent.is_dir() else ():
+                known.setdefault(_folded(file.name), []).append(file)
+        same = self.folders[path.parent].get(_folded(path.name), [])
+        return same[0] if len(same) == 1 and same[0].is_file() else path
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def find_pictures(
-    names: Sequence[str], folders: Sequence[Path], where: Sequence[str], file: Path
+    names: Sequence[str],
+    folders: Sequence[Path],
+    where: Sequence[str],
+    file: Path,
+    other_endings: bool = True,
 ) -> list[Path]:
     r"""The picture of each name: where the list says, or else by its name alone.
 
@@ -83,6 +111,7 @@ def find_pictures(
         folders: at least one: where the pictures belong, then other folders where they may lie.
         where: what messages call the place of each name in the list.
         file: the list, for messages.
+        other_endings: whether a picture may have another ending than its name, or the name none.
 
     Returns:
         N paths.  Those of missing pictures do not exist.
@@ -96,9 +125,9 @@ def find_pictures(
     """
     if not names:
         return []
-    written = [_parts(name) for name in names]
+    written, spelled = [_parts(name) for name in names], _Spelled()
     for drop in range(max(1, *map(len, written))):
-        ways = [_way(names, written, folder, drop) for folder in folders]
+        ways = [_way(names, written, folder, drop, spelled) for folder in folders]
         hits = [sum(path is not None and path.is_file() for path in way) for way in ways]
         most = max(hits)
         if most == 0:
@@ -111,13 +140,15 @@ def find_pictures(
             )
         paths = _fill(ways[first], names, folders[first], where)
         return _said(paths, names, where, file) if drop else paths
-    found = _search(written, folders[0], where)
+    found = _search(written, folders[0], where, other_endings)
     paths = _fill(found, names, folders[0], where)
     return _said(paths, names, where, file) if any(found) else paths
 
 
 def _parts(name: str) -> tuple[str, ...]:
     """Folders and file of a name, without what leads elsewhere."""
+    if "://" in name:  # an address: %20 is a blank, and a question follows the path
+        name = unquote(urlsplit(name).path)
     path = PureWindowsPath(name)  # knows drives, and both slashes
     if path.drive and not path.root:  # "C:a.png": wherever one stands on that drive
         return ()
@@ -125,7 +156,11 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _way(
-    names: Sequence[str], written: Sequence[tuple[str, ...]], folder: Path, drop: int
+    names: Sequence[str],
+    written: Sequence[tuple[str, ...]],
+    folder: Path,
+    drop: int,
+    spelled: _Spelled,
 ) -> list[Path | None]:
     """The path of each name without its first folders; None where it leads out of the folder."""
     found: list[Path | None] = []
@@ -135,20 +170,29 @@ def _way(
         if not parts or (leads_out and drop == 0):
             found.append(None)
         else:
-            found.append(folder.joinpath(*parts[min(drop, len(parts) - 1) :]))
+            found.append(spelled(folder.joinpath(*parts[min(drop, len(parts) - 1) :])))
     return found
 
 
 def _search(
-    written: Sequence[tuple[str, ...]], folder: Path, where: Sequence[str]
+    written: Sequence[tuple[str, ...]], folder: Path, where: Sequence[str], other_endings: bool
 ) -> list[Path | None]:
-    """The one picture below a folder with a name; of several, that in folders of those names."""
+    """The one picture below a folder with a name; of several, that in folders of those names.
+
+    Where no name is found with its ending, endings do not count: pictures have been converted.
+    """
     there: dict[str, list[Path]] = {}
-    for file in pictures_in(folder, deep=True):
-        there.setdefault(file.name.casefold(), []).append(file)
+    pictures = pictures_in(folder, deep=True)
+    for file in pictures:
+        there.setdefault(_folded(file.name), []).append(file)
+    whole = not other_endings or any(parts and _folded(parts[-1]) in there for parts in written)
+    if not whole:
+        for file in pictures:
+            there.setdefault(_folded(file.stem), []).append(file)
     found: list[Path | None] = []
     for parts, place in zip(written, where, strict=True):
-        same = there.get(parts[-1].casefold(), []) if parts else []
+        wanted = (parts[-1] if whole else _stem(parts[-1])) if parts else ""
+        same = there.get(_folded(wanted), [])
         shared = [_shared_end(file.relative_to(folder).parts, parts) for file in same]
         best = [file for file, length in zip(same, shared, strict=True) if length == max(shared)]
         if len(best) > 1:
@@ -158,6 +202,12 @@ def _search(
             )
         found.append(best[0] if best else None)
     return found
+
+
+def _stem(name: str) -> str:
+    """A name without the ending of a picture."""
+    path = PureWindowsPath(name)
+    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else name
 
 
 def _shared_end(ours: Sequence[str], theirs: Sequence[str]) -> int:

@@ -24,6 +24,9 @@ ON_THEIR_SIDE = (5, 6, 7, 8)
 
 THREADS = 8
 
+TAIL = 1024
+"""So many of the last bytes are searched for the mark that ends a picture."""
+
 
 class Header(NamedTuple):
     """A picture as its first bytes describe it.
@@ -87,6 +90,8 @@ def _read(path: Path) -> Header:
         width, height = opened.size
         if isinstance(opened, TiffImageFile):  # newer releases of Pillow have turned its size
             width, height = opened.tag_v2[TIFF_WIDTH], opened.tag_v2[TIFF_HEIGHT]
+        if not _has_end(opened.format, file):
+            opened.load()  # which says what is missing, if anything is
         if opened.format == "PNG" and not _has_note(opened, file):
             orientation = 1  # asking Pillow would decode the picture to look behind its pixels
         else:
@@ -97,6 +102,19 @@ def _read(path: Path) -> Header:
     if orientation in ON_THEIR_SIDE:
         width, height = height, width
     return Header(width, height, orientation if 1 <= orientation <= 8 else 1)
+
+
+def _has_end(kind: str | None, file: BinaryIO) -> bool:
+    """Whether a JPEG or PNG has its last mark among its last bytes; behind it there may be more."""
+    mark = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(kind or "")
+    if mark is None:
+        return True
+    here = file.tell()
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - TAIL))
+    found = mark in file.read(TAIL)
+    file.seek(here)
+    return found
 
 
 def _has_note(opened: Image.Image, file: BinaryIO) -> bool:

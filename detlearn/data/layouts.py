@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import mmap
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,6 +198,7 @@ class _Pairs(NamedTuple):
     where: Path
     xmls: list[Path]
     pictures: list[Path]
+    bare: list[Path]
 
 
 def find_xml(root: Path, split: str) -> Found | None:
@@ -211,6 +213,12 @@ def find_xml(root: Path, split: str) -> Found | None:
         return None
 
     def open_xml(transform: Callable | None) -> VocDetectionDataset:
+        if pairs.bare:
+            count, of = len(pairs.bare), len(pairs.bare) + len(pairs.xmls)
+            warnings.warn(
+                f"{pairs.where}: {count} of {of} pictures have no XML file and are left out: "
+                f"{', '.join(path.name for path in pairs.bare[:3])}", stacklevel=3
+            )  # fmt: skip
         names = _class_names(root)
         if names is None:
             first = _pairs(root, "train") or pairs
@@ -262,7 +270,13 @@ def _pairs(root: Path, split: str) -> _Pairs | None:
         picture_of(xml.stem, stems, str(xml)) or home / f"{xml.stem}.jpg"
         for xml in xmls
     ]  # fmt: skip
-    return _Pairs(xmls[0].parent, xmls, pictures)
+    listed = len(xmls) < len(_all_xmls(xmls[0].parent))
+    bare = [] if listed else sorted(set(there) - set(pictures))
+    return _Pairs(xmls[0].parent, xmls, pictures, bare)
+
+
+def _all_xmls(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.xml"))
 
 
 def _xmls(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,17 +163,44 @@ class VocDetectionDataset(Dataset):
         self.bad = BadBoxes(on_bad, str(listed))
         self.listed = listed
         self.sizes: list[tuple[str | None, str | None]] = []
+        self.named: list[str] = []  # what each XML calls its picture
         self.objects = [self._read(path) for path in xmls]
+        self._compare_names(xmls)
+        boxes = [box for rows in self.objects for box, _, _ in rows]
+        if zero := sum(-1 in box[:2] for box in boxes):
+            warnings.warn(
+                f"{listed}: {zero} of {len(boxes)} boxes begin at 0, expected 1 for the first "
+                "pixel, as VOC counts: if the tool counts from 0, all boxes lie one pixel too far "
+                "to the left and up", stacklevel=4
+            )  # fmt: skip
         self.bad.report()
+
+    def _compare_names(self, xmls: Sequence[Path]) -> None:
+        """Say it where an XML calls another picture of the set its own."""
+        stems = {path.stem for path in xmls}
+        others = [
+            path.name
+            for path, named in zip(xmls, self.named, strict=True)
+            if (stem := _without_suffix(re.split(r"[/\\]", named)[-1])) != path.stem
+            and stem in stems
+        ]
+        if others:
+            warnings.warn(
+                f"{self.listed}: {len(others)} of {len(xmls)} XML files give the name of another "
+                f"picture; that of their own name is taken: {', '.join(others[:3])}", stacklevel=4
+            )  # fmt: skip
 
     def _read(self, path: Path) -> list[tuple[tuple[float, ...], int, bool]]:
         """Box, label and difficulty of every object of an XML."""
         found: list[tuple[tuple[float, ...], int, bool]] = []
         root = parse_xml(path)
         self.sizes.append((root.findtext("size/width"), root.findtext("size/height")))
+        self.named.append((root.findtext("filename") or "").strip())
         for number, entry in enumerate(root.iter("object")):
             where = f"{path}: object {number}"
             name = (entry.findtext("name") or "").strip()
+            if not name:
+                raise ValueError(f"{where}: expected the name of a class, got none")
             if name not in self.class_names[1:]:
                 raise ValueError(
                     f"{where}: class {name!r} is none of {', '.join(self.class_names[1:])}"
@@ -319,6 +347,9 @@ def parse_xml(path: Path) -> Any:
         content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such annotation") from None
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = content.decode("utf-16", "replace").encode()
+        content = re.sub(rb"^<\?xml[^>]*\?>", b"", content)
     declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)", content)
     encoding = declared[1].decode() if declared else "utf-8-sig"
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,10 +38,37 @@ def find_yolo(root: Path, split: str) -> Found | None:
     labels = [_label_of(image, root) for image in images]
     if settings is None and not any(label.is_file() for label in labels):
         return None
-    return Found("YOLO", file, lambda transform: YoloDetectionDataset(
-        images, labels, _names(root, file, content), transform, listed=file,
-        keypoint_numbers=_keypoint_numbers(file, content), on_bad="skip",
-    ))  # fmt: skip
+
+    def open_yolo(transform: Any) -> YoloDetectionDataset:
+        _pair_up(images, labels, file)
+        return YoloDetectionDataset(
+            images, labels, _names(root, file, content, labels), transform, listed=file,
+            keypoint_numbers=_keypoint_numbers(file, content), on_bad="skip",
+        )  # fmt: skip
+
+    return Found("YOLO", file, open_yolo)
+
+
+def _pair_up(images: Sequence[Path], labels: Sequence[Path], file: Path) -> None:
+    """Refuse two pictures of one text file; say which text files have no picture."""
+    owner: dict[Path, Path] = {}
+    for image, label in zip(images, labels, strict=True):
+        if (first := owner.setdefault(label, image)) != image:
+            raise ValueError(f"{label}: its picture may be {first} or {image}; rename one of them")
+    beside = {one for folder in {label.parent for label in labels} for one in folder.glob("*.txt")}
+    lone = sorted(one for one in beside - set(labels) if _has_rows(one))
+    if lone:
+        warnings.warn(
+            f"{file}: {len(lone)} text files have no picture and are left out: "
+            f"{', '.join(one.name for one in lone[:3])}", stacklevel=4
+        )  # fmt: skip
+
+
+def _has_rows(file: Path) -> bool:
+    """Whether a text file begins like one of boxes."""
+    with open(file, encoding="utf-8-sig", errors="replace") as handle:
+        words = handle.readline(200).split()
+    return len(words) >= 5 and all(re.fullmatch(r"[-+.\deE]+", word) for word in words)
 
 
 def _settings(root: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -92,7 +121,8 @@ def _read_list(file: Path, root: Path) -> list[Path]:
     names = read_lines(file)
     where = [f"{file}: row {number}" for number in range(1, len(names) + 1)]
     names = [name.removeprefix("./") for name in names]
-    return find_pictures(names, [root] if file.parent == root else [root, file.parent], where, file)
+    folders = [root] if file.parent == root else [root, file.parent]
+    return find_pictures(names, folders, where, file, other_endings=False)
 
 
 def _by_folders(root: Path, split: str) -> list[Path]:
@@ -100,10 +130,10 @@ def _by_folders(root: Path, split: str) -> list[Path]:
     both = root / "images"
     inner = split_folder(root, split)
     if inner is not None:
-        return pictures_in(inner / "images") or pictures_in(inner)
+        return pictures_in(inner / "images", deep=True) or pictures_in(inner, deep=True)
     inner = split_folder(both, split)
     if inner is not None:
-        return pictures_in(inner)
+        return pictures_in(inner, deep=True)
     lists = [root / f"{word}.txt" for word in WORDS[split] if (root / f"{word}.txt").is_file()]
     listed = only_one(lists, f"the list of '{split}'")
     if listed is not None:
@@ -117,7 +147,7 @@ def _by_folders(root: Path, split: str) -> list[Path]:
         (root / f"{word}.txt").is_file() for words in WORDS.values() for word in words
     ):  # fmt: skip
         return []
-    return pictures_in(both) or pictures_in(root)
+    return pictures_in(both, deep=True) or pictures_in(root)
 
 
 def _label_of(image: Path, root: Path) -> Path:
@@ -132,15 +162,44 @@ def _label_of(image: Path, root: Path) -> Path:
     return image.with_suffix(".txt")
 
 
-def _names(root: Path, file: Path, content: dict[str, Any]) -> Sequence[str]:
-    """The background, then the names that the settings or a list give."""
+def _names(
+    root: Path, file: Path, content: dict[str, Any], labels: Sequence[Path]
+) -> Sequence[str]:
+    """The background, then the names that the settings or a list give.
+
+    Raises:
+        ValueError: nothing names the classes, or a list beside the text files does it otherwise.
+    """
+    own = sorted({label.parent / "classes.txt" for label in labels})
+    lists = {one: _lines(one) for one in own if one.is_file()}
+    if content.get("names") is None and not any((root / name).is_file() for name in NAME_FILES):
+        if lists:
+            content = content | {"names": next(iter(lists.values()))}
+    names = _read_names(root, file, content)
+    for one, others in lists.items():
+        if list(names[1:]) != others:
+            raise ValueError(
+                f"{one}: expected the classes {', '.join(names[1:]):.150}, got "
+                f"{', '.join(others):.150}; remove the list that is wrong"
+            )
+    return names
+
+
+def _lines(file: Path) -> list[str]:
+    text = file.read_text(encoding="utf-8-sig").rstrip()
+    return [line.strip() for line in text.splitlines()]
+
+
+def _read_names(root: Path, file: Path, content: dict[str, Any]) -> Sequence[str]:
+    """The names of the settings, or of a list in the folder."""
     names: Any = content.get("names")
     where = f"{file}: names"
     if names is None:
         there = [root / name for name in NAME_FILES if (root / name).is_file()]
         there += [
-            one for one in (root / "labels" / "classes.txt", root / "train" / "classes.txt")
-            if one.is_file() and not there
+            one
+            for name in ("labels", "train", "labels/train", "train/labels")
+            if (one := root / name / "classes.txt").is_file() and not there
         ]  # fmt: skip
         chosen = only_one(there, "the names of the classes")
         if chosen is None:
@@ -149,8 +208,7 @@ def _names(root: Path, file: Path, content: dict[str, Any]) -> Sequence[str]:
                 "name a line (class 0 first), or data.yaml with 'names: [first, second]'"
             )
         where = str(chosen)
-        text = chosen.read_text(encoding="utf-8-sig").rstrip()
-        names = [line.strip() for line in text.splitlines()]
+        names = _lines(chosen)
     if isinstance(names, dict):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
             raise ValueError(
@@ -159,7 +217,7 @@ def _names(root: Path, file: Path, content: dict[str, Any]) -> Sequence[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ValueError(f"{where}: expected a list of names, got {names!r:.80}")
-    names = [str(name) for name in names]
+    names = [str(name).strip() for name in names]
     bad = [name for name in names if not name or name == "background" or names.count(name) > 1]
     if bad:
         raise ValueError(

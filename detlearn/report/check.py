@@ -10,6 +10,7 @@ from typing import Any
 from ..data import open_dataset, read_image
 from ..data.border import Finding, Survey, findings_between, findings_of, survey
 from ..data.names import relabel
+from ..data.options import add_exif_option
 from ..data.targets import BoxesSkipped
 from ..files import write_atomically
 from .pictures import data_uri
@@ -20,12 +21,15 @@ __all__ = ["add_commands", "check_folder", "check_page"]
 PICTURE_BYTES = 60_000
 
 
-def check_folder(source: str, keypoints: bool = False) -> tuple[list[Survey], list[Finding]]:
+def check_folder(
+    source: str, keypoints: bool = False, exif_upright: bool = False
+) -> tuple[list[Survey], list[Finding]]:
     """What the border has to say about a folder, before anything is trained.
 
     Args:
         source: a folder in one of the layouts of `detlearn.data.open_dataset`.
         keypoints: whether key points are looked at.
+        exif_upright: see `detlearn.data.border.findings_of`.
 
     Returns:
         a survey of each split there is; the findings, those that refuse training first.
@@ -48,7 +52,7 @@ def check_folder(source: str, keypoints: bool = False) -> tuple[list[Survey], li
     seen = [found for found in surveys if found is not None]
     if not seen:
         raise reason or ValueError(f"{source}: expected a folder with pictures, it has no files")
-    findings = [finding for one in seen for finding in findings_of(one)]
+    findings = [finding for one in seen for finding in findings_of(one, exif_upright)]
     if len(seen) == 2:
         findings += findings_between(*seen)
         try:
@@ -106,7 +110,7 @@ def _shot(path: Path, boxes: tuple[tuple[float, ...], ...]) -> dict[str, Any] | 
 
 def run_check(args: argparse.Namespace) -> None:
     """``python -m detlearn check FOLDER``: what is wrong or odd about data, before training."""
-    seen, findings = check_folder(args.folder, args.keypoints)
+    seen, findings = check_folder(args.folder, args.keypoints, args.exif_upright)
     for one in seen:
         names = ", ".join(one.listing.class_names[1:13])
         print(f"{one.split}: {len(one.listing.paths)} pictures, {len(one.listing.boxes)} boxes; "
@@ -128,4 +132,5 @@ def add_commands(commands: Any) -> None:
     p.set_defaults(run=run_check)
     p.add_argument("folder", metavar="FOLDER", help="a folder in a layout that train takes")
     p.add_argument("--keypoints", action="store_true", help="look at key points, too")
+    add_exif_option(p)
     p.add_argument("--out", default="check.html", help="the page (default: check.html)")

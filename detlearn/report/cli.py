@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..data.options import add_exif_option
 from .measure import Findings, Picture, PoseFindings, measure, measure_pose, worst_pictures
-from .run import read_run
+from .run import Run, read_run
 
 __all__ = ["add_commands", "write_report"]
 
@@ -30,6 +32,7 @@ def write_report(
     limit: int | None = None,
     device: str | None = None,
     progress: bool = False,
+    exif_upright: bool = False,
 ) -> Path:
     """Write the page about a run: one HTML file that holds everything itself.
 
@@ -42,6 +45,7 @@ def write_report(
         limit: measure on so many images at most, evenly spread; None for all.
         device: None for the best there is.
         progress: show a progress bar.
+        exif_upright: see `detlearn.data.border.findings_of`.
 
     Returns:
         The file.
@@ -54,7 +58,6 @@ def write_report(
     from ..files import write_atomically
     from ..models import PoseHRNet, load_model
     from ..training import pick_device
-    from ..training.cli import open_dataset
     from .page import report_page
 
     if not 0 <= images <= MOST_PICTURES:
@@ -78,11 +81,10 @@ def write_report(
     elif run.weights is not None and source is not None:
         try:
             model = load_model(run.weights).to(chosen)
+            dataset = _open_checked(source, model, run, exif_upright)
             if isinstance(model, PoseHRNet):
-                dataset = open_dataset(source, "val", keypoints=True)
                 findings = measure_pose(model, dataset, limit=limit, progress=progress)
             else:
-                dataset = open_dataset(source, "val")
                 findings = measure(
                     model, dataset, score_threshold=score_threshold, limit=limit, progress=progress
                 )
@@ -97,12 +99,36 @@ def write_report(
     return path
 
 
+def _open_checked(source: str, model: Any, run: Run, exif_upright: bool) -> Any:
+    """The validation data of a run, looked at as before a training; what is odd is noted."""
+    from ..data import open_dataset
+    from ..data.border import findings_of, refuse, survey
+    from ..data.names import relabel
+    from ..data.targets import BoxesSkipped
+    from ..models import PoseHRNet
+    from ..training.before import match_joints
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoxesSkipped)  # they are among the findings
+        dataset = open_dataset(source, "val", keypoints=isinstance(model, PoseHRNet))
+    seen = survey(dataset, "val")
+    found = [] if seen is None else findings_of(seen, exif_upright)
+    run.notes += [f"The data: {one.text}." for one in found if not one.refused]
+    refuse(found)
+    if isinstance(model, PoseHRNet):
+        match_joints(model, dataset, source)
+    elif model.class_names is not None:
+        dataset, texts = relabel(dataset, model.class_names, ("the weights", "val"))
+        run.notes += [f"The data: {text}." for text in texts]
+    return dataset
+
+
 def run_report(args: argparse.Namespace) -> None:
     """``python -m detlearn report RUN``: curves, errors and worst images of a run on one page."""
     path = write_report(
         args.folder, data=args.data, out=args.out, images=args.images,
         score_threshold=args.score_threshold, limit=args.limit, device=args.device,
-        progress=not args.quiet,
+        progress=not args.quiet, exif_upright=args.exif_upright,
     )  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
 
@@ -113,6 +139,7 @@ def add_commands(commands: Any) -> None:
     p.set_defaults(run=run_report)
     p.add_argument("folder", metavar="RUN", help="a folder that train wrote (its --out)")
     p.add_argument("--data", help="'shapes', a COCO or a VOC folder; default: the run's")
+    add_exif_option(p)
     p.add_argument("--out", help="the file to write (default: RUN/report.html)")
     p.add_argument("--images", type=int, default=12, help="show so many of the worst (default: 12)")
     p.add_argument(

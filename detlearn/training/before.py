@@ -6,6 +6,7 @@ Process 0 looks at the data and prints; every process of a run refuses what it r
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from ..data.names import relabel
 from .config import TrainConfig, learning_rate_factor
 from .distributed import broadcast, process_rank
 
-__all__ = ["cross_border", "initial_advice", "match_names", "size_warning", "training_warnings"]
+__all__ = [
+    "cross_border",
+    "initial_advice",
+    "match_joints",
+    "match_names",
+    "size_warning",
+    "training_warnings",
+]
 
 FEW_PICTURES = 50
 SMALL = 8.0
@@ -24,12 +32,16 @@ FAR = 4.0
 """A learning rate so many times the recipe's, or so small a part of it, deserves a sentence."""
 
 
-def cross_border(train: Any, val: Any) -> tuple[Survey | None, Survey | None]:
+def cross_border(
+    train: Any, val: Any, exif_upright: bool = False
+) -> tuple[Survey | None, Survey | None]:
     """Look at the data that are trained and scored on, and print what was found.
 
     Args:
         train: a data set of a reader, or None.
         val: likewise.
+        exif_upright: whether boxes were drawn on upright pictures, where a camera's note turns
+            them and nothing else tells.
 
     Returns:
         the surveys, in process 0; None where there are no files to look at.
@@ -43,7 +55,7 @@ def cross_border(train: Any, val: Any) -> tuple[Survey | None, Survey | None]:
         ours = None if train is None else survey(train, "train")
         theirs = None if val is None else survey(val, "val")
         for one in (ours, theirs):
-            found += [] if one is None else findings_of(one)
+            found += [] if one is None else findings_of(one, exif_upright)
         if ours is not None and theirs is not None:
             found += findings_between(ours, theirs)
         for finding in found:
@@ -74,6 +86,37 @@ def match_names(dataset: Any, class_names: Any, who: tuple[str, str]) -> Any:
         for text in texts:
             print(text)
     return dataset
+
+
+def match_joints(model: Any, dataset: Any, who: str) -> None:
+    """Refuse data whose key points are not those that a network answers.
+
+    Args:
+        model: a `detlearn.models.PoseHRNet`.
+        dataset: perhaps with ``num_joints`` and a ``skeleton``.
+        who: what the sentence calls the data.
+
+    Raises:
+        ValueError: another number of joints, or other names, or the same in another order.
+    """
+    joints = model.config.num_joints
+    theirs = getattr(dataset, "num_joints", joints)
+    if theirs != joints:
+        raise ValueError(
+            f"{who}: expected key points of {joints} joints, as the weights answer, got {theirs}"
+        )
+    names = getattr(getattr(dataset, "skeleton", None), "names", ())
+    ours = model.joint_names
+    if ours and names and _folded(ours) != _folded(names):
+        order = "the same in another order: " if sorted(ours) == sorted(names) else ""
+        raise ValueError(
+            f"{who}: expected the key points of the weights, {', '.join(ours):.150}, got {order}"
+            f"{', '.join(names):.150}"
+        )
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    return [name.strip().lower().replace(" ", "_") for name in names]
 
 
 def size_warning(seen: Survey, size: int, letterbox: bool = False) -> str:

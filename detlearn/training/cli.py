@@ -27,13 +27,22 @@ from ..data import (
 )
 from ..data.folders import SHAPES_SCENES
 from ..data.keypoints import NOT_MIRRORED
+from ..data.options import add_exif_option
+from ..data.shapes import KEYPOINT_NAMES
 from ..data.skeleton import Skeleton, choose_sigmas, flip_order, parse_pairs
 from ..data.targets import BoxesSkipped
 from ..files import write_atomically
 from ..models import PoseHRNet
 from ..models.modes import predicting_in
 from .batches import batch_indices
-from .before import cross_border, initial_advice, match_names, size_warning, training_warnings
+from .before import (
+    cross_border,
+    initial_advice,
+    match_joints,
+    match_names,
+    size_warning,
+    training_warnings,
+)
 from .checkpoint import RunFolder
 from .config import TrainConfig
 from .distributed import broadcast, num_processes, pick_device, process_group, process_rank
@@ -72,7 +81,7 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
             "ssd_hrnetv2p_w18 is the detector on it"
         )
     plain, validation = open_both(args)
-    seen, _ = cross_border(plain, validation)
+    seen, _ = cross_border(plain, validation, args.exif_upright)
     names = plain.class_names
     if validation is not None:
         validation = match_names(validation, names, ("train", "val"))
@@ -103,7 +112,7 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
     if args.priors:
         raise ValueError(f"--priors: {args.model} finds key points and has no priors")
     scenes, validation = open_both(args, keypoints=True)
-    cross_border(scenes, validation)
+    cross_border(scenes, validation, args.exif_upright)
     settings = {}
     if (skeleton := getattr(scenes, "skeleton", None)) is not None:
         settings = pose_settings(scenes, getattr(args, "flip_pairs", None))
@@ -111,6 +120,7 @@ def prepare_pose(args: argparse.Namespace, seed: int) -> Prepared:
             raise ValueError(text)
     torch.manual_seed(seed)
     model = create_model(args.model, **settings)
+    model.joint_names = joint_names(scenes)
     joints = model.config.num_joints
     said = "" if validation is None else choose_sigmas(validation, joints)[1]
     if said and process_rank() == 0:
@@ -137,6 +147,12 @@ def pose_settings(scenes: Any, pairs: str | None) -> dict[str, Any]:
     if pairs is not None:
         order = flip_order(parse_pairs(pairs), skeleton.names, joints)
     return {"num_joints": joints, "flip_order": order}
+
+
+def joint_names(scenes: Any) -> tuple[str, ...] | None:
+    """What the joints of a data set are called; None where nobody says."""
+    skeleton = getattr(scenes, "skeleton", None)
+    return KEYPOINT_NAMES if skeleton is None else skeleton.names or None
 
 
 def skeleton_differences(ours: Skeleton, validation: Any) -> list[str]:
@@ -213,7 +229,7 @@ def _train(
 
     history = train(
         model, dataset, config, out=out, resume=args.resume, init=args.init, evaluate=score,
-        evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every,
+        evaluate_every=args.evaluate_every, checkpoint_every=args.checkpoint_every, check=False,
         device=device, num_workers=args.num_workers, compile=args.compile, loggers=args.logger,
         at_start=record.write, after_epoch=after_epoch,
         progress=False if args.quiet else "bar" if sys.stderr.isatty() else "lines",
@@ -266,14 +282,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
     computing = partial(predicting_in, model, told_dtype(device, args.amp))
     if isinstance(model, PoseHRNet):
         dataset = open_dataset(args.data, "val", keypoints=True)
-        cross_border(None, dataset)
-        joints = model.config.num_joints
-        if getattr(dataset, "num_joints", joints) != joints:
-            raise ValueError(
-                f"{args.data}: expected key points of {joints} joints, as the weights answer, got "
-                f"{dataset.num_joints}"
-            )
-        if said := choose_sigmas(dataset, joints)[1]:
+        cross_border(None, dataset, args.exif_upright)
+        match_joints(model, dataset, args.data)
+        if said := choose_sigmas(dataset, model.config.num_joints)[1]:
             print(said)
         with computing():
             scores = evaluate_pose(model, dataset, progress=not args.quiet)
@@ -281,7 +292,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BoxesSkipped)
             dataset = open_dataset(args.data, "val")
-        cross_border(None, dataset)
+        cross_border(None, dataset, args.exif_upright)
         dataset = match_names(dataset, model.class_names, (f"the weights {args.weights}", "val"))
         with computing():
             scores = evaluate(model, dataset, progress=not args.quiet)
@@ -312,6 +323,7 @@ def add_commands(commands: Any, draw: Callable | None = None) -> None:
     p.set_defaults(run=run_evaluate)
     p.add_argument("--weights", required=True, help="a .safetensors file of this package")
     p.add_argument("--data", default="shapes", help=DATA_HELP)
+    add_exif_option(p)
     p.add_argument("--amp", choices=AMP, default="auto", help=AMP_HELP)
     p.add_argument("--json", help="also write the scores, command and versions to this file")
     p.add_argument("--device", help=DEVICE_HELP)
@@ -323,6 +335,7 @@ def _add_train(commands: Any, draw: Callable | None) -> None:
     p.set_defaults(run=run_train, draw=draw)
     p.add_argument("model", choices=list_models(), metavar="MODEL", help=", ".join(list_models()))
     p.add_argument("--data", default="shapes", help=DATA_HELP)
+    add_exif_option(p)
     p.add_argument("--out", required=True, help="folder for checkpoints, weights and history")
     p.add_argument("--resume", action="store_true", help="continue the run in --out")
     p.add_argument("--backbone", metavar="FILE", help="weights learned on ImageNet to begin with; "

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..models import Detector
 from ..models.checks import check_integer
 from .batches import batch_indices, load_batches
+from .before import cross_border
 from .config import TrainConfig, build_optimizer, build_schedule
 from .distributed import pick_device
 from .history import History
@@ -44,6 +45,7 @@ def train(
     device: str | torch.device | None = None,
     num_workers: int = 0,
     compile: bool = False,
+    check: bool = True,
     loggers: Sequence[LogKind] = (),
     at_start: Callable[[History], None] | None = None,
     after_epoch: Callable[[History, nn.Module], None] | None = None,
@@ -74,6 +76,8 @@ def train(
         device: see `detlearn.training.pick_device`.
         num_workers: processes that load data; the result does not depend on it.
         compile: use ``torch.compile``; where that fails, a warning and the ordinary way.
+        check: look at data that are read from files first, as the shell command does
+            (`detlearn.data.border`): what is odd is printed, what is wrong refused.
         loggers: ``"csv"``, ``"tensorboard"``: further files in ``out``.
         at_start: called once with the history so far, when nothing more can be refused.
         after_epoch: called with the history and the model (in eval mode) after every epoch.
@@ -86,7 +90,8 @@ def train(
 
     Raises:
         ValueError: a checkpoint of another model or another config; a folder that holds a run
-            although ``resume`` is off, or in which another process trains; an empty data set.
+            although ``resume`` is off, or in which another process trains; an empty data set, or
+            one that ``check`` refuses.
         FloatingPointError: the loss is NaN or infinite; the images of the batch are named, and
             ``out/nonfinite`` holds all that `detlearn.training.replay` needs to make it again.
         KeyboardInterrupt: after Ctrl-C.
@@ -95,6 +100,8 @@ def train(
     check_integer("evaluate_every", evaluate_every)
     device = pick_device(device)
     steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
+    if check:
+        cross_border(dataset, None)
     # Channels last is how convolutions are fastest, on CPUs and GPUs alike.
     model.to(device).to(memory_format=torch.channels_last)
     average = moving_average(model, config.ema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from torch import Tensor
 from .. import create_model
 from ..boxes import PriorConfig, layout_from_json, layout_to_json, propose_layout
 from ..data import coverage_by_shape, input_boxes, open_dataset, text_histogram
+from ..data.options import add_exif_option
+from ..data.targets import BoxesSkipped
 from ..files import write_atomically
+from .before import cross_border
 
 __all__ = ["add_priors_command", "read_layout", "run_priors"]
 
@@ -42,7 +46,11 @@ def run_priors(args: argparse.Namespace) -> None:
         raise ValueError(f"--model: {args.model} has no priors")
 
     def boxes_of(split: str) -> Tensor:
-        dataset = open_dataset(args.data, split, length=args.images)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BoxesSkipped)  # the border counts them
+            dataset = open_dataset(args.data, split, length=args.images)
+        pair = (dataset, None) if split == "train" else (None, dataset)
+        cross_border(*pair, args.exif_upright)
         return input_boxes(dataset, letterbox=config.letterbox, most=args.images)
 
     boxes = boxes_of("train")
@@ -93,6 +101,7 @@ def add_priors_command(commands: Any, data_help: str) -> None:
     )
     p.set_defaults(run=run_priors)
     p.add_argument("data", metavar="FOLDER", help=data_help)
+    add_exif_option(p)
     p.add_argument("--model", default="ssd_tiny", help="whose maps to use (default: ssd_tiny)")
     p.add_argument("--out", default="priors.json", help="file to write (default: priors.json)")
     p.add_argument("--images", type=int, default=2000,

@@ -89,12 +89,12 @@ TABLE = [  # caption, what is changed of the JSON, of the folder, kind, refused,
     ("sides exchanged, no note", {"images": {"height": 80}}, lambda root: [
         resize(f"00{n}.png", (80, 40))(root) for n in (1, 2, 3)], "turned", True,
      "exchanged .* boxes would lie in wrong places"),
-    ("upside down", {}, resize("002.png", (40, 40), 3), "EXIF", False,
+    ("upside down", {}, resize("002.png", (40, 40), 3), "EXIF", True,
      r"1 of 3 pictures is turned or mirrored .* no size tells .*: 002\.png$"),
-    ("mirrored", {}, resize("002.png", (40, 40), 2), "EXIF", False, "no size tells"),
-    ("square and on its side", {}, resize("002.png", (40, 40), 6), "EXIF", False, "no size tells"),
+    ("mirrored", {}, resize("002.png", (40, 40), 2), "EXIF", True, "no size tells"),
+    ("square and on its side", {}, resize("002.png", (40, 40), 6), "EXIF", True, "no size tells"),
     ("on its side, no size said", {"images": {"width": 0}}, resize("002.png", (44, 40), 8), "EXIF",
-     False, "no size tells"),
+     True, "no size tells .*: expected --exif-upright if after"),
     ("fractions", {"boxes": [(1, .1, .1, .5, .5, "cat"), (2, .2, .2, .9, .9, "dog")]}, None,
      "fractions", True, r"expected boxes in pixels, got fractions \(none of the 2"),
     ("corners for width and height", {"boxes": [(1, 5, 6, 35, 36, "cat"), (2, 9, 9, 47, 47, "dog"),
@@ -141,6 +141,16 @@ def test_what_is_found_in_coco(tmp_path, changes, prepare, kind, refused, words)
             refuse([finding])
     else:
         refuse([finding])
+
+
+@pytest.mark.parametrize("way", [2, 3, 4, 6])
+def test_somebody_may_tell_how_boxes_were_drawn(tmp_path, way):
+    pictures(tmp_path / "images")
+    resize("002.png", (40, 40), way)(tmp_path)
+    seen = survey(coco(tmp_path), "train")
+    (finding,) = findings_of(seen, exif_upright=True)
+    assert finding.kind == "EXIF" and not finding.refused
+    assert finding.text.endswith("taken for those of the upright picture: 002.png")
 
 
 def test_no_more_is_found_than_there_is(tmp_path):

@@ -13,6 +13,7 @@ from detlearn.data.shapes import KEYPOINT_FLIP, KEYPOINT_NAMES
 from detlearn.data.skeleton import choose_sigmas, flip_order, parse_pairs, read_skeleton
 from detlearn.metrics import COCO_SIGMAS
 from detlearn.training import evaluate_pose
+from detlearn.training.before import match_joints
 
 DOG = ["left ear", "right ear", "nose", "tail"]
 POINTS = [20.0, 10.0, 2, 40.0, 10.0, 2, 30.0, 20.0, 2, 30.0, 50.0, 2]
@@ -157,6 +158,38 @@ def test_a_network_that_nobody_told_of_mirrors_uses_none(tmp_path):
         torch.testing.assert_close(again.heatmaps(crops, flip=True), again(crops))
     with pytest.raises(ValueError, match="flip_order: these 4 joints are neither"):
         _ = again.config.mirrored
+
+
+def test_weights_keep_the_joints_names(tmp_path):
+    dataset = write(tmp_path)
+    model = pose(num_joints=4, flip_order=None)
+    model.joint_names = dataset.skeleton.names
+    save_model(model, tmp_path / "a.safetensors")
+    again = load_model(tmp_path / "a.safetensors")
+    assert again.joint_names == dataset.skeleton.names and len(again.joint_names) == 4
+    match_joints(again, dataset, "here")
+    again.joint_names = tuple(name.upper() for name in dataset.skeleton.names)
+    match_joints(again, dataset, "here")
+    again.joint_names = dataset.skeleton.names[::-1]
+    with pytest.raises(
+        ValueError,
+        match="here: expected the key points of the weights, .*, got the same in another order: ",
+    ):
+        match_joints(again, dataset, "here")
+    again.joint_names = ("a", "b", "c", "d")
+    with pytest.raises(
+        ValueError, match="expected the key points of the weights, a, b, c, d, got "
+    ):
+        match_joints(again, dataset, "here")
+    again.joint_names = None  # older weights say nothing
+    match_joints(again, dataset, "here")
+    with pytest.raises(ValueError, match="here: expected key points of 17 joints"):
+        match_joints(pose(), dataset, "here")
+    for names in ([1, 2], "nose", ["nose"]):
+        with pytest.raises(ValueError, match="joint_names: expected"):
+            save_model(again, tmp_path / "b.safetensors", {"joint_names": json.dumps(names)})
+    with pytest.raises(ValueError, match="ssd_tiny knows no key points"):
+        save_model(create_model("ssd_tiny"), tmp_path / "b.safetensors", {"joint_names": "[]"})
 
 
 def test_sigmas_are_given_or_the_same_and_said(tmp_path):

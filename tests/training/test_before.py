@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from detlearn import create_model
+from detlearn import create_model, save_model
 from detlearn.__main__ import main
-from detlearn.data import CocoDetectionDataset
+from detlearn.data import CocoDetectionDataset, eval_transform
 from detlearn.data.border import survey
 from detlearn.training import TrainConfig, evaluate
+from detlearn.training import train as fit
 from detlearn.training.before import match_names, size_warning, training_warnings
 from detlearn.training.recipes import RECIPES
 
@@ -139,6 +141,85 @@ def test_a_missing_picture_is_named_before_the_first_step(tmp_path, capsys, spli
     said = capsys.readouterr()
     assert f"{split}: 1 of 2 pictures is missing" in said.err and "2.png" in said.err
     assert "parameters" not in said.out and "Traceback" not in said.err
+
+
+def test_a_call_of_train_passes_the_border_too(tmp_path, capsys):
+    data = write(tmp_path, "train", ["red", "green", "blue"], [RED, GREEN])
+    data.transform = eval_transform(128)
+    model = create_model("ssd_tiny", num_classes=4)
+    config = TrainConfig(epochs=1, batch_size=2)
+    fit(model, data, config, device="cpu", progress=False)
+    assert (
+        "train: 1 of 3 classes never occur, and will not be learned: blue"
+        in capsys.readouterr().out
+    )
+    fit(model, data, config, device="cpu", progress=False, check=False)
+    assert "never occur" not in capsys.readouterr().out
+    (tmp_path / "train2017" / "2.png").unlink()
+    with pytest.raises(ValueError, match="train: 1 of 2 pictures is missing"):
+        fit(model, data, config, device="cpu", progress=False)
+
+
+def turn(picture, way):
+    """Let the camera say how it was held."""
+    exif = Image.Exif()
+    exif[0x0112] = way
+    with Image.open(picture) as opened:
+        opened.load()
+    opened.save(picture, exif=exif)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "check", "priors", "report"])
+def test_nobody_s_turned_boxes_are_taken_on_trust(tmp_path, capsys, command):
+    write(tmp_path, "train", ["red", "green"], [RED, GREEN])
+    write(tmp_path, "val", ["red", "green"], [RED, GREEN], seed=3)
+    weights = tmp_path / "run" / "best.safetensors"
+    model = create_model("ssd_tiny", num_classes=3)
+    model.class_names = ("background", "red", "green")
+    save_model(model, weights if command in ("evaluate", "report") else tmp_path / "a.safetensors")
+    for split in ("train", "val"):
+        turn(tmp_path / f"{split}2017" / "2.png", 3)
+    data, out = ["--data", str(tmp_path)], ["--out", str(tmp_path / "page.json")]
+    arguments = {
+        "train": ["train", "ssd_tiny", *data, "--out", str(tmp_path / "run"), "--epochs", "1", "--batch-size", "2",
+                  "--samples", "0", "--device", "cpu", "--quiet"],
+        "evaluate": ["evaluate", "--weights", str(weights), *data, "--quiet", "--device", "cpu"],
+        "check": ["check", str(tmp_path), *out],
+        "priors": ["priors", str(tmp_path), *out],
+        "report": ["report", str(tmp_path / "run"), *data, "--quiet", "--device", "cpu"],
+    }[command]  # fmt: skip
+    assert main(arguments) == 2
+    assert "1 of 2 pictures is turned or mirrored by the camera's note" in capsys.readouterr().err
+    assert main([*arguments, "--exif-upright"]) == 0
+    said = capsys.readouterr().out
+    if command == "report":
+        said = (tmp_path / "run" / "report.html").read_text()
+    assert "the boxes are taken for those of the upright picture: 2.png" in said
+
+
+def test_priors_are_proposed_for_data_that_pass(tmp_path, capsys):
+    write(tmp_path, "train", ["red", "green"], [RED, GREEN, (60, 40, 30, 30, "red")])
+    assert main(["priors", str(tmp_path), "--out", str(tmp_path / "p.json")]) == 0
+    assert (
+        "train: 1 of 3 boxes reach out of the picture, and are cut: 3.png"
+        in capsys.readouterr().out
+    )
+    (tmp_path / "train2017" / "3.png").unlink()
+    assert main(["priors", str(tmp_path), "--out", str(tmp_path / "p.json")]) == 2
+    assert "train: 1 of 3 pictures is missing" in capsys.readouterr().err
+
+
+def test_a_warning_is_a_sentence_in_the_shell(capsys, monkeypatch):
+    usual = warnings.formatwarning
+    monkeypatch.setattr(
+        "detlearn.__main__.run_models",
+        lambda _: print(
+            warnings.formatwarning("as it is", UserWarning, "a.py", 3, "return"), end=""
+        ),
+    )
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out == "detlearn: note: as it is\n"
+    assert warnings.formatwarning is usual
 
 
 def test_an_argument_does_not_change_what_labels_mean(tmp_path):

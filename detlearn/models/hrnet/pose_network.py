@@ -128,7 +128,8 @@ class PoseHRNet(nn.Module):
 
     Attributes:
         config: the same.
-        class_names: None; the joints' names belong to the data.
+        class_names: None; it knows no classes.
+        joint_names: of the key points that it was trained on; None if nobody said.
 
     **Deviation:** the published code draws all convolutions from N(0, 0.001²); here only those
     of the head, the trunk's are Kaiming-normal, as HRNet for detection starts.
@@ -144,6 +145,7 @@ class PoseHRNet(nn.Module):
         super().__init__()
         self.config = config
         self.class_names: tuple[str, ...] | None = None
+        self.joint_names: tuple[str, ...] | None = None
         self.trunk = HRNet(config, num_outputs=1)
         self.head = nn.Conv2d(config.widths[0], config.num_joints, 1)
         nn.init.normal_(self.head.weight, std=0.001)

@@ -39,7 +39,7 @@ def save_model(
             there is none.
         metadata: texts to keep with it (how it was trained, what it scores).  ``"model"`` and
             ``"overrides"`` are written by us; ``"class_names"`` is a JSON list and by default
-            that of ``model.class_names``.
+            that of ``model.class_names``, ``"joint_names"`` likewise.
 
     Raises:
         ValueError: if the metadata are no texts, use a name of ours, or name other than
@@ -67,6 +67,10 @@ def save_model(
     elif model.class_names is not None:
         texts["class_names"] = json.dumps(list(model.class_names))
         _parse_class_names(texts["class_names"], model, "model.class_names")
+    if isinstance(model, PoseHRNet) and model.joint_names is not None:
+        texts.setdefault("joint_names", json.dumps(list(model.joint_names)))
+    if "joint_names" in texts:
+        _parse_joint_names(texts["joint_names"], model, "joint_names")
     texts |= {"model": config.name, "overrides": json.dumps(overrides)}
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     content = safetensors.torch.save(tensors, texts)
@@ -120,6 +124,10 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         model.class_names = _parse_class_names(
             metadata["class_names"], model, f"{path}: class_names"
         )
+    if "joint_names" in metadata:
+        model.joint_names = _parse_joint_names(
+            metadata["joint_names"], model, f"{path}: joint_names"
+        )
     load_strictly(model, tensors, str(path))
     return model.eval()
 
@@ -144,6 +152,18 @@ def _parse_json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _parse_joint_names(text: str, model: Any, name: str) -> tuple[str, ...]:
+    names = _parse_json(text)
+    if not isinstance(model, PoseHRNet):
+        raise ValueError(f"{name}: {model.config.name} knows no key points")
+    joints = model.config.num_joints
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise ValueError(f"{name}: expected a JSON list of names, got {text[:60]!r}")
+    if len(names) != joints:
+        raise ValueError(f"{name}: expected {joints} names, got {len(names)}")
+    return tuple(names)
 
 
 def _parse_class_names(
