@@ -114,8 +114,9 @@ def compare_names(
         if used is not None:
             total = sum(used[label] for label, name in enumerate(theirs) if name in unknown)
             boxes = f" ({total} boxes)"
+        verb = "do" if first.startswith("the weights") else "does"
         raise ValueError(
-            f"{second} has {_listed(unknown)}{boxes}, which {first} does not know: expected the "
+            f"{second} has {_listed(unknown)}{boxes}, which {first} {verb} not know: expected the "
             f"classes {_listed(ours[1:])}"
         )
     texts = []

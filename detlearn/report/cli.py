@@ -113,13 +113,13 @@ def _open_checked(source: str, model: Any, run: Run, exif_upright: bool) -> Any:
         dataset = open_dataset(source, "val", keypoints=isinstance(model, PoseHRNet))
     seen = survey(dataset, "val")
     found = [] if seen is None else findings_of(seen, exif_upright)
-    run.notes += [f"The data: {one.text}." for one in found if not one.refused]
+    run.notes.extend(f"The data: {one.text}." for one in found if not one.refused)
     refuse(found)
     if isinstance(model, PoseHRNet):
         match_joints(model, dataset, source)
     elif model.class_names is not None:
         dataset, texts = relabel(dataset, model.class_names, ("the weights", "val"))
-        run.notes += [f"The data: {text}." for text in texts]
+        run.notes.extend(f"The data: {text}." for text in texts)
     return dataset
 
 

@@ -15,6 +15,7 @@ import jinja2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import detlearn.report
 from detlearn.__main__ import main
@@ -507,6 +508,26 @@ def test_classes_must_agree():
         measure(told, told)
     with pytest.raises(ValueError, match="at least one image to measure on, got none"):
         measure(Told([]), Told([]))
+
+
+def test_names_decide_in_a_report_and_its_data_pass_the_border(tmp_path, capsys):
+    names = ("background", "red", "green")
+    model = detlearn.create_model("ssd_tiny", num_classes=3)
+    model.class_names = names
+    detlearn.save_model(model, tmp_path / "run" / "best.safetensors")
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "images" / "a.png")
+    rows = ["image,x1,y1,x2,y2,label", "a.png,4,4,30,30,red", "a.png,40,20,80,30,green"]
+    (tmp_path / "val.csv").write_text("\n".join(rows))
+    arguments = ["report", str(tmp_path / "run"), "--data", str(tmp_path), "--quiet"]
+    assert main(arguments) == 0
+    text = check((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
+    assert "val numbers the classes otherwise than the weights: names decide" in text
+    assert "val: 1 of 2 boxes reach out of the picture, and are cut: a.png" in text
+    capsys.readouterr()
+    (tmp_path / "val.csv").write_text("\n".join([*rows, "a.png,4,4,9,9,blue"]))
+    assert main(arguments) == 2
+    assert "val has blue (1 boxes), which the weights do not know" in capsys.readouterr().err
 
 
 def test_weights_that_score_otherwise_are_said(whole, tmp_path):

@@ -189,7 +189,8 @@ def test_nobody_s_turned_boxes_are_taken_on_trust(tmp_path, capsys, command):
         "report": ["report", str(tmp_path / "run"), *data, "--quiet", "--device", "cpu"],
     }[command]  # fmt: skip
     assert main(arguments) == 2
-    assert "1 of 2 pictures is turned or mirrored by the camera's note" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "1 of 2 pictures is turned or mirrored by the camera's note" in said.out + said.err
     assert main([*arguments, "--exif-upright"]) == 0
     said = capsys.readouterr().out
     if command == "report":
