@@ -62,11 +62,22 @@ def _look_into(folder: Path, found: Pictures) -> list[Path]:
     inside = [path for path in files if path.suffix.lower() in readable]
     photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES - readable]
     if not inside:
+        if inner := _inner_folders(folder, readable):
+            more = ", ..." if inner[3:] else ""
+            raise ValueError(
+                f"{folder}: no pictures in this folder, but in {', '.join(inner[:3])}{more}; name "
+                "the folders that are meant"
+            )
         others = f", {len(photos)} that cannot be read: {_counts(photos)}" if photos else ""
         raise ValueError(f"{folder}: no pictures in this folder{others}")
     found.unreadable += [
         (path, f"{path.suffix} cannot be read here; save it as JPEG or PNG") for path in photos
     ]
+    if inner := _inner_folders(folder, readable):
+        found.passed_over.append(
+            f"{folder}: folders in it are not looked into: {', '.join(inner[:3])}"
+            f"{', ...' if inner[3:] else ''}"
+        )
     rest = [path for path in files if path not in inside and path not in photos]
     rest = [path for path in rest if not path.name.startswith(".")]
     if rest:
@@ -74,6 +85,17 @@ def _look_into(folder: Path, found: Pictures) -> list[Path]:
         hint = "; --video FILE takes a video" if video else ""
         found.passed_over.append(f"{folder}: passed over what is no picture: {_counts(rest)}{hint}")
     return inside
+
+
+def _inner_folders(folder: Path, readable: set[str]) -> list[str]:
+    """Folders of a folder that hold pictures, but for those that a run has written."""
+    return [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and not (path / "detections.json").is_file()
+        and any(one.suffix.lower() in readable for one in path.glob("*"))
+    ]
 
 
 def _suffixes_of_plugins() -> set[str]:

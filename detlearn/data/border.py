@@ -9,84 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .headers import ON_THEIR_SIDE, Header, read_headers
-from .listing import Listing, only_the_size_is_swapped
+from .headers import ON_THEIR_SIDE
+from .listing import only_the_size_is_swapped
+from .points import look_at_points
 from .readings import TELLING, fit, other_readings
 from .same_pictures import also_in, identity
+from .surveying import SLOPPY, Finding, Survey, finding_about, survey
 from .wording import are, by, count_of, have, its
 
 __all__ = ["Finding", "Survey", "findings_between", "findings_of", "refuse", "survey"]
-
-Split = Literal["train", "val"]
-SLOPPY = 1.0
-"""px that a box may reach out of its picture before it is worth a line: roundings do."""
-
-Sample = tuple[Path, tuple[tuple[float, ...], ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What somebody should know about their data before it is trained on.
-
-    Attributes:
-        kind: one word.
-        text: one sentence: which split, how many of how many, the first three names.
-        refused: whether training would be wrong or fail.
-        samples: pictures that show it, and its boxes on each, xyxy px; for `detlearn check`.
-    """
-
-    kind: str
-    text: str
-    refused: bool = False
-    samples: tuple[Sample, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """A reader's listing beside the heads of its pictures.
-
-    Attributes:
-        split: ``"train"`` or ``"val"``.
-        listing: what the annotations say.
-        headers: what the files say, one for each picture.
-        sizes: ``(N, 2)`` width and height of the pictures, upright, px; NaN where unreadable.
-    """
-
-    split: Split
-    listing: Listing
-    headers: list[Header]
-    sizes: NDArray[np.float64]
-
-    @property
-    def used(self) -> NDArray[np.bool_]:
-        """``(G,)`` which boxes something is learned from."""
-        return ~self.listing.ignored & (self.listing.joints != 0)
-
-
-def survey(dataset: Any, split: Split) -> Survey | None:
-    """Look at a data set without decoding a picture.
-
-    Args:
-        dataset: of a reader, or made of such.
-        split: what it is for.
-
-    Returns:
-        a `Survey`; None for data that have no files (Shapes).
-    """
-    if not hasattr(dataset, "listing"):
-        return None
-    listing = dataset.listing()
-    headers = read_headers(listing.paths)
-    sides = [(h.width, h.height) if not h.problem else (np.nan, np.nan) for h in headers]
-    return Survey(split, listing, headers, np.array(sides, dtype=np.float64).reshape(-1, 2))
 
 
 def refuse(findings: Iterable[Finding]) -> None:
@@ -123,6 +58,7 @@ def findings_of(seen: Survey, exif_upright: bool = False) -> list[Finding]:
         _units,
         _places,
         _left_out,
+        look_at_points,
         _nothing_left,
         _repeated,
         _classes,
@@ -143,7 +79,7 @@ def findings_between(train: Survey, val: Survey) -> list[Finding]:
     many, of = len(both), len(val.listing.paths)
     told = "the scores say how well they are known by heart, not what new pictures would give"
     text = f"val: {count_of(many, of, 'picture')} {are(many)} trained on too, {told}"
-    return [_finding(val, "trained and scored", text, both)]
+    return [finding_about(val, "trained and scored", text, both)]
 
 
 # ---------------------------------------------------------------- the looks at one split
@@ -158,10 +94,12 @@ def _files(seen: Survey) -> Iterator[Finding]:
     if missing:
         text = f"{count_of(len(missing), of, 'picture')} {are(len(missing))} missing"
         folder = seen.listing.paths[missing[0]].parent
-        yield _finding(seen, "missing", f"{text} (expected in {folder})", missing, refused=True)
+        yield finding_about(
+            seen, "missing", f"{text} (expected in {folder})", missing, refused=True
+        )
     if broken:
         text = f"{count_of(len(broken), of, 'picture')} cannot be read ({problems[broken[0]]})"
-        yield _finding(seen, "unreadable", text, broken, refused=True)
+        yield finding_about(seen, "unreadable", text, broken, refused=True)
 
 
 def _sizes(seen: Survey) -> Iterator[Finding]:
@@ -177,7 +115,7 @@ def _sizes(seen: Survey) -> Iterator[Finding]:
             f"the annotations say ({by(real[n])} px, expected {by(said[n])}), boxes would lie in "
             "wrong places"
         )
-        yield _finding(seen, "size", text, other, refused=True)
+        yield finding_about(seen, "size", text, other, refused=True)
     proven: list[int] = []
     unclear: list[int] = []
     for n in np.flatnonzero(swapped):
@@ -199,13 +137,13 @@ def _sizes(seen: Survey) -> Iterator[Finding]:
             f"{count_of(len(unclear), len(real), 'picture')} {have(len(unclear))} width and height "
             f"exchanged ({by(real[n])} px, expected {by(said[n])}): {why}"
         )
-        yield _finding(seen, "turned", text, unclear, refused=True)
+        yield finding_about(seen, "turned", text, unclear, refused=True)
     if proven:
         text = (
             f"{count_of(len(proven), len(real), 'picture')} {have(len(proven))} width and height "
             "exchanged in the annotations, while the boxes fit the picture only: they are taken"
         )
-        yield _finding(seen, "exchanged", text, proven)
+        yield finding_about(seen, "exchanged", text, proven)
 
 
 def _turned(seen: Survey) -> Iterator[Finding]:
@@ -216,14 +154,14 @@ def _turned(seen: Survey) -> Iterator[Finding]:
             "after: expected --exif-upright if after, else pictures without the note (exiftool "
             "-Orientation= removes it)"
         )
-        yield _finding(seen, "EXIF", text, unclear, refused=True)
+        yield finding_about(seen, "EXIF", text, unclear, refused=True)
 
 
 def _upright(seen: Survey) -> Iterator[Finding]:
     """The same pictures, where somebody has told."""
     if unclear := _silent_notes(seen):
         text = f"{_notes(unclear, seen)}: the boxes are taken for those of the upright picture"
-        yield _finding(seen, "EXIF", text, unclear)
+        yield finding_about(seen, "EXIF", text, unclear)
 
 
 def _notes(unclear: list[int], seen: Survey) -> str:
@@ -251,7 +189,7 @@ def _units(seen: Survey) -> Iterator[Finding]:
         return
     if boxes.max() <= 1 and (boxes % 1 != 0).any():
         text = f"expected boxes in pixels, got fractions (none of the {len(boxes)} goes beyond 1)"
-        yield _finding(seen, "fractions", text, owner, refused=True)
+        yield finding_about(seen, "fractions", text, owner, refused=True)
     width, height = seen.sizes[owner].T
     out = np.array((boxes[:, 2] > 1.05 * width) | (boxes[:, 3] > 1.05 * height))
     gone = seen.listing.skipped.count
@@ -266,7 +204,7 @@ def _units(seen: Survey) -> Iterator[Finding]:
                 "have no area, and so read all fit"
             )
             wrong = owner[out] if out.any() else owner
-            yield _finding(seen, kind, text, wrong, refused=True)
+            yield finding_about(seen, kind, text, wrong, refused=True)
             return
 
 
@@ -280,12 +218,14 @@ def _places(seen: Survey) -> Iterator[Finding]:
         cut = np.array(~outside & (over > SLOPPY).any(axis=1))
     if outside.any():
         text = f"{count_of(int(outside.sum()), len(boxes), 'box')} lie outside of the picture"
-        yield _finding(seen, "outside", text, seen.listing.owner[outside], boxes[outside], True)
+        yield finding_about(
+            seen, "outside", text, seen.listing.owner[outside], boxes[outside], True
+        )
     if cut.any():
         text = (
             f"{count_of(int(cut.sum()), len(boxes), 'box')} reach out of the picture, and are cut"
         )
-        yield _finding(seen, "cut", text, seen.listing.owner[cut], boxes[cut])
+        yield finding_about(seen, "cut", text, seen.listing.owner[cut], boxes[cut])
 
 
 def _left_out(seen: Survey) -> Iterator[Finding]:
@@ -303,19 +243,23 @@ def _left_out(seen: Survey) -> Iterator[Finding]:
         word = "crowds (iscrowd)" if "crowd" in listing.ignored_word else "marked difficult"
         text = f"{count_of(ignored, len(listing.boxes), 'box')} are {word}, {what}"
         owner, boxes = listing.owner[listing.ignored], listing.boxes[listing.ignored]
-        yield _finding(seen, "crowds" if "crowd" in word else "difficult", text, owner, boxes)
+        yield finding_about(seen, "crowds" if "crowd" in word else "difficult", text, owner, boxes)
     silent = (listing.joints == 0) & ~listing.ignored
     if silent.any():
         text = (
             f"{count_of(int(silent.sum()), len(silent), 'box')} have no labelled key point (null, \
 [] or zeros), and are left out"
         )
-        yield _finding(seen, "no key points", text, listing.owner[silent], listing.boxes[silent])
+        yield finding_about(
+            seen, "no key points", text, listing.owner[silent], listing.boxes[silent]
+        )
     counts = np.bincount(listing.owner, minlength=len(listing.paths))
     empty = np.flatnonzero(counts == 0)
     if len(empty) and len(listing.boxes):
         text = f"{count_of(len(empty), len(listing.paths), 'picture')} {have(len(empty))} no box"
-        yield _finding(seen, "empty", f"{text}, and {are(len(empty))} kept as background", empty)
+        yield finding_about(
+            seen, "empty", f"{text}, and {are(len(empty))} kept as background", empty
+        )
 
 
 def _nothing_left(seen: Survey) -> Iterator[Finding]:
@@ -344,13 +288,13 @@ def _repeated(seen: Survey) -> Iterator[Finding]:
         text = (
             f"{count_of(len(twice), len(listing.paths), 'entry')} name a picture that another does"
         )
-        yield _finding(seen, "repeated", text, twice)
+        yield finding_about(seen, "repeated", text, twice)
     rows = np.column_stack([listing.owner, listing.labels, listing.boxes])
     _, first = np.unique(rows, axis=0, return_index=True)
     again = np.setdiff1d(np.arange(len(rows)), first)
     if len(again):
         text = f"{count_of(len(again), len(rows), 'box')} repeat one of the same class and place"
-        yield _finding(seen, "same box", text, listing.owner[again], listing.boxes[again])
+        yield finding_about(seen, "same box", text, listing.owner[again], listing.boxes[again])
 
 
 def _classes(seen: Survey) -> Iterator[Finding]:
@@ -371,27 +315,3 @@ def _classes(seen: Survey) -> Iterator[Finding]:
         of = f"{len(never)} of {len(names) - 1} classes"
         text = f"train: {of} never occur, and will not be learned: {listed}"
         yield Finding("no example", text)
-
-
-# ---------------------------------------------------------------- words
-
-
-def _finding(
-    seen: Survey, kind: str, text: str, pictures: Sequence[int] | NDArray[np.int64],
-    boxes: NDArray[np.float64] | None = None, refused: bool = False,
-) -> Finding:  # fmt: skip
-    """A finding about pictures, some of which are shown with the boxes that are meant."""
-    order = list(dict.fromkeys(map(int, pictures)))
-    paths = seen.listing.paths
-    names = ", ".join(paths[n].name for n in order[:3]) + (", ..." if order[3:] else "")
-    samples = []
-    for n in order[:3]:
-        if seen.headers[n].problem:
-            continue
-        if boxes is None:
-            shown = seen.listing.boxes[seen.listing.owner == n]
-        else:
-            shown = boxes[np.asarray(pictures) == n]
-        samples.append((paths[n], tuple(map(tuple, shown[:50].tolist()))))
-    prefix = "" if text.startswith(f"{seen.split}:") else f"{seen.split}: "
-    return Finding(kind, f"{prefix}{text}: {names}", refused, tuple(samples))

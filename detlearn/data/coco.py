@@ -180,6 +180,7 @@ class CocoDetectionDataset(Dataset):
             ignored_word="crowds (iscrowd)",
             skipped=self.skipped,
             joints=seen if self.keypoints else np.full(len(rows), -1),
+            points=self._joints.rows if self.keypoints else None,
         )
 
     def __len__(self) -> int:

@@ -101,7 +101,9 @@ class CocoContent:
 
     @property
     def joints(self) -> np.ndarray:
-        return np.array(self.points, dtype=np.float32).reshape(-1, self.num_joints or 17, 3)
+        if not self.num_joints:  # nobody has any
+            return np.zeros((len(self.ids), 17, 3), dtype=np.float32)
+        return np.array(self.points, dtype=np.float32).reshape(-1, self.num_joints, 3)
 
     def add(self, section: str, number: int, entry: Any) -> None:
         """Take an entry, or refuse it."""

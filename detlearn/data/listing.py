@@ -53,6 +53,7 @@ class Listing:
         ignored_word: what the layout calls those.
         skipped: what the reader left out.
         joints: ``(G,)`` int64, labelled key points of each box; -1 where nobody asked.
+        points: ``(G, J, 3)`` the key points, x and y px and visibility; None where nobody asked.
     """
 
     file: str
@@ -66,6 +67,7 @@ class Listing:
     ignored_word: str
     skipped: Skipped
     joints: NDArray[np.int64]
+    points: NDArray[np.float32] | None = None
 
 
 def make_listing(

@@ -116,6 +116,10 @@ def read_skeleton(category: Mapping[str, Any], where: str) -> Skeleton:
     names = category.get("keypoints") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{where}: expected keypoints to be a list of names, got {names!r:.80}")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"{where}: expected a name for each of the keypoints, got {twice[0]!r} twice"
+        )
     pairs, sigmas = category.get("flip_pairs"), category.get("sigmas")
     order: tuple[int, ...] | None = None
     if tuple(name.strip().lower().replace(" ", "_") for name in names) == KEYPOINT_NAMES:

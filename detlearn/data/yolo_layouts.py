@@ -217,6 +217,9 @@ def _read_names(root: Path, file: Path, content: dict[str, Any]) -> Sequence[str
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ValueError(f"{where}: expected a list of names, got {names!r:.80}")
+    for name in names:
+        if not isinstance(name, str | int) or isinstance(name, bool):  # YAML's no, null and 1.5
+            raise ValueError(f"{where}: expected texts, got {name!r:.80}; write it in quotes")
     names = [str(name).strip() for name in names]
     bad = [name for name in names if not name or name == "background" or names.count(name) > 1]
     if bad:

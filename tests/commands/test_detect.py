@@ -335,3 +335,17 @@ def test_key_points_are_drawn_where_they_are():
     assert not pixels[80:120, 480:520].any()  # the second is not there
     with pytest.raises(ValueError, match=r"keypoints'\]: expected \(D, J, 3\) with D = 1"):
         drawn(boxes=[[40.0, 40.0, 70.0, 80.0]], keypoints=[[50.0, 60.0]])
+
+
+def test_folders_of_a_folder_are_named(tmp_path):
+    (tmp_path / "cams" / "cam 1").mkdir(parents=True)
+    (tmp_path / "cams" / "old").mkdir()
+    (tmp_path / "cams" / "cam 1" / "a.PNG").write_bytes(b"")
+    (tmp_path / "cams" / "old" / "detections.json").write_text("{}")
+    (tmp_path / "cams" / "old" / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="no pictures in this folder, but in cam 1; name the"):
+        find_pictures([tmp_path / "cams"])
+    (tmp_path / "cams" / "b.png").write_bytes(b"")
+    found = find_pictures([tmp_path / "cams"])
+    assert [path.name for path in found.paths] == ["b.png"]
+    assert found.passed_over == [f"{tmp_path / 'cams'}: folders in it are not looked into: cam 1"]

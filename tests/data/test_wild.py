@@ -306,6 +306,7 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "XML: all difficult": (xml_tree(tag("<bndbox>", "<difficult>1</difficult><bndbox>")), "4 are difficult"),
     "YOLO: empty files": (yolo_tree(lambda *_: ""), "expected at least one box to learn from"),
     "YOLO: two pictures of one text file": (then(yolo_tree(), lambda t: Image.new("RGB", (9, 9)).save(t / "images/train/000.png")), r"000.txt: its picture may be .* rename one"),
+    "YOLO: yes and no for names": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [yes, no]\n")), "names: expected texts, got True; write it in quotes"),
     "YOLO: two lists of names": (then(yolo_tree(), lambda t: put(t / "labels/train/classes.txt", "green\nred\n")), "labels/train/classes.txt: expected the classes red, green, got green, red; remove"),
     # pictures
     "a picture cut off in its middle": (then(coco_tree(), cut("images/000.jpg", 0.5)), "1 of 3 pictures cannot be read .*: 000.jpg"),
@@ -330,6 +331,8 @@ SAID: dict[str, tuple[Tree, str]] = {
     "a picture without its XML": (then(xml_tree(), lambda t: (t / "001.xml").unlink()), "1 of 3 pictures have no XML file and are left out: 001.jpg"),
     "a picture without its text file": (then(yolo_tree(), lambda t: (t / "labels/train/001.txt").unlink()), "1 of 3 pictures have no text file"),
     "an empty text file": (yolo_tree(fifo("")), "1 of 3 pictures has no box, and is kept as background: 000.jpg"),
+    "an XML that counts from 0": (xml_tree(lambda s, _: re.sub(r"<([xy]min)>(\d+)", lambda m: f"<{m[1]}>{int(m[2]) - 1}", s)),
+                                  "1 of 4 boxes begin at 0, expected 1 for the first pixel"),
     "a huge XML side": (xml_tree(tag("<xmax>20<", "<xmax>99999999<")), "1 of 4 boxes reach out"),
 }  # fmt: skip
 
@@ -397,3 +400,71 @@ def test_numbers_that_are_names(tmp_path):
     coco_tree(lambda c: [k.update(name=k["id"]) for k in c["categories"]])(tmp_path)
     found, _ = look(tmp_path)
     assert found["000"] == [(4, 6, 20, 30, "1")]
+
+
+# ------------------------------------------------------------------------------ key points
+def points(change: Callable[[dict], Any]) -> Tree:
+    """Boxes with four key points each, along their middles."""
+
+    def edit(content: dict) -> None:
+        for kind in content["categories"]:
+            kind["keypoints"] = ["ear", "nose", "neck", "tail"]
+        for one in content["annotations"]:
+            x, y, w, h = one["bbox"]
+            one["keypoints"] = [v for j in range(1, 5) for v in (x + w * j / 5, y + h / 2, 2)]
+            change(one)
+
+    return coco_tree(edit)
+
+
+def each_point(change: Callable[..., tuple]) -> Callable[[dict], None]:
+    def edit(one: dict) -> None:
+        old = one["keypoints"]
+        triples = [old[n : n + 3] for n in range(0, len(old), 3)]
+        one["keypoints"] = [v for point in triples for v in change(*point, one["bbox"])]
+
+    return edit
+
+
+def of_first(values: list) -> Callable[[dict], None]:
+    return lambda one: one.update(keypoints=values) if one["id"] == 0 else None
+
+
+POINTS: dict[str, tuple[Callable[[dict], Any], bool, str]] = {
+    "as they should be": (lambda one: None, False, ""),
+    "not all labelled": (of_first([5, 7, 2, 0, 0, 0, 9, 9, 1, 0, 0, 0]), False, ""),
+    "fractions": (each_point(lambda x, y, v, _: (x / 64, y / 48, v)), True, "expected key points in pixels, got fractions"),
+    "from the box's corner": (each_point(lambda x, y, v, b: (x - b[0] - 30, y - b[1] - 30, v)), True, "far from their boxes, expected x and y in pixels of the picture"),
+    "one person's far away": (of_first([500, 500, 2] * 4), True, "4 of 16 key points lie outside of the picture"),
+    "one joint far away": (of_first([5, 7, 2, -40, 9, 2, 9, 9, 2, 10, 9, 2]), False, "1 of 16 key points lie outside of the picture or far from their boxes: 000.jpg"),
+    "scores for visibility": (each_point(lambda x, y, v, _: (x, y, 0.9)), True, "16 of 16 key points have a third number .*, got 0.9"),
+    "another code for visibility": (each_point(lambda x, y, v, _: (x, y, 3)), True, "no visibility, .*, got 3"),
+    "null everywhere": (lambda one: one.update(keypoints=None), True, "got none|no labelled key point"),
+    "zeros everywhere": (lambda one: one.update(keypoints=[0] * 12), True, "got none"),
+    "pairs": (each_point(lambda x, y, v, _: (x, y)), True, "expected keypoints to be three finite numbers a joint"),
+    "no numbers": (of_first([float("nan"), 5, 2] * 4), True, "expected keypoints to be three finite numbers"),
+    "three joints for four": (of_first([5, 5, 2] * 3), True, "expected key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("caption", list(POINTS))
+def test_key_points_are_where_the_file_says_or_it_is_said(tmp_path, caption):
+    change, refused, says = POINTS[caption]
+    points(change)(tmp_path)
+    try:
+        _, findings = check_folder(str(tmp_path), keypoints=True)
+    except ValueError as error:
+        assert refused and re.search(says, str(error)) and "\n" not in str(error)
+        return
+    ours = [one for one in findings if one.text.startswith("train")]
+    assert any(one.refused for one in ours) == refused
+    if says:
+        assert any(re.search(says, one.text) for one in ours), ours
+    else:
+        assert not ours
+
+
+def test_a_joint_s_name_stands_there_once(tmp_path):
+    coco_tree(lambda c: [k.update(keypoints=["ear", "ear"]) for k in c["categories"]])(tmp_path)
+    with pytest.raises(ValueError, match="a name for each of the keypoints, got 'ear' twice"):
+        open_dataset(str(tmp_path), "train", keypoints=True)
