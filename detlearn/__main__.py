@@ -134,7 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.formatwarning = usual
 
 
-def _format_warning(message: Warning | str, *_: Any) -> str:
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    line: str | None = None,
+) -> str:  # fmt: skip
     """A warning as a sentence, without the line of code that gave it."""
     return f"detlearn: note: {message}\n"
 

@@ -110,6 +110,8 @@ class KeypointCrops(Dataset):
         min_side: float = 0.0,
     ) -> None:
         self.dataset, self.config = dataset, config
+        if hasattr(dataset, "listing"):  # for the border
+            self.listing = dataset.listing
         self.augmentation = _what_is_known(dataset, config, augmentation)
         self.people = [
             (index, row)

@@ -270,13 +270,15 @@ def _pairs(root: Path, split: str) -> _Pairs | None:
         picture_of(xml.stem, stems, str(xml)) or home / f"{xml.stem}.jpg"
         for xml in xmls
     ]  # fmt: skip
-    listed = len(xmls) < len(_all_xmls(xmls[0].parent))
-    bare = [] if listed else sorted(set(there) - set(pictures))
+    bare = sorted(set(there) - set(pictures))
+    if bare:  # another split may have their XML files
+        known = _stems_of_xmls(root)
+        bare = [path for path in bare if path.stem not in known]
     return _Pairs(xmls[0].parent, xmls, pictures, bare)
 
 
-def _all_xmls(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.xml"))
+def _stems_of_xmls(root: Path) -> set[str]:
+    return {path.stem for path in root.rglob("*.xml")}
 
 
 def _xmls(folder: Path) -> list[Path]:

@@ -187,6 +187,8 @@ class Cached(Dataset):
 
     def __init__(self, dataset: Any, transform: Any = None) -> None:
         self.class_names = getattr(dataset, "class_names", None)
+        if hasattr(dataset, "listing"):  # for the border
+            self.listing = dataset.listing
         self.transform = transform
         self.items = [dataset[index] for index in range(len(dataset))]
 

@@ -56,7 +56,10 @@ def _pair_up(images: Sequence[Path], labels: Sequence[Path], file: Path) -> None
         if (first := owner.setdefault(label, image)) != image:
             raise ValueError(f"{label}: its picture may be {first} or {image}; rename one of them")
     beside = {one for folder in {label.parent for label in labels} for one in folder.glob("*.txt")}
-    lone = sorted(one for one in beside - set(labels) if _has_rows(one))
+    shown = {one.stem for folder in {image.parent for image in images}
+             for one in pictures_in(folder)}  # fmt: skip
+    rest = [one for one in beside - set(labels) if one.stem not in shown]  # not of another split
+    lone = sorted(one for one in rest if _has_rows(one))
     if lone:
         warnings.warn(
             f"{file}: {len(lone)} text files have no picture and are left out: "

@@ -99,15 +99,13 @@ def train(
     """
     check_integer("evaluate_every", evaluate_every)
     device = pick_device(device)
-    steps_per_epoch = len(batch_indices(dataset, config, epoch=0))
     if check:
         cross_border(dataset, None)
-    # Channels last is how convolutions are fastest, on CPUs and GPUs alike.
-    model.to(device).to(memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)  # convolutions are fastest so, anywhere
     average = moving_average(model, config.ema)
     network: Any = ModelWrapper(model, device, compile)
     optimizer = build_optimizer(model, config)
-    schedule = build_schedule(optimizer, steps_per_epoch, config)
+    schedule = build_schedule(optimizer, len(batch_indices(dataset, config, epoch=0)), config)
     autocast, scaler = mixed_precision(device, config.amp)
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
     parts |= {"scaler": scaler} | ({} if average is None else {"average": average})

@@ -49,8 +49,10 @@ def run_priors(args: argparse.Namespace) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BoxesSkipped)  # the border counts them
             dataset = open_dataset(args.data, split, length=args.images)
-        pair = (dataset, None) if split == "train" else (None, dataset)
-        cross_border(*pair, args.exif_upright)
+        if split == "train":
+            cross_border(dataset, None, args.exif_upright)
+        else:
+            cross_border(None, dataset, args.exif_upright)
         return input_boxes(dataset, letterbox=config.letterbox, most=args.images)
 
     boxes = boxes_of("train")

@@ -396,6 +396,23 @@ def test_names_that_a_mac_has_written(tmp_path, kind):
     assert not [one for one in said if "trained on too" not in one and "expected" not in one]
 
 
+@pytest.mark.parametrize("kind", ["XML", "YOLO"])
+def test_pictures_of_the_other_split_are_not_missed(tmp_path, kind):
+    """One folder of pictures for both splits: nothing lacks anything."""
+    if kind == "XML":
+        for split in SCENES:
+            draw(tmp_path / "images", split)
+            xml(tmp_path / "Annotations" / split, split)
+    else:
+        for split in SCENES:
+            draw(tmp_path, split)
+            yolo(tmp_path, split)
+            put(tmp_path / f"{split}.txt", "".join(f"{stem}.jpg\n" for stem in SCENES[split]))
+        put(tmp_path / "classes.txt", "red\ngreen\n")
+    found, said = look(tmp_path)
+    assert found == TRAIN and said == []
+
+
 def test_numbers_that_are_names(tmp_path):
     coco_tree(lambda c: [k.update(name=k["id"]) for k in c["categories"]])(tmp_path)
     found, _ = look(tmp_path)

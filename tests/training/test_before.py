@@ -10,7 +10,7 @@ from PIL import Image
 
 from detlearn import create_model, save_model
 from detlearn.__main__ import main
-from detlearn.data import CocoDetectionDataset, eval_transform
+from detlearn.data import Cached, CocoDetectionDataset, eval_transform
 from detlearn.data.border import survey
 from detlearn.training import TrainConfig, evaluate
 from detlearn.training import train as fit
@@ -155,9 +155,11 @@ def test_a_call_of_train_passes_the_border_too(tmp_path, capsys):
     )
     fit(model, data, config, device="cpu", progress=False, check=False)
     assert "never occur" not in capsys.readouterr().out
+    kept = Cached(data)
     (tmp_path / "train2017" / "2.png").unlink()
-    with pytest.raises(ValueError, match="train: 1 of 2 pictures is missing"):
-        fit(model, data, config, device="cpu", progress=False)
+    for dataset in (data, kept):
+        with pytest.raises(ValueError, match="train: 1 of 2 pictures is missing"):
+            fit(model, dataset, config, device="cpu", progress=False)
 
 
 def turn(picture, way):
