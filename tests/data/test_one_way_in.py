@@ -122,7 +122,7 @@ def test_the_command_train_asks_the_model(name, photo, tmp_path, monkeypatch):
     (tmp_path / "train.csv").write_text(f"image,x1,y1,x2,y2,label\na.png,{box},thing\n")
     monkeypatch.setattr(cli, "create_model", meta_model)
     arguments = argparse.Namespace(
-        model=name, data=str(tmp_path), scenes=1, no_eval=True, priors=None
+        model=name, data=str(tmp_path), scenes=1, no_eval=True, priors=None, exif_upright=False
     )
     model, dataset, *_ = cli.prepare_detector(arguments, 0)
     assert dataset.transform.antialias == model.config.antialias
