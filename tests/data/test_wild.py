@@ -227,7 +227,8 @@ READ: dict[str, tuple[Tree, str]] = {
     "with 16 bits": (then(coco_tree(suffix=".png"), lambda t: Image.fromarray(
         np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH)).save(t / "images" / "000.png")), ""),
     "a PNG named .jpg": (then(coco_tree(), lambda t: Image.new("RGB", (WIDTH, HEIGHT)).save(t / "images" / "000.jpg", "PNG")), ""),
-    "bytes behind the picture's end": (then(coco_tree(), lambda t: (t / "images" / "000.jpg").open("ab").write(b"\0" * 5000)), ""),
+    "bytes behind the picture's end": (then(coco_tree(), lambda t: (t / "images" / "000.jpg").write_bytes(
+        (t / "images" / "000.jpg").read_bytes() + bytes(5000))), ""),
     # classes
     "ids from 0": (coco_tree(lambda c: [a.update(category_id=a["category_id"] - 1) for a in c["annotations"]]
                              + [k.update(id=k["id"] - 1) for k in c["categories"]]), ""),
