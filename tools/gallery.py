@@ -24,26 +24,13 @@ GALLERY = {
 """The detectors of Shapes that the course ships, and what a reader calls them."""
 FACES = "blazeface"
 
-MARKDOWN = """# Detectors in the page
-
-Each of these runs a trained network in your browser. Drag, size and turn the shapes, drop a picture
-of your own, or open the camera. Beside the picture stand the thresholds, the candidates before NMS,
-the prior behind each box and the milliseconds of each stage. Nothing is sent anywhere.
-
-- [Four detectors on one scene](_static/detectors/index.html){.external}: what you arrange for one,
-  the others see too.
-LIST
-
-Your own detector becomes such a page with `python -m detlearn page WEIGHTS --out detector.html`.
-"""
-
 
 @lru_cache(maxsize=1)
 def gallery_files() -> dict[str, bytes]:
-    """The pages by their path in the site's source.
+    """The pages by their path in the site's source; ``site/detectors.md`` leads to them.
 
     Returns:
-        One page for each detector, one that frames four of them, and the site's page about both.
+        One page for each detector, and one that frames four of them.
     """
     files = {
         f"_static/detectors/{name}.html": DetectorPage(
@@ -60,9 +47,4 @@ def gallery_files() -> dict[str, bytes]:
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     page = template.replace("FRAMES", frames).replace("FACES", FACES)
     files["_static/detectors/index.html"] = page.encode()
-    rows = [
-        f"- [{title}](_static/detectors/{name}.html){{.external}}, `{name}`"
-        for name, title in {**GALLERY, FACES: "BlazeFace, on faces"}.items()
-    ]
-    files["detectors.md"] = MARKDOWN.replace("LIST", "\n".join(rows)).encode()
     return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from tools.chromium import ARGUMENTS, on_path
 from tools.vendor import file_of
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
 
 NETWORKS = ["ssd_tiny", "blazeface", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny"]
 SCENES = sorted(data_path("shapes_val", "images").glob("*.png"))
@@ -330,6 +333,27 @@ def test_a_camera_that_is_refused_is_said(running, pages):
     visitor.page.wait_for_selector("#error:not([hidden])")
     assert "The camera could not be opened" in visitor.page.inner_text("#error")
     visitor.leave()
+
+
+def test_frames_beside_each_other_share_a_scene(running, pages):
+    folder = pages["ssd_tiny"].parent
+    frames = "".join(f'<iframe src="{name}_tiny.html"></iframe>' for name in ("ssd", "m2det"))
+    template = (ROOT / "tools" / "gallery.html").read_text(encoding="utf-8")
+    (folder / "index.html").write_text(template.replace("FRAMES", frames), encoding="utf-8")
+    context = running.new_context(offline=True)
+    page = context.new_page()
+    page.set_default_timeout(300_000)
+    page.goto((folder / "index.html").as_uri())
+    first, second = page.frames[1:]
+    for frame in (first, second):
+        frame.wait_for_function("globalThis.detectorPage")
+    first.focus("#view")
+    page.keyboard.press("Delete")
+    count = "globalThis.detectorPage.state.shapes.length"
+    left = first.evaluate(count)
+    second.wait_for_function(f"{count} === {left}")
+    assert left == 4
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
