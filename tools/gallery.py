@@ -12,6 +12,7 @@ from pathlib import Path
 from detlearn import load_model
 from detlearn.data import data_path
 from detlearn.show import DetectorPage
+from tools.course.clone import ROOT
 
 __all__ = ["GALLERY", "gallery_files"]
 
@@ -27,10 +28,10 @@ FACES = "blazeface"
 
 @lru_cache(maxsize=1)
 def gallery_files() -> dict[str, bytes]:
-    """The pages by their path in the site's source; ``site/detectors.md`` leads to them.
+    """The pages by their path in the site's source.
 
     Returns:
-        One page for each detector, and one that frames four of them.
+        One page a detector, one that frames four of them, and ``detectors.md`` with their links.
     """
     files = {
         f"_static/detectors/{name}.html": DetectorPage(
@@ -47,4 +48,14 @@ def gallery_files() -> dict[str, bytes]:
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     page = template.replace("FRAMES", frames).replace("FACES", FACES)
     files["_static/detectors/index.html"] = page.encode()
+    rows = [
+        ("index", "Four detectors on one scene"),
+        *GALLERY.items(),
+        (FACES, "BlazeFace, on faces"),
+    ]
+    links = "\n".join(
+        f'<li><a href="_static/detectors/{name}.html">{title}</a></li>' for name, title in rows
+    )
+    text = (ROOT / "site" / "detectors.md").read_text(encoding="utf-8")
+    files["detectors.md"] = text.replace("@DETECTORS@", f"<ul>\n{links}\n</ul>").encode()
     return files
