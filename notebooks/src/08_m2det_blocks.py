@@ -316,14 +316,13 @@ blank = torch.empty(2, 128, 40, 40, device="meta")
 # 2. Set `level` to 1: how many channels does that TUM read?
 # 3. Still level 1: which two steps have the most parameters?
 
-# %% id="explorer-walker" slide="-" tags=["explorer"]
+# %% id="explorer-walker" slide="-" tags=["explorer", "nbval-ignore-output"]
 trained = load_model(data.data_path("weights", "m2det_tiny.safetensors"))
 folder = data.data_path("shapes_val")
 scenes = data.CocoDetectionDataset(folder / "images",
                                    folder / "annotations.json")
-walk = show.TUMWalker(trained, scenes[25][0])
-walk.step.value = 4
-walk
+file = folder / "images" / "000025.png"
+show.UShapeExplorer(trained, scenes[25][0], file=file, step=4)
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
 # task 1: the step; task 2: channels; task 3: (smaller, larger step)

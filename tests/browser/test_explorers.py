@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from detlearn import create_model
+from detlearn import create_model, load_model
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
+from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
@@ -21,7 +22,9 @@ from detlearn.show import (
     NMSExplorer,
     PriorBoxExplorer,
     RefinementExplorer,
+    ThresholdExplorer,
     TransferExplorer,
+    UShapeExplorer,
 )
 
 pytestmark = pytest.mark.slow
@@ -40,7 +43,17 @@ EXPLORERS = {
     "transfer": lambda: TransferExplorer(
         random_refinedet(), torch.full((3, 128, 128), 0.4), 128 * OBJECTS, torch.tensor([1, 2, 3])
     ),
+    "thresholds": lambda: trained_thresholds(),
+    "TUMs": lambda: UShapeExplorer(create_model("m2det_tiny"), torch.rand(3, 128, 128), step=4),
 }
+
+
+def trained_thresholds() -> ThresholdExplorer:
+    """A trained detector's answer to a scene of the validation set."""
+    folder = data_path("shapes_val")
+    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[109]
+    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
+    return ThresholdExplorer(model, image, target, file=folder / "images" / "000109.png")
 
 
 def random_answers() -> RefineDetPredictions:
@@ -433,6 +446,59 @@ def test_narrow_dark_and_labelled(name, read):
     assert frame.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
     tall = reader.page.evaluate("document.querySelector('iframe').getBoundingClientRect().height")
     assert frame.evaluate("document.querySelector('#app').getBoundingClientRect().height") <= tall
+
+
+def test_thresholds_of_an_answer(read):
+    reader = read(trained_thresholds())
+    assert "7 boxes kept" in reader.facts() and "7 of 7 objects found" in reader.facts()
+    reader.press("#iou", "End")
+    reader.changed("62 boxes kept")
+    reader.press("#iou", "Home")
+    reader.press("#picture", "ArrowRight")
+    reader.changed("boxes kept")
+    reader.press("#score", "End")
+    reader.changed("0 boxes kept")
+    assert reader.frame.locator("#list tbody tr").count() == 0
+    reader.press("#score", "Home")
+    reader.changed()
+    box = reader.frame.inner_text("output[for=box]")
+    reader.page.mouse.click(*reader.point(0.9, 0.95))
+    reader.changed()
+    assert reader.frame.inner_text("output[for=box]") != box
+
+
+def test_the_walk_through_a_tum(read):
+    reader = read(EXPLORERS["TUMs"]())
+    assert "Step 4, down 4" in reader.facts()
+    reader.press("#picture", "ArrowRight")
+    reader.changed("Step 5, top")
+    reader.press("#picture", "ArrowUp")
+    reader.changed()
+    assert reader.frame.inner_text("output[for=level]") == "TUM 1"
+    reader.press("#step", "Home")
+    reader.changed("Step 0, read")
+    assert "36 × 32 × 32" in reader.frame.inner_text("#list")
+    reader.press("#step", "End")
+    reader.changed("Step 17, smooth")
+    reader.page.mouse.click(*reader.point(0.12, 0.15))
+    reader.changed("Step 0, read")
+
+
+@pytest.mark.parametrize("name", ["thresholds", "TUMs"])
+def test_the_page_does_not_jump_and_fits_a_screen(name, read):
+    """Whatever a control says, the frame is as tall as before, and less than 700 px."""
+    reader = read(EXPLORERS[name](), width=1064)
+    tall = "document.querySelector('iframe').getBoundingClientRect().height"
+    reader.page.wait_for_timeout(300)
+    heights = {round(reader.page.evaluate(tall))}
+    for control in reader.frame.evaluate(
+        "[...document.querySelectorAll('input')].map((n) => n.id)"
+    ):
+        for key in ("End", "Home"):
+            reader.press(f"#{control}", key)
+            reader.page.wait_for_timeout(100)
+            heights.add(round(reader.page.evaluate(tall)))
+    assert len(heights) == 1 and max(heights) < 700, heights
 
 
 # what a reader moves -> the explorer, what is done first, the slider

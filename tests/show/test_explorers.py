@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from detlearn import create_model
+from detlearn import create_model, load_model
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS, PriorConfig
+from detlearn.data import data_path
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
@@ -27,7 +28,9 @@ from detlearn.show import (
     NMSExplorer,
     PriorBoxExplorer,
     RefinementExplorer,
+    ThresholdExplorer,
     TransferExplorer,
+    UShapeExplorer,
 )
 from detlearn.show.explorers.browser import frame
 from detlearn.show.explorers.browser.frame import framed, module_source
@@ -60,6 +63,15 @@ EXPLORERS = {
     ),
     "transfer": lambda: TransferExplorer(
         seeded("refinedet_tiny"), torch.full((3, 128, 128), 0.5), 128 * BOX, torch.tensor([3])
+    ),
+    "thresholds": lambda: ThresholdExplorer(
+        load_model(data_path("weights", "ssd_tiny.safetensors")),
+        torch.full((3, 128, 128), 0.5),
+        {"boxes": 128 * BOX, "labels": torch.tensor([3])},
+        file=JPEG,
+    ),
+    "the U": lambda: UShapeExplorer(
+        seeded("m2det_tiny"), torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     ),
 }
 
@@ -311,7 +323,7 @@ def test_names_cannot_break_out_of_the_script():
 def test_every_module_is_shipped():
     names = {path.name for path in Path(frame.__file__).parent.glob("*.js")}
     shown = {EXPLORERS[name]().module for name in EXPLORERS}
-    assert names == shown | {"geometry.js", "own_boxes.js", "page.js"}
+    assert names == shown | {"geometry.js", "legend.js", "own_boxes.js", "page.js"}
     for name in shown:
         assert module_source(name).count("export function mount(") == 1
 

@@ -183,7 +183,7 @@ moves = Exercise(
     stub="moves = ...",
     solution_source=_LOOKED_UP.format(moves=_ALL_THREE),
     hints=(
-        "The headline above the left picture counts boxes and objects; the table below has the "
+        "The words below the sliders count boxes and objects; the table below them has the "
         "level and the size in pixels of every box.",
         "One slider at a time: 'IoU at most' up to 1.00 and back to 0.45, then 'score over' from "
         "0.50 up to 0.90.",

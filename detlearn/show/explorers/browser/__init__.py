@@ -11,7 +11,9 @@ from detlearn.show.explorers.browser.matching import *  # noqa: F403
 from detlearn.show.explorers.browser.nms import *  # noqa: F403
 from detlearn.show.explorers.browser.prior_box import *  # noqa: F403
 from detlearn.show.explorers.browser.refinement import *  # noqa: F403
+from detlearn.show.explorers.browser.thresholds import *  # noqa: F403
 from detlearn.show.explorers.browser.transfer import *  # noqa: F403
+from detlearn.show.explorers.browser.u_shape import *  # noqa: F403
 
 if not TYPE_CHECKING:  # type checkers read no computed list: they take the stars as they stand
     __all__ = [name for name in dir() if name.endswith("Explorer")]

@@ -24,7 +24,7 @@ __all__ = ["TUMWalker"]
 
 
 @dataclass(frozen=True)
-class _Step:
+class TUMStep:
     """One step through a TUM: what it is called, where it stands, what it made of what."""
 
     name: str
@@ -35,13 +35,13 @@ class _Step:
     parameters: int = 0
 
 
-def _walk(tum: Any, maps: Tensor) -> list[_Step]:
-    """Every step of a `TUM`, computed with its own layers."""
-    steps = [_Step("read", "what the TUM is given", 0, 0, maps)]
+def walk_tum(tum: Any, maps: Tensor) -> list[TUMStep]:
+    """Every step of a `TUM`, computed with its own layers, in the order in which it takes them."""
+    steps = [TUMStep("read", "what the TUM is given", 0, 0, maps)]
 
     def add(name: str, words: str, column: int, row: int, out: Tensor, *layers: nn.Module) -> None:
         number = sum(p.numel() for layer in layers for p in layer.parameters())
-        steps.append(_Step(name, words, column, row, out, number))
+        steps.append(TUMStep(name, words, column, row, out, number))
 
     down: list[Tensor] = [maps]
     for row, layer in enumerate(tum.encoder.layers, start=1):
@@ -71,6 +71,25 @@ def _walk(tum: Any, maps: Tensor) -> list[_Step]:
     for row, layer in enumerate(tum.smoothing.layers):
         add(f"smooth {row}", "1 × 1", 3, row, layer(up[row]), layer)
     return steps
+
+
+def walk_all_tums(model: M2Det, inputs: Tensor) -> list[Sequence[TUMStep]]:
+    """The steps of every TUM of a model, on what the TUM is given.
+
+    Args:
+        model: it is left in the mode it was found in.
+        inputs: ``(1, 3, H, W)``, what the network is given.
+    """
+    mlfpn = model.mlfpn
+    walks: list[Sequence[TUMStep]] = []
+    with evaluating(model), torch.no_grad():
+        base = mlfpn.ffm1(*model.backbone(inputs))
+        levels = mlfpn.levels(base)
+        for level, tum in enumerate(mlfpn.tums):
+            ffm2 = mlfpn.ffm2[min(level, len(mlfpn.ffm2) - 1)]
+            reads = ffm2(base, levels[level - 1][0] if level else None)
+            walks.append(walk_tum(tum, reads))
+    return walks
 
 
 class TUMWalker(ModelExplorer):
@@ -113,15 +132,7 @@ class TUMWalker(ModelExplorer):
 
     def _run(self) -> None:
         """The steps of every TUM."""
-        mlfpn = self.model.mlfpn
-        with evaluating(self.model), torch.no_grad():
-            base = mlfpn.ffm1(*self.model.backbone(self._inputs))
-            levels = mlfpn.levels(base)
-            self._walks: list[Sequence[_Step]] = []
-            for level, tum in enumerate(mlfpn.tums):
-                ffm2 = mlfpn.ffm2[min(level, len(mlfpn.ffm2) - 1)]
-                reads = ffm2(base, levels[level - 1][0] if level else None)
-                self._walks.append(_walk(tum, reads))
+        self._walks = walk_all_tums(self.model, self._inputs)
 
     def refresh(self) -> None:
         """Run the model again, after its weights have changed."""
@@ -138,7 +149,7 @@ class TUMWalker(ModelExplorer):
         self.step.max = len(self.steps) - 1
 
     @property
-    def steps(self) -> Sequence[_Step]:
+    def steps(self) -> Sequence[TUMStep]:
         """All steps of the chosen level."""
         return self._walks[self.level.value]
 
