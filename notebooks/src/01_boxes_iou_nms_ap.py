@@ -303,7 +303,7 @@ nms(five, scores, 0.45)
 # %% [markdown] id="move-suppression" slide="subslide"
 # ### Predict, then move
 #
-# Twelve boxes of one class. Write your guesses down, then move the sliders and read the answers off. `nb01.moves.check((7, 0.5, ..., ...))`, with your numbers, checks these two at once.
+# Twelve boxes of one class. Write your guesses down, then move the sliders and read the answers off. `nb01.moves.check((3, 0.45, ..., ...))`, with your numbers, checks these two at once.
 #
 # 1. Hard, IoU threshold 0.50: how many of the twelve stay?
 # 2. Linear: what is left of the score of box 1 after the first step? Guess from the picture before you go one step.

@@ -52,7 +52,7 @@ print("priors", tuple(priors.shape), "cxcywh, fractions of the image")
 # Take a scene with three objects, and a network that has learned nothing yet. A model returns both parts, divided by N; the training loop adds them.
 
 # %% [markdown] id="notes-formula" slide="notes"
-# > *For the speaker.* Write the formula on the board and leave it there. Each section below explains one of its letters: N in section 1, the targets of L_loc in section 2, L_conf and α in section 3.
+# > *For the speaker.* Write the formula on the board and leave it there. Each section below explains one of its letters: N in section 1, the targets of L_loc in section 2, L_conf in section 3 (α has a ★).
 
 # %% id="two-parts" slide="-"
 image, target = scenes[9]
