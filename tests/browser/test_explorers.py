@@ -457,8 +457,9 @@ def test_thresholds_of_an_answer(read):
     reader.press("#picture", "ArrowRight")
     reader.changed("boxes kept")
     reader.press("#score", "End")
-    reader.changed("0 boxes kept")
-    assert reader.frame.locator("#list tbody tr").count() == 0
+    reader.changed()
+    kept = reader.frame.locator("#list tbody tr").count()
+    assert kept < 7 and f"{kept} box" in reader.facts()  # over 0.99
     reader.press("#score", "Home")
     reader.changed()
     box = reader.frame.inner_text("output[for=box]")
