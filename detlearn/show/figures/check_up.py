@@ -20,6 +20,7 @@ from detlearn.training import CheckUp
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = ["draw_check_up"]
 
@@ -29,9 +30,9 @@ MOST = 3  # networks in a picture
 def draw_check_up(networks: Mapping[str, CheckUp], *, alt: str) -> Figure:
     """The channels of each module of a network, in the order in which an image meets them.
 
-    A bar is a module.  From below, blue: channels that answer to a mean picture.  From above,
-    hatched: channels that answer to none.  What is white between them answers now and then.  Gates
-    are left out.
+    A bar is a module whose channels pass a ReLU.  From below, blue: channels that answer to a mean
+    picture.  From above, hatched: channels that answer to none.  What is white between them
+    answers now and then.  Gates are left out.
 
     Args:
         networks: name -> what `detlearn.training.check_up` found; up to three, one below the other.
@@ -54,15 +55,17 @@ def draw_check_up(networks: Mapping[str, CheckUp], *, alt: str) -> Figure:
         if not shares(found):
             raise ValueError(f"networks[{name!r}]: expected modules with channels, got none")
     width, left, each = 7.6, 0.62, 1.75
-    height = each * len(networks) + 0.42
+    height = each * len(networks) + 0.76
     with house_style():
         drawing = new_figure(width, height)
         for number, (name, found) in enumerate(networks.items()):
-            bottom = height - each * (number + 1) + 0.12
+            bottom = height - 0.34 - each * (number + 1) + 0.12
             axes = inch_axes(drawing, (left, bottom, width - left - 0.12, each - 0.5))
             _bars(axes, shares(found))
             axes.set_title(title(name, found), fontsize=10.5, loc="left", pad=4)
-        axes.set_xlabel("modules, from the image to the heads", color=MUTED, labelpad=4)
+            axes.set_ylabel("channels")
+        axes.set_xlabel("modules with a ReLU, from the image to the heads", color=MUTED, labelpad=4)
+        _legend(drawing)
         return finish(drawing, alt)
 
 
@@ -89,6 +92,19 @@ def title(name: str, found: CheckUp) -> str:
     dead = len(found.dead)
     words = "no dead module" if dead == 0 else f"{dead} dead module{'s' if dead > 1 else ''}"
     return f"{name}: {found.never_active:.0%} of the channels never active, {words}"
+
+
+def _legend(drawing: MatplotlibFigure) -> None:
+    from matplotlib.patches import Patch
+
+    drawing.legend(
+        handles=[
+            Patch(facecolor=BLUE, linewidth=0, label="active in a mean picture"),
+            Patch(facecolor="white", edgecolor=MUTED, label="now and then"),
+            Patch(facecolor=VERMILION, hatch="////", edgecolor="white", label="never"),
+        ],
+        loc="upper left", ncols=3, frameon=False, fontsize=10,
+    )  # fmt: skip
 
 
 def _bars(axes: Axes, rows: list[tuple[str, float, float]]) -> None:

@@ -50,7 +50,7 @@ def draw_seeds(
 
     Returns:
         The figure; a stroke marks each mean, a band the spread (one standard deviation to
-        either side).
+        either side). A variant's marks stand one below the other, so that none hides another.
 
     Raises:
         ValueError: no variant, a variant with no score or more than five, a score that is no
@@ -135,9 +135,10 @@ def _rows(
             height=0.5, color=BLUE, alpha=0.22, zorder=1,
         )  # fmt: skip
         axes.plot([means[name]] * 2, [y - 0.33, y + 0.33], color=BLUE, lw=2.4, zorder=3)
-        for value, marker in zip(values, MARKERS, strict=False):
+        for k, (value, marker) in enumerate(zip(values, MARKERS, strict=False)):
+            aside = 0.4 * (k / (len(values) - 1) - 0.5) if len(values) > 1 else 0.0
             axes.plot(
-                value, y, marker, color=INK, markersize=6, markeredgecolor="white",
+                value, y + aside, marker, color=INK, markersize=6, markeredgecolor="white",
                 markeredgewidth=0.8, zorder=4,
             )  # fmt: skip
 

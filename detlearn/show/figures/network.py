@@ -229,7 +229,7 @@ def draw_head_rows(
     box, gap = NUMBER_CELL[0], 0.09
     tallest = max([channels * (H * 0.27 + gap), *(0.33 * len(r[0]) for r in panels.values())])
     top = 0.34 if title else 0.0
-    height = top + 0.36 + tallest + 0.1
+    height = top + 0.36 + tallest + 0.16
     wide = [W * box + 1.15, *(r.shape[2] * box for r in panels.values())]
     space = (PAGE_WIDTH - sum(wide)) / (len(wide) + 0.2)
     with paper(PAGE_WIDTH, height) as (drawing, axes):
@@ -241,6 +241,9 @@ def draw_head_rows(
             write(axes, left, y - H * 0.135, f"channel {channel}", 9.5, ha="left", color=MUTED)
             _tinted(axes, left + 0.85, y, plane, tint)
             y -= H * 0.27 + gap
+        if H == 1:
+            for cell in range(W):
+                write(axes, left + 0.85 + (cell + 0.5) * box, y, f"cell {cell}", 9, color=MUTED)
         left += wide[0] + space
         for (name, rows), width in zip(panels.items(), wide[1:], strict=True):
             _heading(axes, left, ceiling, name)

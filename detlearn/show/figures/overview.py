@@ -273,6 +273,8 @@ def _ssd(axes: Axes, rows: Sequence[tuple[float, float]], config: Any) -> None:
     for k, ((y, side), name) in enumerate(zip(rows, names, strict=True)):
         card(axes, left, y - 0.15, wide, 0.3, name, BLUE if k < 2 else GREEN, size=9)
         arrow(axes, (left + wide, y), (TILES - side / 2, y), MUTED, mutation_scale=9)
+        if not k and config.l2norm_scale:
+            write(axes, (left + wide + TILES - side / 2) / 2, y + 0.1, "L2Norm", 7, color=MUTED)
         if k:
             arrow(axes, (left + 0.4, rows[k - 1][0] - 0.15), (left + 0.4, y + 0.15), INK, 1.2,
                   mutation_scale=9)  # fmt: skip
@@ -305,9 +307,9 @@ def _refinedet(axes: Axes, rows: Sequence[tuple[float, float]], config: Any) -> 
     axes.plot([at, at, out], [rows[0][0] + 0.38, low, low], color=BLUE, lw=1.6)
     side = PAGE_WIDTH - 0.02
     axes.plot([out, side], [low, low], color=BLUE, lw=1.6)
-    axes.plot([side, side], [low, FOOT + BODY - 0.62], color=BLUE, lw=1.6)
-    arrow(axes, (side, FOOT + BODY - 0.62), (RESULT + 0.62, FOOT + BODY - 0.62), BLUE, 1.6,
-          mutation_scale=8)  # fmt: skip
+    top = FOOT + BODY - 0.05  # the card's side is too near to the edge of the page for an arrow
+    axes.plot([side, side, out], [low, top, top], color=BLUE, lw=1.6)
+    arrow(axes, (out, top), (out, top - 0.23), BLUE, 1.6, mutation_scale=9)
     write(axes, RESULT, low + 0.12, "anchors", 9, bold=True, color=BLUE)
 
 

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["draw_iou_shift", "draw_refinedet", "draw_steps"]
 
 STEP_COLOURS = (ORANGE, SKY, GREEN, PURPLE)
-STEP_DASHES: tuple[Any, ...] = ("solid", (0, (6, 1.5)), (0, (3, 1)), (0, (1, 1)))
 
 
 # --------------------------------------------------------------------------- the network
@@ -145,11 +144,11 @@ def _notes(axes: Axes, tcb_channels: int) -> None:
         write(axes, note, y + 0.12, head, 11, bold=True, ha="left")
         write(axes, note, y - 0.02, lines, 9.5, ha="left", va="top", linespacing=1.25)
     at = PAGE_WIDTH - 0.12  # round the outside
-    axes.plot([note + 0.72, at], [2.22, 2.22], color=BLUE, lw=2.0)
-    axes.plot([at, at], [2.22, 0.2], color=BLUE, lw=2.0)
-    arrow(axes, (at, 0.2), (RIGHT, 0.2), BLUE, 2.0, above=1)
-    write(axes, note, 2.22, "anchors", 9.5, bold=True, ha="left", color=BLUE)
-    write(axes, note, 2.06, "(moved priors)", 9.5, ha="left", color=BLUE)
+    out, back = 2.2, 0.12  # from the ARM's band to the ODM's
+    axes.plot([RIGHT, at, at], [out, out, back], color=BLUE, lw=2.0)
+    arrow(axes, (at, back), (RIGHT, back), BLUE, 2.0, above=1)
+    write(axes, note, out + 0.12, "anchors", 9.5, bold=True, ha="left", color=BLUE)
+    write(axes, note, out - 0.12, "(moved priors)", 9.5, ha="left", color=BLUE)
 
 
 # --------------------------------------------------------------------------- two steps
@@ -160,6 +159,7 @@ def draw_steps(
     target: Any,
     steps: Mapping[str, Any],
     *,
+    earlier: bool = True,
     title: str | None = None,
     alt: str | None = None,
 ) -> Figure:
@@ -169,11 +169,13 @@ def draw_steps(
         image: (3, H, W) uint8 or float in [0, 1], array (H, W, 3) or Pillow image; drawn pale.
         target: (4,) xyxy, px of `image`: the object, dashed.
         steps: words above a panel -> (4,) xyxy, px; one to four of them.
+        earlier: whether a panel repeats the boxes of the panels before it; not if they are
+            alternatives.
         title: a line above the panels.
         alt: what the picture shows; the IoUs when omitted.
 
     Returns:
-        The figure; a panel repeats the boxes of the earlier ones as thin lines.
+        The figure; the object lies on top, so that a box which is equal to it hides nothing.
 
     Raises:
         ValueError: no step, more than four, or a box of another shape.
@@ -204,19 +206,20 @@ def draw_steps(
             axes = blank_axes(drawing, (gap + k * (panel + gap), bottom + 0.26, panel, tall))
             show_image(axes, pixels, fade=0.55)
             _frame(axes, pixels)
-            for earlier in range(k):
-                draw_rectangle(axes, boxes[earlier], STEP_COLOURS[earlier], 0.9, (0, (2, 2)))
-            draw_rectangle(axes, goal, INK, 2.0, (0, (4, 2)))
-            draw_rectangle(axes, boxes[k], STEP_COLOURS[k], 2.8, STEP_DASHES[k])
+            for before in range(k * earlier):
+                draw_rectangle(axes, boxes[before], STEP_COLOURS[before], 1.2, (0, (1, 1)))
+            draw_rectangle(axes, boxes[k], STEP_COLOURS[k], 4.0)
+            draw_rectangle(axes, goal, INK, 1.4, (0, (4, 2)))
             axes.set_title(name, pad=5, fontsize=11)
             axes.text(
                 0.5, -0.12 / tall, f"IoU {iou:.2f}", transform=axes.transAxes, ha="center",
                 va="center", fontsize=11.5, fontweight="bold",
             )  # fmt: skip
         lines: list[tuple[str, Any, str]] = [
-            ("object", (0, (4, 2)), INK), ("this step", "solid", MUTED),
+            ("object", (0, (4, 2)), INK),
+            ("this step" if earlier else "the box", "solid", MUTED),
         ]  # fmt: skip
-        if len(steps) > 1:
+        if earlier and len(steps) > 1:
             lines.append(("earlier steps", (0, (1, 1)), MUTED))
         line_key(drawing, lines)
         return finish(drawing, alt, title=title)

@@ -94,7 +94,7 @@ def draw_filter(
                 axes, 0.5, -0.16 / side, f"{int(kept.sum()):,} of {len(kept):,}", 10,
                 transform=axes.transAxes,
             )  # fmt: skip
-        _foot(drawing, "filled: a prior of this cell survives; dashed: objects")
+        _foot(drawing, "below each grid: priors that survive, in the filled cells; dashed: objects")
         return finish(drawing, alt, title=title)
 
 
@@ -134,6 +134,7 @@ def draw_addition(
     signs: Sequence[str],
     *,
     plain: Sequence[str] = (),
+    owners: int | None = None,
     title: str | None = None,
     alt: str,
 ) -> Figure:
@@ -144,6 +145,7 @@ def draw_addition(
             from one cell of the coarsest map (2 x 2 cells of a map twice as large ...).
         signs: what stands between the maps, one fewer than there are maps.
         plain: the words of panels that are no maps (a filter), drawn without colours.
+        owners: the side of the coarsest map, where no panel shows it.
         title: a line above the maps.
         alt: what the picture shows (required).
 
@@ -151,7 +153,8 @@ def draw_addition(
         The figure.
 
     Raises:
-        ValueError: no map, a map that is no grid or too large, or signs of another number.
+        ValueError: no map, a map that is no grid or too large, signs of another number, or owners
+            that are none.
 
     >>> draw_addition({"a": [[1]], "b": [[2]]}, ["→"], alt="A map of one, a map of two.")
     Figure: A map of one, a map of two.
@@ -164,6 +167,8 @@ def draw_addition(
         raise ValueError(f"panels: expected a map that is not plain, got {list(grids)}")
     if len(signs) != len(grids) - 1:
         raise ValueError(f"signs: expected one fewer than the {len(grids)} maps, got {len(signs)}")
+    if owners is not None and owners < 1:
+        raise ValueError(f"owners: expected a side of at least 1 cell, got {owners}")
     between = 0.42
     columns = sum(grid.shape[1] for grid in grids.values())
     cell = min(0.46, (PAGE_WIDTH - 0.3 - between * len(signs)) / columns)
@@ -172,7 +177,8 @@ def draw_addition(
     top = 0.34 if title else 0.06
     height = top + tallest + 0.14 + 0.2 * lines
     width = 0.9 + columns * cell + between * len(signs)
-    coarsest = min(grid.shape[0] for name, grid in grids.items() if name not in plain)
+    smallest = min(grid.shape[0] for name, grid in grids.items() if name not in plain)
+    coarsest = owners or smallest
     with paper(width, height) as (drawing, axes):
         middle, x = height - top - tallest / 2, 0.45
         for k, (name, grid) in enumerate(grids.items()):
