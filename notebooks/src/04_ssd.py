@@ -12,7 +12,7 @@
 # - name the shape of every tensor on the way, and say why the permutation comes before the reshape;
 # - *prove*, on random weights, that your network computes what torchvision's does.
 #
-# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebook 02 (what priors are, and their order); 03 helps. Convolution, stride and padding should be no news.
+# **{minutes} minutes** with the exercises. Sections with a ★ come after the summary; they are not counted. Before it: notebooks 01 (IoU, NMS, mAP) and 02 (what priors are, and their order); 03 helps. Convolution, stride and padding should be no news.
 
 # %% id="setup" slide="skip" tags=["setup"]
 # The builder fills this cell; cells are wrapped by hand, for narrow windows:
@@ -49,20 +49,20 @@ print(tuple(on_meta(create_model, "ssd300_vgg16").priors.shape))
 # %% [markdown] id="six-maps" slide="slide"
 # ## 1 · Six maps, one kind of head
 #
-# Here is the whole network. A classifier reduces a picture to smaller and smaller **feature maps**. A cell of a map is a vector of C channels that describes one place of the picture. The classifier's last step, from picture to word, throws the places away. SSD does not take this step. It keeps two maps of the classifier, the **backbone**. It makes four smaller ones by **extra layers**. And it asks every cell of all six the same two questions, for each of its priors: *what is in it* (K class numbers, the `logits`), and *how must it move* (four `deltas`).
+# Here is the whole network. A classifier reduces a picture to smaller and smaller **feature maps**. A cell of a map is a vector of C channels that describes one place of the picture. The classifier's last step, from maps to word, throws the places away. SSD does not take this step. It keeps two maps of the classifier, the **backbone** (blue below), and makes four smaller ones by **extra layers** (green). The names are those of Caffe, in which SSD was written. Then it asks every cell of all six the same two questions, for each of its priors: *what is in it* (K class numbers, the `logits`), and *how must it move* (four `deltas`).
 
 # %% id="the-maps" slide="-" tags=["key-figure"]
 show.draw_overview("ssd")
 
 # %% [markdown] id="notes-six-maps" slide="notes"
-# > *For the speaker.* Let the room add up the priors of the six maps before you say 8,732. Then ask which map will find the person who fills the picture, and why (one cell, priors of 264 px). The names are Caffe's; “fc7” is a convolution, and section 2 says why it is called fully connected.
+# > *For the speaker.* Let the room add up the priors of the six maps before you say 8,732. Then ask which map will find the person who fills the picture, and why (one cell, priors of 264 px). “fc7” is a convolution; section 2 says why it is called fully connected.
 
 # %% [markdown] id="why-six" slide="subslide"
 # ### Why six maps?
 #
-# Take the small SSD of this course, `ssd_tiny`, with four maps of 32, 16, 8 and 4 cells a side on 128 px. An object can be learned well if some prior has an IoU of at least 0.5 with it.
+# Take the small SSD of this course, `ssd_tiny`, with four maps of 32, 16, 8 and 4 cells a side on 128 px. As in 02, an object is *covered* if some prior has an IoU of at least 0.5 with it.
 #
-# **Predict.** Keep the priors of *one* map alone. Which objects can it still serve?
+# **Predict.** Keep the priors of *one* map alone, the finest. Up to which side, in px, does it still cover most objects?
 
 # %% id="coverage-of-each-map" slide="fragment" tags=["hide-input"]
 layout = boxes.SSD_TINY_PRIORS
@@ -83,7 +83,7 @@ show.draw_coverage(
     "16 to 32, 32 to 64, and above.")
 
 # %% [markdown] id="what-one-map-loses" slide="fragment"
-# Each map serves one range of sizes, about a factor of three wide, and neighbours overlap. What would *one* map lose? First ask the trained network. It finds an object if a prior of score 0.5 or more has a box that fits it. We let it use the priors of one map at a time, on 100 new scenes:
+# The finest map covers most objects up to about 18 px. Each map has its own range of sizes, about a factor of three wide, and neighbours overlap. What would *one* map lose? First ask the trained network. It finds an object if some prior gives the object's class a score of 0.5 or more, and the box that it predicts has an IoU of 0.5 or more with the object. We let it use the priors of one map at a time, on 100 new scenes:
 
 # %% id="found-by-each-map" slide="-" tags=["hide-input"]
 folder = data_path("shapes_val")
@@ -110,12 +110,12 @@ for name, hit in {**alone, "all maps": found.any(dim=1)}.items():
           f"  {hit.float().mean().item():5.0%}")
 
 # %% [markdown] id="one-map-of-the-paper" slide="fragment"
-# The best single map finds about half of the objects, all four find 94 %. But this network has learned to share the work. Could one map do it all, if it owned priors of every size from the start? The paper tried it: fc7 alone (there called conv7), with 8,664 boxes instead of 8,732, has 62.4 mAP on VOC07 test, six maps have 74.3. But that counts the priors that cross the image's border; without these it is 64.0 against 63.4 (Table 3). `python -m experiments ssd_maps` tries it in small.
+# The best single map finds about half of the objects, all four find 94 %. But this network has learned to share the work. Could one map do it all, if it owned priors of every size from the start? The paper tried it: fc7 alone (there called conv7), with 8,664 boxes instead of 8,732, has 62.4 mAP on VOC07 test, six maps have 74.3. But these numbers include the priors that cross the image's border. Without them fc7 alone has 64.0 and the six maps 63.4 (Table 3), so the table does not settle the question. `python -m experiments ssd_maps` asks it on Shapes.
 
 # %% [markdown] id="a-head-by-hand" slide="subslide"
 # ### A head, by hand
 #
-# The part that asks is a **head**: one 3 × 3 convolution for the logits of a map, and one for its deltas. Take the smallest: a map of 1 × 2 cells, A = 2 priors a cell, K = 3 numbers a prior. A convolution puts its answers into *channels*, so there are A·K = 6. Here every number says where it belongs: hundreds the prior, tens the number, units the cell.
+# The part that asks is a **head**: one 3 × 3 convolution for the logits of a map, and one for its deltas. Take the smallest: a map of 1 × 2 cells, A = 2 priors a cell, K = 3 numbers a prior. A convolution puts its answers into *channels*, so there are A·K = 6. Here every number says where it belongs. Its hundreds are the prior, its tens the number, its units the cell.
 
 # %% id="numbers-that-speak" slide="-"
 prior, number, cell = torch.arange(2), torch.arange(3), torch.arange(2)
@@ -124,7 +124,7 @@ maps = spoken.reshape(1, 6, 1, 2)  # (B, A*K, H, W)
 maps[0, :, 0]
 
 # %% [markdown] id="why-permute" slide="subslide"
-# The loss and the decoding want one **row** for each prior, in the order of the priors: level, row, column, prior (chapter 02). `reshape` never moves a number, it reads them as a book, last axis first. So the numbers of one prior must stand in the last axis *before* anything is reshaped. First `permute`, then `reshape`:
+# The loss and the decoding want one **row** for each prior, in the order of the priors: level, row, column, prior (chapter 02). `reshape` never moves a number, it reads them like a book, along the last axis first. So the numbers of one prior must stand in the last axis *before* anything is reshaped. First `permute`, then `reshape`:
 
 # %% id="flatten-level" slide="-" tags=["teaches:detlearn.models.layers:flatten_level"]
 def flatten_level(maps, num_outputs):
@@ -147,7 +147,7 @@ show.draw_head_rows(
     "rows mix both cells, in the same shape.")
 
 # %% [markdown] id="two-kinds-of-head" slide="fragment"
-# Both are (1, 4, 3), so no error will ever tell you.
+# In the middle each row is one prior of one cell. On the right every row mixes two cells. Both are (1, 4, 3), so no error will ever tell you.
 
 # %% [markdown] id="all-heads" slide="subslide"
 # A `MultiBoxHead` holds a pair of heads for each map, with moderate random weights and zero biases (`init_xavier`). It joins all their rows to `Predictions`, a pair named `logits` and `deltas`. K depends on the data: 21 for VOC (20 classes and background), for COCO 91 with its own ids (80 classes, gaps, background) or 81 without the gaps. (`kind` chooses a cheaper head, for phones, ★. `@method_of` adds a method to a class, as in 02.)
@@ -278,7 +278,7 @@ prove("a fully connected layer is a 7 × 7 convolution",
 show.draw_taps({
     "VGG-16's fc6, stride 32": (7, 1, 32),
     "every third weight:\ndilation 3 (RefineDet)": (3, 3, 32),
-    "pool5 without stride:\ndilation 6 (SSD, M2Det)": (3, 6, 16),
+    "pool5 of stride 1:\ndilation 6 (SSD, M2Det)": (3, 6, 16),
 }, alt="Three filters at one scale: 49 weights over 224 px, nine of them "
     "three cells apart over the same 224 px, and nine weights six smaller "
     "cells apart over 208 px.")
@@ -328,7 +328,7 @@ for name, pool5, fc6 in (
     print(f"{name:10}{field} px")
 
 # %% [markdown] id="field-read" slide="fragment"
-# Without holes fc6 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now. So the weights of ImageNet still fit, thinned out (★). Thinning buys speed; the holes buy 19 × 19 cells with the old view. The paper compares with pool5 as it was, no holes, and one more output, conv5_3: 74.2 mAP instead of 74.3 (Table 2), and about 20 % slower.
+# Without holes fc6 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now. So the weights of ImageNet still fit, thinned out (★). Thinning buys speed; the holes buy 19 × 19 cells with the old view. The paper compares with the whole of VGG-16, not thinned out and with its old pool5, which also predicts from conv5_3: 74.2 mAP instead of 74.3 (Table 2), and about 20 % slower.
 
 # %% [markdown] id="l2norm" slide="subslide"
 # ### L2Norm: an early map among late ones
@@ -455,58 +455,24 @@ ssd300_table = show.shape_table(on_meta(create_model, "ssd300_vgg16"))
 ssd300_table
 
 # %% [markdown] id="read-the-table" slide="fragment"
-# Six sevenths of the work is the backbone. Of the heads, level 0 costs most, because it has most *cells*. But a filter is shared by all cells, so parameters follow channels × priors a cell, and level 1 has three times as many. Logits cost K/4 as much as deltas, here 91/4: classes are the price of a head.
-
-# %% [markdown] id="torchinfo" slide="subslide"
-# Is the table right? `torchinfo` is a widely used package that counts as well. Both should find the same parameters. And the multiply-adds?
-
-# %% id="equal-to-torchinfo" slide="fragment" tags=["prove"]
-from math import prod
-import torchinfo
-
-network = on_meta(create_model, "ssd300_vgg16")
-summary = torchinfo.summary(network, input_data=blank, device="meta",
-                            verbose=0)
-prove("parameters = torchinfo's", ssd300_table.parameters,
-      summary.total_params)
-more = summary.total_mult_adds - ssd300_table.macs
-convolved = sum(prod(layer.output_size) for layer in summary.summary_list
-                if layer.class_name == "Conv2d")
-prove("multiply-adds part by one for each number that a convolution gives",
-      more, convolved)
-print(f"{more:,} of {ssd300_table.macs:,}: {more / ssd300_table.macs:.2%}")
-
-# %% [markdown] id="where-they-part" slide="fragment"
-# torchinfo counts the *bias* of a convolution as one more multiply-add for each number of its output. A bias is added and multiplies nothing, so our table leaves it out. Papers differ in the same way: compare counts only if one program made them.
+# Six sevenths of the work is the backbone. Of the heads, level 0 costs most, because it has most *cells*. But a filter is shared by all cells, so parameters follow channels × priors a cell, and level 1 has three times as many. Logits cost K/4 as much as deltas, here 91/4: classes are the price of a head. (A ★ section checks the table with another program.)
 
 # %% [markdown] id="tiny" slide="subslide"
-# ### The same sentence in small: `ssd_tiny`
+# ### The same network in small: `ssd_tiny`
 #
-# Chapter 05 trains a small detector from scratch, on two cores. It is this network with another backbone: strided 3 × 3 convolutions with BatchNorm, which make all four maps, so it needs no extra layers. A first one halves the picture; then each map has one that halves and, from [0] to [3], 3, 2, 1 and 1 more of stride 1. Heads, order and priors follow the same rules. It has learned; here is a new scene, with the truth dashed:
-
-# %% id="tiny-detects" slide="-" tags=["hide-input"]
-image, target = new[24]
-(found,) = tiny.detect([image], score_threshold=0.45)
-for score, label in zip(found["scores"], found["labels"]):
-    print(f"{tiny.class_names[label]:8}{score:.1f}")
-show.draw_boxes(
-    image, found["boxes"], found["labels"], found["scores"],
-    class_names=tiny.class_names, reference=target["boxes"],
-    alt="A scene of three objects, dashed. Three boxes lie on them; a "
-    "fourth, a disc of score 0.5, lies on a blue blob beside the face.")
+# Chapter 05 trains a small detector from scratch, on two cores. It is this network with another backbone, 3 × 3 convolutions with BatchNorm. The first one halves the picture. Behind it come four groups, one for each map: a convolution of stride 2, then three, two, one and one of stride 1. They make all four maps, so there are no extra layers. Heads, order and priors follow the same rules. It has learned (00 and 01 show what it finds).
 
 # %% [markdown] id="move-maps" slide="subslide"
-# All three objects are found, with scores near 1. The fourth box, a disc with a score of 0.5, is a false alarm. It lies on the blue blob. Blob, crescent and hook are scraps: they have no class and are there to tempt the detector.
-#
 # ### Predict, then move
 #
-# All maps of this network for this scene. Left, one channel over the picture, a cell, and (dashed) its receptive field. Right, the channels, those with the largest numbers first. Guess, then move; `moves`, below the second explorer, checks all five answers.
+# Here are all maps of this network for one new scene. Its objects are a face, a square and a disc; blob, crescent and hook have no class. Left, one channel over the picture, a cell, and (dashed) its receptive field. Right, the channels, those with the largest numbers first. Guess, then move; `moves`, below the second explorer, checks all five answers.
 #
 # 1. `backbone` hands out tensors [0] to [3]. Which is the first whose field is larger than the picture, 128 px?
 # 2. A head is one more 3 × 3 convolution. By how many px does `head.logits.0` widen the field of [0]? And `head.logits.3` that of [3]?
 # 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Move through the ranks until it is chosen: where is it bright? Which channel says the same for prior 3?
 
 # %% id="explorer-maps" slide="subslide" tags=["explorer"]
+image, target = new[24]
 show.FeatureMapExplorer(tiny, image, "backbone")
 
 # %% [markdown] id="move-shapes" slide="subslide"
@@ -521,7 +487,7 @@ show.ShapeTableExplorer({
         "ssd300_vgg16", "ssd300_resnet50", "ssdlite300_mobilenet_v2")})
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
-# Level, (px, px), channel, name, times.
+# Level, (px, px), channel, full name of the network, times.
 # Made up: (0, (5, 5), 10, "ssd300_vgg16", 30)
 moves = ...
 
@@ -601,36 +567,6 @@ cured = run_heads(flatten_level)
 (found,) = tiny.postprocess(cured, [(128, 128)], score_threshold=0.9)
 print(*[tiny.class_names[label] for label in found["labels"]])
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
-# **Patient 2.** “In eval mode, without BatchNorm or dropout, the same picture gets other logits alone than in a batch.”
-
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
-class SickNorm(L2Norm):
-    def forward(self, maps):
-        return maps / maps.norm() * self.scale[:, None, None]
-
-
-def alone_and_in_a_batch(norm):
-    """Length of one cell's vector, both ways."""
-    pair = 300 * torch.ones(2, 512, 38, 38)
-    return [norm(maps)[0, :, 5, 7].norm().item()
-            for maps in (pair[:1], pair)]
-
-
-print(*[f"{x:.3f}" for x in alone_and_in_a_batch(SickNorm(512))])
-
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
-# <details><summary>Diagnosis of patient 2</summary>
-#
-# The norm runs over the *whole tensor*, all cells of all pictures, instead of each cell's own channels (`dim=1`). The output has the right shape, is far too small, and depends on the neighbours in the batch.
-#
-# </details>
-
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
-lengths = alone_and_in_a_batch(L2Norm(512))
-print(*[f"{length:.3f}" for length in lengths])
-assert max(abs(length - 20) for length in lengths) < 1e-3
-
 # %% [markdown] id="summary" slide="slide"
 # ### Summary
 #
@@ -666,6 +602,30 @@ for answer, ours in zip(answers, ssd.detect(pictures)):
 names = list(named_vgg16_layers(16))
 for start in range(0, len(names), 8):
     print(*names[start:start + 8])
+
+# %% [markdown] id="torchinfo" slide="skip"
+# ### Is the table of §3 right?
+#
+# `torchinfo` is a widely used package that counts as well. Both should find the same parameters. And the multiply-adds?
+
+# %% id="equal-to-torchinfo" slide="skip" tags=["prove"]
+from math import prod
+import torchinfo
+
+network = on_meta(create_model, "ssd300_vgg16")
+summary = torchinfo.summary(network, input_data=blank, device="meta",
+                            verbose=0)
+prove("parameters = torchinfo's", ssd300_table.parameters,
+      summary.total_params)
+more = summary.total_mult_adds - ssd300_table.macs
+convolved = sum(prod(layer.output_size) for layer in summary.summary_list
+                if layer.class_name == "Conv2d")
+prove("multiply-adds part by one for each number that a convolution gives",
+      more, convolved)
+print(f"{more:,} of {ssd300_table.macs:,}: {more / ssd300_table.macs:.2%}")
+
+# %% [markdown] id="where-they-part" slide="skip"
+# torchinfo counts the *bias* of a convolution as one more multiply-add for each number of its output. A bias is added and multiplies nothing, so our table leaves it out. Papers differ in the same way: compare counts only if one program made them.
 
 # %% [markdown] id="decimation" slide="skip"
 # ## ★ The weights of the classifier
@@ -907,10 +867,10 @@ for kind in ("conv", "separable"):
 show.draw_parts(tables)
 
 # %% [markdown] id="cost-read" slide="skip"
-# SSDLite multiplies 44 times less than VGG's SSD, and has 2.9 times fewer priors: the small priors of the 38 × 38 map are what it gave up. Separable heads alone save nearly nine tenths of the heads' work.
+# VGG's SSD needs 44 times the multiplications of SSDLite and has 2.9 times its priors: the small priors of the 38 × 38 map are what it gave up. Separable heads alone save nearly nine tenths of the heads' work.
 
 # %% [markdown] id="star-exercises" slide="skip"
-# ## ★ Two more exercises, a third patient, a quiz
+# ## ★ Two more exercises, two more patients, a quiz
 #
 # 1. `convolve_fc`: a linear layer's weight as filters, thinned out. `side` is that of the map which the layer read (7 for fc6); every `every_unit`-th unit and every `every_weight`-th row and column stay. It works when side 7, every 4th unit, every 3rd weight does what `decimate_fc6` does.
 # 2. `receptive_field` of a list of layers (kernel, stride, dilation), in px. It works when `[*to_conv5_3, (3, 1, 1), (3, 1, 6)]` gives 420, as the gradient did.
@@ -933,9 +893,39 @@ def receptive_field(layers):
 
 nb04.receptive_field.check(receptive_field)
 
-# %% [markdown] id="star-clinic" slide="skip" tags=["clinic"]
-# ### A third patient
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
+# ### Two more patients
 #
+# **Patient 2.** “In eval mode, without BatchNorm or dropout, the same picture gets different logits alone and in a batch.”
+
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
+class SickNorm(L2Norm):
+    def forward(self, maps):
+        return maps / maps.norm() * self.scale[:, None, None]
+
+
+def alone_and_in_a_batch(norm):
+    """Length of one cell's vector, both ways."""
+    pair = 300 * torch.ones(2, 512, 38, 38)
+    return [norm(maps)[0, :, 5, 7].norm().item()
+            for maps in (pair[:1], pair)]
+
+
+print(*[f"{x:.3f}" for x in alone_and_in_a_batch(SickNorm(512))])
+
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2</summary>
+#
+# The norm runs over the *whole tensor*, all cells of all pictures, instead of each cell's own channels (`dim=1`). The output has the right shape, is far too small, and depends on the neighbours in the batch.
+#
+# </details>
+
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
+lengths = alone_and_in_a_batch(L2Norm(512))
+print(*[f"{length:.3f}" for length in lengths])
+assert max(abs(length - 20) for length in lengths) < 1e-3
+
+# %% [markdown] id="star-clinic" slide="skip" tags=["clinic"]
 # **Patient 3.** “SSDLite has 33,150 parameters more than its blocks explain, and the last map's heads are not the cheap ones I wrote.”
 
 # %% id="clinic-3-symptom" slide="skip" tags=["clinic"]
@@ -988,7 +978,7 @@ prove("patient 3 is cured: heads without a gradient", len(unused), 0)
 # 3. False. Everything runs, nothing complains, and the detector is useless. That is why §3 compares numbers, not shapes.
 # 4. False. Stride 1 in conv4 was chosen so that the sides are 38, 19, 10, 5, 3, 1 again.
 # 5. False. A filter is shared by all cells. Parameters follow channels × priors a cell: level 1, with 1,024 × 6, has most.
-# 6. False. It multiplies 44 times less, with 2.9 times fewer priors: backbone and heads are separable.
+# 6. False. SSD has 2.9 times its priors, but 44 times its multiplications. Backbone and heads of SSDLite are separable.
 #
 # </details>
 
