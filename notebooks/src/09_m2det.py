@@ -1,7 +1,7 @@
 # %% [markdown] id="title" slide="slide"
 # # 09 · M2Det II
 #
-# **One question: do eight levels find more than one, and do the deep ones find the complicated things?**
+# **One question: do eight levels find more than one level does, and do the deep ones find the complicated things?**
 #
 # You have built the blocks of M2Det. But a pile of blocks detects nothing, and the paper's claim about levels is still only a claim. In this chapter you put the network together and look for its 133 million parameters. Then you run a small one and ask whether its levels do what they are for.
 #
@@ -64,7 +64,7 @@ count(on_meta(nn.Conv2d, 3, 8, 1))
 show.draw_mlfpn(m2det.M2DET512_VGG16)
 
 # %% [markdown] id="notes-two-questions" slide="notes"
-# > *For the speaker.* Point at the two kinds of purple box that are new, FFMv1 and FFMv2; TUM and SFAM are old friends. Ask what the diagonal arrows carry (the largest map of a TUM) and why there is none into the first. Then ask for the number of channels that the heads read: 8 · 256.
+# > *For the speaker.* Point at the two kinds of box that are new, FFMv1 and FFMv2; TUM and SFAM are old friends. Ask what the diagonal arrows carry (the largest map of a TUM) and why there is none into the first. Then ask for the number of channels that the heads read: 8 · 256.
 
 # %% [markdown] id="ffm1-by-hand" slide="subslide"
 # ### FFMv1, by hand
@@ -278,6 +278,7 @@ for init in ("released", "stated"):
     tum = net.mlfpn.tums[0].encoder.layers[1].conv.weight.std()
     box = net.head.deltas[0].weight.std()
     print(f"{init:9} spread in a TUM {tum:.2f}, in a box head {box:.2f}")
+# PyTorch's default spread is (3 · fan-in) ** -0.5
 assert 5 < box / (3 * 9 * net.mlfpn.out_channels) ** -0.5 < 20
 
 # %% [markdown] id="parts-words" slide="subslide"
@@ -305,7 +306,7 @@ assert sum(map(count, parts.values())) == count(big) == 133_159_604
 # %% [markdown] id="tiny-words" slide="slide"
 # ## 3 · Train and detect
 #
-# `m2det_tiny` is the same code for the scenes of Shapes: four levels, five scales, 24 channels each. Its loss is SSD's, with the hard negative mining of chapter 03. Forty steps take a few seconds. They are too few to detect anything, but they show that all of it learns. **Predict:** do both losses fall?
+# `m2det_tiny` is the same code for the scenes of Shapes: four levels, five scales, 24 channels each. Its loss is SSD's, with the hard negative mining of chapter 03. Forty steps take a few seconds. They are too few to detect anything, but enough to see the losses move. **Predict:** do both losses fall?
 
 # %% [markdown] id="notes-train" slide="notes"
 # > *For the speaker.* Nothing in the loop is new; say so. The point is that a network of five kinds of blocks trains with the loop of chapter 05, unchanged.
@@ -350,13 +351,13 @@ show.draw_scenes(
     "with the boxes that m2det_tiny found.")
 
 # %% [markdown] id="soft-words" slide="subslide"
-# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and the house of the last that is called “face 0.74”, the one wrong class.
+# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and the house of the last that is called “face 0.74”, the one wrong class. The one false alarm is a dark blot, “disc 0.53”.
 #
 # ### From answers to boxes
 #
 # At test time the paper keeps boxes whose *class score* is above **0.05** (the paper calls 0.01 better but slow). The released config has 0.1. (An article says *objectness*; M2Det has none.)
 #
-# Then comes **soft-NMS** (01): a box that overlaps a better one by more than N_t loses score, to 1 − IoU of what it had. The released config says 0.45. But the call hands it over by *position*, and at that position the function has the **sigma** of another, Gaussian method. N_t keeps its default of 0.3. **Predict** what is left of a score of 0.8 at an IoU of 0.40, as released and corrected. (0.40 counts sides with “+1”, as the released code does, trap 3 of 01; `boxes.box_iou` says 0.394.)
+# Then comes **soft-NMS** (01): a box that overlaps a better one by more than N_t loses score, to 1 − IoU of what it had. The released config says 0.45. But the call hands it over by *position*, and at that position the function has the **sigma** of another, Gaussian method. N_t keeps its default of 0.3. **Predict** what is left of a score of 0.8 at an IoU of 0.40, as released and corrected. (*hard* is the plain NMS of 01, at 0.45. The 0.40 counts sides with “+1”, as the released code does, trap 3 of 01; `boxes.box_iou` says 0.394.)
 
 # %% id="soft-by-hand" slide="fragment" tags=["prove"]
 pair = torch.tensor([[0.0, 0, 99, 99], [0, 0, 99, 39]])  # 0.40 by “+1”
@@ -377,11 +378,7 @@ prove("as released and corrected",
 #
 # ## 4 · Look inside
 #
-# Chapter 08 drew the forty-eight maps of the large network. These are the twenty of the small one, first in principle:
-
-# %% id="tiny-levels" slide="-"
-show.draw_level_grid(model.config.priors.map_sizes,
-                     model.config.num_levels, model.config.planes)
+# Chapter 08 drew the forty-eight maps of the large network. The small one has twenty, four levels at five scales.
 
 # %% [markdown] id="notes-inside" slide="notes"
 # > *For the speaker.* Brightness compares cells of a map, not maps. Let the room describe before you explain; a map is the mean of 24 channels, so "bright on objects" is a summary. The paper shows such maps as evidence for its claim; ask what kind of evidence a picked picture is. The next section measures instead.
@@ -397,10 +394,17 @@ show.draw_level_grid(model.config.priors.map_sizes,
 # Then stay at scale 0, go through the levels, and read “objects against the rest”. Is the deepest level the brightest on the objects?
 
 # %% id="explorer-levels" slide="-" tags=["explorer"]
-show.LevelScaleExplorer(model, *scenes[25])
+levels = show.LevelScaleExplorer(model, *scenes[25])
+levels
+
+# %% id="levels-answer" slide="fragment"
+bright = [levels.contrast(level, 0) for level in range(4)]
+print("scale 0, objects against the rest:",
+      *[f"level {k}: {ratio:.1f}" for k, ratio in enumerate(bright)])
+assert bright[3] == min(bright)
 
 # %% [markdown] id="attention-words" slide="subslide"
-# At scale 0 the deepest level is the *least* bright on the objects: the explorer says 1.18, 1.06, 1.42 and 1.03 for levels 0 to 3.
+# In this scene the deepest level is the *least* bright on the objects. One scene proves nothing; §5 measures.
 #
 # ### SFAM on a trained network
 #
@@ -410,18 +414,24 @@ show.LevelScaleExplorer(model, *scenes[25])
 images = [scenes[i][0] for i in (25, 3, 8, 24, 109)]
 attention = show.AttentionExplorer(model, images)
 weights = attention.weights  # (scenes, scales, C)
+mean_weights = weights.mean(dim=0)
+difference = (weights[0] - weights[1]).abs()  # (scales, C)
+print("tallest on the right, by scale:",
+      *[f"{bar:.2f}" for bar in difference.amax(dim=1).tolist()])
+print("below 0.001 on the left, by scale:",
+      *(mean_weights < 0.001).sum(dim=1).tolist())
 show.draw_attention(
-    {"mean of five scenes": weights.mean(dim=0),
-     "difference of two scenes": (weights[0] - weights[1]).abs()},
+    {"mean of five scenes": mean_weights,
+     "difference of two scenes": difference},
     num_levels=4,
     alt="SFAM's weights at five scales, four levels of 24 channels: the "
     "mean over five scenes, and the difference between two of them.")
 
 # %% [markdown] id="gates" slide="subslide"
-# The tallest is 0.17, at scale 4. At scales 0 to 3 none exceeds 0.03: there SFAM is nearly a fixed factor, for two reasons.
+# The tallest stands at scale 4. At scales 0 to 3 the two scenes hardly differ: there SFAM is nearly a fixed factor, for two reasons.
 #
-# - **Scale 0: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001. So a gate near 0 passes on nearly nothing of the map, and nearly nothing of the gradient that might open it. In the weights you have just loaded, 66 of these 96 gates are below 0.001: find them in the picture.
-# - **Scales 1 to 3: dead hidden units.** The weights are 0.02 to 0.31, so no gate is stuck. But of the 24 hidden units 23 are 0 behind the ReLU in every scene (08's dead channels). One number is left to tell scenes apart.
+# - **Scale 0: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001. So a gate near 0 passes on nearly nothing of the map, and nearly nothing of the gradient that might open it. In the weights you have just loaded, two thirds of these 96 gates are below 0.001: find them in the picture.
+# - **Scales 1 to 3: dead hidden units.** No gate is stuck. But nearly all hidden units are 0 behind the ReLU in every scene, and can tell no scene from another (dead channels as in 08; a ★ cell counts them).
 #
 # In the explorer a small black mark is a channel's mean over five scenes. Where a bar leaves its mark, SFAM answers to *this* scene. A long black line is a level's mean, with its number above.
 #
@@ -459,11 +469,11 @@ show.draw_seeds({name: row["mAP"]["values"]
 # %% [markdown] id="results-read" slide="subslide"
 # A mark is a seed (of two close ones one hides the other). Read it as *these three seeds at this budget*:
 #
-# - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. But 1,500 steps are few for a long chain. The same four levels reached 0.72 after 9,000.
+# - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. All of them had 1,500 steps; the same four levels reached 0.72 after 9,000 (`data/weights/m2det_tiny.json`), so the record is about short trainings.
 # - One wide level: 0.559, the most. It is no clean control, though. It also reads 32 thin channels of the base where the others read 12.
 # - Without SFAM: 0.430, against 0.501 with it.
 #
-# **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3). Depth against width: 8 TUMs of 128 channels and 4 of 256 both have 31.8, with 47.5 and 60.2 million parameters. The base feature for every TUM adds 1.9, and SFAM 0.5. The author adds that SFAM slows the training, sometimes hurts ([22](https://github.com/VDIGPKU/M2Det/issues/22)), and is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
+# **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3; more of it in ★).
 
 # %% [markdown] id="ablation-words" slide="subslide"
 # ### Deep for complex?
@@ -504,9 +514,8 @@ for size in ("small", "medium"):
 # Replace the dots, and the `None` after `return`, and run the cell. It says what is right, or what is wrong and why. `nb09.fuse.hint()` helps, a little more at each call.
 #
 # 1. `fuse`: FFMv1 without its convolutions, for any side. It works when a side of 7 and a half of 4 fit.
-# 2. `head_parameters`: of all heads together, biases included. It works when (2048, 6, 6, 81) gives 56,404,980.
-# 3. `decay`: what linear soft-NMS leaves of a score. It works when §3's pair gives 0.48 and 0.8.
-# 4. `silence`: the ablation of §5, with zeros instead of means. It works when the maps that you were given stay.
+# 2. `decay`: what linear soft-NMS leaves of a score. It works when §3's pair gives 0.48 and 0.8.
+# 3. `silence`: the ablation of §5, with zeros instead of means. It works when the maps that you were given stay.
 
 # %% id="exercise-fuse" slide="skip" tags=["exercise"]
 def fuse(shallow, deep):
@@ -515,14 +524,6 @@ def fuse(shallow, deep):
     return None
 
 nb09.fuse.check(fuse)
-
-# %% id="exercise-head-parameters" slide="skip" tags=["exercise"]
-def head_parameters(channels, num_scales, priors_per_cell, num_classes):
-    """Number of parameters of all heads; num_classes with background."""
-    answers = ...
-    return None
-
-nb09.head_parameters.check(head_parameters)
 
 # %% id="exercise-decay" slide="skip" tags=["exercise"]
 def decay(score, iou, threshold):
@@ -662,6 +663,45 @@ def warm_up(step, steps_per_epoch):
     return None
 
 nb09.warm_up.check(warm_up)
+
+# %% [markdown] id="paper-ablation" slide="subslide"
+# **What else the paper took away** (COCO, 320 px, Tables 2 and 3):
+#
+# | what | AP |
+# |--|--|
+# | base feature for every TUM | + 1.9 |
+# | SFAM | + 0.5 |
+# | 8 TUMs of 128 channels, 47.5 million parameters | 31.8 |
+# | 4 TUMs of 256 channels, 60.2 million parameters | 31.8 |
+#
+# The author adds that SFAM slows the training, sometimes hurts ([22](https://github.com/VDIGPKU/M2Det/issues/22)), and is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
+
+# %% [markdown] id="hidden-words" slide="subslide"
+# **SFAM's hidden units** in the trained network. How many answer to at least one of the five scenes of §4?
+
+# %% id="hidden-counted" slide="-"
+heard = [[] for _ in range(5)]
+hooks = [layer.register_forward_hook(
+    lambda _, given, out, scale=scale: heard[scale].append(out.relu()))
+    for scale, layer in enumerate(model.mlfpn.sfam.fc1)]
+with torch.inference_mode():
+    model(model.prepare(images))
+for hook in hooks:
+    hook.remove()
+for scale, units in enumerate(heard):
+    alive = (torch.cat(units) > 0).any(dim=0).flatten()  # (hidden,)
+    print(f"scale {scale}: {int(alive.sum())} of {len(alive)} answer")
+
+# %% [markdown] id="star-head-parameters" slide="subslide"
+# **Exercise.** `head_parameters`: of all heads together, biases included. It works when (2048, 6, 6, 81) gives 56,404,980.
+
+# %% id="exercise-head-parameters" slide="skip" tags=["exercise"]
+def head_parameters(channels, num_scales, priors_per_cell, num_classes):
+    """Number of parameters of all heads; num_classes with background."""
+    answers = ...
+    return None
+
+nb09.head_parameters.check(head_parameters)
 
 # %% [markdown] id="multiscale-words" slide="subslide"
 # **Several sizes.** The paper's best rows are *multi-scale*: the picture is looked at in several sizes, and all boxes go into one suppression. Table 1 has 38.9 instead of 33.5 AP for VGG-16 at 320 px, and 44.2 instead of 41.0 at 800. The published code announces it and never released it; sizes, mirroring and merging are ours here. The convolutions take any size. The priors keep their size in *pixels*, since that is what the heads have learned, so a larger picture makes small objects larger.
