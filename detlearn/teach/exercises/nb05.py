@@ -337,6 +337,18 @@ rate_at = Exercise(
     ),
     wrong_answers=(
         WrongAnswer(
+            _RATE.format(**_RATE_PARTS).replace("highest *", "1.0 *"),
+            "That is the share of the highest rate, 0 to 1. Multiply it by `highest`.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "math.exp(-progress)"}),
+            "An exponential never arrives at 0. Half a cosine wave does, at step `total`.",
+        ),
+        WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"up": "(step + 1) / (warmup + 1)"}),
+            "Your climb has one step more and does not begin at 0: it is step / warmup.",
+        ),
+        WrongAnswer(
             _RATE.format(**_RATE_PARTS | {"progress": "step / total"}),
             "The cosine must begin where the warm-up ends: progress is 0 at step `warmup`. Yours "
             "jumps there.",
@@ -709,6 +721,43 @@ kind_of = Exercise(
         "that it touches by 0.1. Each of these is one `any(...)` over the objects.",
     ),
     wrong_answers=(
+        WrongAnswer(
+            _KIND.format(
+                correct="False",
+                reach=">=",
+                middle="""if any(iou >= 0.5 and same and gone for iou, same, gone in objects):
+            return "duplicate"
+        if any(iou >= 0.5 and same for iou, same, gone in objects):
+            return "correct"
+        if any(iou >= 0.5 for iou, same, gone in objects):
+            return "wrong class"
+""",
+            ),
+            "You ask for a duplicate before you ask for a hit. If one object of the class is still "
+            "free, the detection is correct, whatever else it lies on.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle="""if any(iou >= 0.5 and not same for iou, same, gone in objects):
+            return "wrong class"
+""",
+            ),
+            "The kind *duplicate* is missing: well on an object of its class that is taken.",
+        ),
+        WrongAnswer(
+            _KIND.format(
+                correct=_CORRECT,
+                reach=">=",
+                middle="""if any(iou >= 0.5 and same for iou, same, gone in objects):
+            return "duplicate"
+        if any(iou >= 0.5 and not gone for iou, same, gone in objects):
+            return "wrong class"
+""",
+            ),
+            "An object of another class need not be free: on a taken one it is a wrong class, too.",
+        ),
         WrongAnswer(
             _KIND.format(
                 correct=_CORRECT,
