@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import random
 import time
 import warnings
@@ -277,10 +278,14 @@ class RunFolder:
         if self.path is None:
             return
         started = time.monotonic()
-        new, last = self.path / "new.pt", self.path / "last.pt"
+        new, last, previous = (self.path / f"{name}.pt" for name in ("new", "last", "previous"))
         save_checkpoint(new, state)
         if last.exists():
-            replace_file(last, self.path / "previous.pt")
+            with contextlib.suppress(OSError):  # two others are whole by now
+                # Google Drive puts what is replaced into its bin, where its bytes still count.
+                if previous.exists():
+                    os.truncate(previous, 0)
+            replace_file(last, previous)
         replace_file(new, last)
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - started

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from detlearn.training import load_checkpoint, save_checkpoint
+from detlearn.training import checkpoint, load_checkpoint, save_checkpoint
 from detlearn.training.checkpoint import RunFolder
 
 ROOT = Path(__file__).parents[2]
@@ -257,3 +257,22 @@ def test_a_fast_drive_is_not(tmp_path, monkeypatch):
         with RunFolder(tmp_path) as run:
             run.save({})
             assert not run.too_early()
+
+
+def test_what_is_replaced_is_empty_and_two_others_are_whole(tmp_path, monkeypatch):
+    """Google Drive keeps what is replaced in its bin, where it counts: so it must be nothing."""
+    replaced = []
+    really = checkpoint.replace_file
+
+    def watched(source, target):
+        if target.exists():
+            whole = [n for n in ("new.pt", "last.pt") if (tmp_path / n).stat().st_size > 0]
+            replaced.append((target.name, target.stat().st_size, whole))
+        really(source, target)
+
+    monkeypatch.setattr(checkpoint, "replace_file", watched)
+    with RunFolder(tmp_path) as run:
+        for step in range(4):
+            run.save({"step": step, "weights": torch.zeros(1000)})
+        assert run.newest()["step"] == 3
+    assert replaced == [("previous.pt", 0, ["new.pt", "last.pt"])] * 2
