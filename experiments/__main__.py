@@ -17,10 +17,13 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from detlearn.data import data_path
+
 from .catalogue import EXPERIMENTS
-from .plan import Experiment, Spec, next_runs
+from .face_off import publish
+from .plan import Experiment, Spec, next_runs, spec_of
 from .records import ROOT, add_run, read_runs, record_path
-from .runs import execute, tidy
+from .runs import execute, measure_later, tidy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--list", action="store_true", help="what is done, and what is missing")
     parser.add_argument("--quick", action="store_true",
                         help="one seed, 64 scenes, two epochs: to see that it works")  # fmt: skip
+    parser.add_argument("--publish", action="store_true",
+                        help="write what chapter 12 reads, out of the records")  # fmt: skip
     parser.add_argument("--records", type=Path, help="another folder of records")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "experiments")
     args = parser.parse_args(arguments)
@@ -45,16 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             told = f"next {missing[0].key} (of {len(missing)})" if missing else "complete"
             print(f"{experiment.name:20}{len(runs):4} runs, {hours:5.2f} h; {told}")
         return
+    if args.publish:
+        folder = record_path(EXPERIMENTS["face_off"], args.records).parent
+        if not publish(folder, data_path("results") / "face_off.json"):
+            parser.error(f"{folder}: expected the record of face_off, there is none")
+        return
     torch.set_num_threads(1)
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     if args.quick:
         for experiment in wanted:
             look_quickly(experiment, args.runs / "quick")
         return
+    for experiment in wanted:
+        if experiment.standing:
+            complete_standings(experiment, record_path(experiment, args.records), args.runs)
     while (job := claim(wanted, args.records, args.runs)) is not None:
         experiment, spec, lock = job
         with lock:
-            folder = args.runs / experiment.name / spec.key.replace(" ", "_").replace(",", "")
+            folder = run_folder(args.runs, experiment, spec)
             say(f"{experiment.name}: {spec.key}")
             run = execute(experiment, spec, folder)
             run["command"] = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
@@ -63,6 +76,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
             scores = {which: values[run["score"]] for which, values in run["scores"].items()}
             say(f"{experiment.name}: {spec.key}: {scores}, dead {run['check_up']['dead']}, "
                 f"{run['cpu_seconds']:.0f} s")  # fmt: skip
+
+
+def complete_standings(experiment: Experiment, path: Path, folder: Path) -> None:
+    """Measure what the table wants of final runs that were made before it wanted it."""
+    for run in read_runs(path, experiment):
+        spec = spec_of(run)
+        own = run_folder(folder, experiment, spec)
+        if spec.role == "final" and "standing" not in run and own.is_dir():
+            lock = FileLock(own.with_suffix(".standing.lock"))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:  # another process does it
+                continue
+            with lock:
+                say(f"{experiment.name}: {spec.key}: measured for the table")
+                add_run(path, experiment, run | {"standing": measure_later(experiment, spec, own)})
+
+
+def run_folder(folder: Path, experiment: Experiment, spec: Spec) -> Path:
+    """Where a run keeps its checkpoints and weights."""
+    return folder / experiment.name / spec.key.replace(" ", "_").replace(",", "").replace("'", "")
 
 
 def claim(

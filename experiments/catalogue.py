@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import hrnet, m2det, refinedet, ssd
+from .face_off import EQUAL, FACE_OFF, LAYOUTS
 from .plan import Experiment, Variant
 from .recipes import POSE, TINY
 
@@ -30,24 +31,6 @@ PRECISION = tuple(
         delta_reason="short runs: two passes over 3,000 scenes, where seeds differ by 0.01",
     )
     for model, rate in (("ssd_tiny", 1e-2), ("refinedet_tiny", 5e-3))
-)
-
-FOUR = ("ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny")
-
-FACE_OFF = Experiment(
-    name="face_off",
-    question="Which of the four detectors is best on Shapes, each trained by its own recipe?",
-    paper=(
-        "COCO test-dev, AP, VGG-16, 512 px, one scale: SSD 28.8 (Liu et al. 2016, Table 6), "
-        "RefineDet 33.0 (Zhang et al. 2018, arXiv, Table 2), M2Det 37.6 (Zhao et al. 2019, Table 1)"
-    ),
-    variants=tuple(Variant(name, name) for name in FOUR),
-    reference="ssd_tiny",
-    recipe=TINY,
-    scenes=12_000,
-    epochs=2,
-    tune_scenes=6_000,
-    tune_epochs=1,
 )
 
 WEIGHTS = Experiment(
@@ -83,9 +66,11 @@ EXPERIMENTS = {
     one.name: one
     for one in (
         FACE_OFF,
+        *PRECISION,
+        EQUAL,
+        LAYOUTS,
         WEIGHTS,
         POSE_WEIGHTS,
-        *PRECISION,
         *refinedet.EXPERIMENTS,
         *m2det.EXPERIMENTS,
         *hrnet.EXPERIMENTS,

@@ -92,6 +92,7 @@ class Experiment:
         delta_reason: why, if it is not 0.01.
         grid: the learning rates to begin with.
         seeds: of the final runs.
+        standing: whether its final runs also say all that the face-off's table shows.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Experiment:
     delta_reason: str = ""
     grid: tuple[float, ...] = GRID
     seeds: tuple[int, ...] = SEEDS
+    standing: bool = False
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.variants]

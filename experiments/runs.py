@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from detlearn import create_model
 from detlearn.data.shapes import SHAPES_VERSION
 from detlearn.files import write_atomically
 from detlearn.models import PoseHRNet
+from detlearn.report import measure_standing
 from detlearn.training import TrainConfig, check_up, evaluate, evaluate_pose, train
 from detlearn.training.batches import batch_indices
 from detlearn.training.record import versions
@@ -101,7 +103,24 @@ def execute(
         "versions": {**versions(), "shapes": SHAPES_VERSION},
         "cpu_seconds": round(clock.seconds, 1),
     }
+    if spec.role == "final" and experiment.standing:
+        result["standing"] = standing(model, quick)
     return result
+
+
+def standing(model: Any, quick: bool = False) -> dict[str, Any]:
+    """What the face-off's table shows of a run; few scenes if it is only to be seen working."""
+    few = {"tune_scenes": 16, "test_scenes": 16} if quick else {}
+    return measure_standing(model, **few)
+
+
+def measure_later(experiment: Experiment, spec: Spec, folder: Path) -> dict[str, Any]:
+    """`standing` of a final run that was made before the table wanted it, from its weights."""
+    variant = experiment.variant(spec.variant)
+    model = change(create_model(variant.model, **variant.overrides), variant.change)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model.class_names = scenes.view("test").class_names
+    return standing(model)
 
 
 def tidy(folder: Path, role: str) -> None:

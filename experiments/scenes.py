@@ -24,12 +24,12 @@ from detlearn.data import (
     collate,
     shapes_train_transform,
 )
-from detlearn.data.shapes import TRAIN_SEED
+from detlearn.data.shapes import TEST_SEED, TRAIN_SEED, TUNE_SEED
 from detlearn.models import PoseHRNetConfig
 
 __all__ = ["SEEDS", "SIZES", "some_items", "train_set", "view"]
 
-SEEDS = {"train": TRAIN_SEED, "tune": 2_000_003, "test": 3_000_017}
+SEEDS = {"train": TRAIN_SEED, "tune": TUNE_SEED, "test": TEST_SEED}
 """The stream of scenes of each set."""
 
 SIZES = {"tune": 500, "test": 1000}

@@ -213,6 +213,7 @@ def _train(
     asked = {
         "command": args.command_line, "model": args.model, "data": args.data,
         "config": dataclasses.asdict(config),
+        "images": {"different": len(dataset), "seen": images_seen(dataset, config)},
     }  # fmt: skip
     record = RunRecord(out / "run.json", asked, resume=first and args.resume)
 
@@ -239,6 +240,11 @@ def _train(
         last, seconds = history[-1], record.content["seconds"]
         scores = "".join(f", {k} {last[k]:.3f}" for k in SUMMARY if k in last)
         print(f"trained in {seconds:.0f} s{scores}; weights: {out / 'model.safetensors'}")
+
+
+def images_seen(dataset: Any, config: TrainConfig) -> int:
+    """How many images a whole run shows to its network, repetitions counted."""
+    return config.epochs * sum(len(batch) for batch in batch_indices(dataset, config, 0))
 
 
 def _announce(

@@ -42,7 +42,7 @@ class RunRecord:
 
     Args:
         path: the file.
-        asked: ``command``, ``model``, ``data``, ``config``.
+        asked: ``command``, ``model``, ``data``, ``config``, ``images``.
         resume: whether the run may go on from what lies in its folder.
     """
 
@@ -60,6 +60,7 @@ class RunRecord:
             if isinstance(before.get("config"), dict):  # a run may become longer
                 longer = {"epochs": asked["config"]["epochs"]}
                 self.content["config"] = before["config"] | longer
+                self.content["images"] = asked.get("images")
 
     def write(self, history: History, finished: bool = False) -> None:
         """Write the file.

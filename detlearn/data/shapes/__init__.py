@@ -15,12 +15,20 @@ and nothing else: the same pair gives the same scene in any order, in any worker
 """
 
 from .classes import CLASS_NAMES, COMPLEX, KEYPOINT_FLIP, KEYPOINT_NAMES, SIMPLE, SKELETON
-from .dataset import SHAPES_VERSION, TRAIN_OBJECTS, TRAIN_SEED, VAL_SEED, Shapes
+from .dataset import (
+    SHAPES_VERSION,
+    TEST_SEED,
+    TRAIN_OBJECTS,
+    TRAIN_SEED,
+    TUNE_SEED,
+    VAL_SEED,
+    Shapes,
+)
 from .dice import Dice
 from .scene import LARGEST, MIN_VISIBLE, SMALLEST, SMALLEST_PX, Placed, Scene, draw_scene
 
 __all__ = [
     "CLASS_NAMES", "COMPLEX", "KEYPOINT_FLIP", "KEYPOINT_NAMES", "LARGEST", "MIN_VISIBLE", "SIMPLE",
-    "SKELETON", "SMALLEST", "SMALLEST_PX", "SHAPES_VERSION", "TRAIN_OBJECTS", "TRAIN_SEED",
-    "VAL_SEED", "Dice", "Placed", "Scene", "Shapes", "draw_scene",
+    "SKELETON", "SMALLEST", "SMALLEST_PX", "SHAPES_VERSION", "TEST_SEED", "TRAIN_OBJECTS",
+    "TRAIN_SEED", "TUNE_SEED", "VAL_SEED", "Dice", "Placed", "Scene", "Shapes", "draw_scene",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ SHAPES_VERSION = "1.1"  # changes whenever any scene changes
 TRAIN_SEED = 0
 TRAIN_OBJECTS = (6, 12)  # full scenes to learn from: as many images teach twice as much
 VAL_SEED = 1_000_003  # another stream of scenes: no overlap with training at any index
+TUNE_SEED = 2_000_003  # experiments choose on these
+TEST_SEED = 3_000_017  # and report these
 
 
 class Shapes(Dataset[tuple[Any, dict[str, Any]]]):

@@ -1,0 +1,180 @@
+"""Four detectors, one data set, one table; and the file that chapter 12 reads.
+
+``python -m experiments face_off face_off_equal face_off_layouts`` makes the runs, and
+``python -m experiments --publish`` writes ``data/results/face_off.json`` out of the records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from detlearn.data.shapes import SHAPES_VERSION, TRAIN_SEED
+from detlearn.files import write_atomically
+from detlearn.models.zoo import create_model
+from detlearn.report.standing import BINS, TEST_SCENES
+
+from .plan import Experiment, Variant
+from .recipes import TINY
+from .refinedet import PAPER_LIKE
+
+__all__ = ["EQUAL", "FACE_OFF", "LAYOUTS", "publish", "table_of"]
+
+FOUR = ("ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny")
+
+STEPS: dict[str, Any] = {
+    "recipe": TINY, "scenes": 12_000, "epochs": 2, "tune_scenes": 6_000, "tune_epochs": 1,
+    "standing": True,
+}  # fmt: skip
+"""24,000 images seen: 3,000 steps of 8, in which a network is tuned by runs of 750."""
+
+FACE_OFF = Experiment(
+    name="face_off",
+    question="Which of the four detectors is best on Shapes, each trained by its own recipe?",
+    paper=(
+        "COCO test-dev, AP, VGG-16, 512 px, one scale: SSD 28.8 (Liu et al. 2016, Table 6), "
+        "RefineDet 33.0 (Zhang et al. 2018, arXiv, Table 2), M2Det 37.6 (Zhao et al. 2019, Table 1)"
+    ),
+    variants=tuple(Variant(name, name) for name in FOUR),
+    reference="ssd_tiny",
+    **STEPS,
+)
+
+NARROW_HRNET = dataclasses.replace(
+    create_model("ssd_hrnet_tiny").config.hrnet,
+    widths=(14, 22, 29, 44), stem_width=14, stage1_width=14, pyramid_width=29,
+)  # fmt: skip
+
+EQUAL = Experiment(
+    name="face_off_equal",
+    question="Does the ranking hold when all four cost the same multiply-adds?",
+    paper=FACE_OFF.paper,
+    variants=(
+        Variant("ssd_tiny", "ssd_tiny"),
+        Variant("refinedet_tiny, narrow", "refinedet_tiny",
+                {"widths": (11, 22, 42, 64, 64), "tcb_channels": 32}),
+        Variant("m2det_tiny, narrow", "m2det_tiny",
+                {"widths": (14, 20, 36), "base_channels": (24, 24), "planes": 19}),
+        Variant("ssd_hrnet_tiny, narrow", "ssd_hrnet_tiny", {"hrnet": NARROW_HRNET}),
+    ),
+    reference="ssd_tiny",
+    **STEPS,
+)  # fmt: skip
+
+LAYOUTS = Experiment(
+    name="face_off_layouts",
+    question="Does the ranking of SSD and RefineDet hold with priors like those of RefineDet?",
+    paper="RefineDet: one scale of four strides, three ratios (Zhang et al. 2018, section 4)",
+    variants=(
+        Variant("ssd_tiny, RefineDet's priors", "ssd_tiny", {"priors": PAPER_LIKE}),
+        Variant("refinedet_tiny, RefineDet's priors", "refinedet_tiny", {"priors": PAPER_LIKE}),
+    ),
+    reference="ssd_tiny, RefineDet's priors",
+    **STEPS,
+)
+
+
+# ------------------------------------------------------------------ what chapter 12 reads
+def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The face-off as `detlearn.report.read_face_off` reads it.
+
+    Args:
+        records: of `FACE_OFF`, and those of `EQUAL` and `LAYOUTS` that there are.
+
+    Returns:
+        what is written to ``data/results/face_off.json``; nothing in it is typed by hand.
+    """
+    first = records[0]
+    rows = []
+    for record in records:
+        done = {row["name"] for row in rows}
+        for variant in record["variants"]:
+            runs = [
+                run for run in record["runs"]
+                if run["variant"] == variant["name"] and run["role"] == "final"
+                and "standing" in run
+            ]  # fmt: skip
+            if runs and variant["name"] not in done:
+                rows.append(_row(variant, runs, record))
+    runs = [run for record in records for run in record["runs"]]
+    return {
+        "experiment": first["experiment"],
+        "question": first["question"],
+        "command": first["command"],
+        "reference": first["settings"]["reference"],
+        "delta": first["settings"]["delta"],
+        "complete": first["complete"],
+        "rules": {
+            "images": FACE_OFF.scenes * FACE_OFF.epochs,
+            "scenes": FACE_OFF.scenes,
+            "seed": TRAIN_SEED,
+            "shapes": SHAPES_VERSION,
+            "test_scenes": TEST_SCENES,
+        },
+        "cpu_hours": round(sum(run["cpu_seconds"] for run in runs) / 3600, 1),
+        "versions": runs[0]["versions"],
+        "rows": rows,
+    }
+
+
+def _row(
+    variant: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A row: its runs side by side, in the order of their seeds."""
+    runs = sorted(runs, key=lambda run: run["seed"])
+    seen = [run["standing"] for run in runs]
+    first = runs[0]
+    return {
+        "name": variant["name"],
+        "model": variant["model"],
+        "experiment": record["experiment"],
+        "reference": record["settings"]["reference"],
+        "seeds": [run["seed"] for run in runs],
+        "scores": {name: [one["scores"][name] for one in seen] for name in seen[0]["scores"]},
+        "half": [run["scores"]["half"]["mAP"] for run in runs],
+        "errors": {kind: [one["errors"][kind] for one in seen] for kind in seen[0]["errors"]},
+        "reliability": _pooled([one["reliability"] for one in seen]),
+        "learning_rate": first["learning_rate"],
+        "parameters": first["parameters"],
+        "multiply_adds": first["multiply_adds"],
+        "milliseconds": [
+            statistics.median(one["milliseconds"][place] for one in seen) for place in (0, 1)
+        ],
+        "training_seconds": round(statistics.median(run["cpu_seconds"] for run in runs)),
+        "difference": record["table"].get(variant["name"], {}).get("difference"),
+        "dead": {
+            str(run["seed"]): run["check_up"]["dead"] for run in runs if run["check_up"]["dead"]
+        },
+    }
+
+
+def _pooled(seeds: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """The bins of several seeds as those of one long list of detections."""
+    pooled = []
+    for place in range(BINS):
+        bins = [one[place] for one in seeds]
+        count = sum(one["count"] for one in bins)
+        pooled.append({
+            name: round(sum(one[name] * one["count"] for one in bins) / max(count, 1), 4)
+            for name in ("score", "right")
+        } | {"count": count})  # fmt: skip
+    return pooled
+
+
+def publish(folder: Path, path: Path) -> bool:
+    """Write `table_of` the records in a folder; whether there was one to write.
+
+    Args:
+        folder: of the records.
+        path: of the file.
+    """
+    files = [folder / f"{one.name}.json" for one in (FACE_OFF, EQUAL, LAYOUTS)]
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    if not records or records[0]["experiment"] != FACE_OFF.name:
+        return False
+    write_atomically(path, (json.dumps(table_of(records), indent=1) + "\n").encode())
+    return True
