@@ -111,6 +111,7 @@ def execute(
 def standing(model: Any, quick: bool = False) -> dict[str, Any]:
     """What the face-off's table shows of a run; few scenes if it is only to be seen working."""
     few = {"tune_scenes": 16, "test_scenes": 16} if quick else {}
+    model.class_names = scenes.view("test").class_names
     return measure_standing(model, **few)
 
 
@@ -119,7 +120,6 @@ def measure_later(experiment: Experiment, spec: Spec, folder: Path) -> dict[str,
     variant = experiment.variant(spec.variant)
     model = change(create_model(variant.model, **variant.overrides), variant.change)
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    model.class_names = scenes.view("test").class_names
     return standing(model)
 
 

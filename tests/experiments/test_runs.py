@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import experiments.__main__ as programme
+from detlearn.metrics import ERROR_KINDS
 from detlearn.training import TrainConfig
 from experiments import runs, scenes
 from experiments.plan import Experiment, Spec, Variant
@@ -22,6 +23,7 @@ EXPERIMENT = Experiment(
     scenes=64,
     epochs=2,
     seeds=(0, 1),
+    standing=True,
 )
 SPEC = Spec("plain", "final", 1e-3, 0)
 
@@ -34,7 +36,8 @@ def whole(tmp_path_factory):
 
 def test_a_run_says_all_that_a_record_needs(whole):
     run, folder = whole
-    assert set(run) | {"command"} == set(RUN_KEYS)
+    assert set(run) | {"command"} == {*RUN_KEYS, "standing"}
+    assert set(run["standing"]["errors"]) == set(ERROR_KINDS)
     assert run["scores"].keys() == {"half", "tune", "test"}
     assert (run["steps"], run["images"], run["scenes"]) == (8, 128, 64)
     assert [sorted(row) for row in run["loss"]] == [["bbox_regression", "classification"]] * 2
