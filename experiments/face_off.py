@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -134,7 +135,11 @@ def _row(
         "experiment": record["experiment"],
         "reference": record["settings"]["reference"],
         "seeds": [run["seed"] for run in runs],
-        "scores": {name: [one["scores"][name] for one in seen] for name in seen[0]["scores"]},
+        "scores": {
+            name: [one["scores"][name] for one in seen]
+            for name, value in seen[0]["scores"].items()
+            if not math.isnan(value)  # no object of that size
+        },
         "half": [run["scores"]["half"]["mAP"] for run in runs],
         "errors": {kind: [one["errors"][kind] for one in seen] for kind in seen[0]["errors"]},
         "reliability": _pooled([one["reliability"] for one in seen]),

@@ -8,6 +8,7 @@ in it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import time
@@ -166,7 +167,9 @@ def measure_standing(
     counts = detection_errors(strong, targets)
     scores |= _found_by_sight(strong, targets, test)
     return {
-        "scores": {name: round(float(value), 4) for name, value in scores.items()},
+        "scores": {
+            name: round(float(value), 4) for name, value in scores.items() if not math.isnan(value)
+        },
         "threshold": round(float(threshold), 3),
         "errors": {kind: int(counts[kind]) for kind in ERROR_KINDS},
         "reliability": _reliability(detections, targets),
