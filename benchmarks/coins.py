@@ -63,7 +63,7 @@ def main() -> None:
             torch.manual_seed(seed)
             model = create_model("ssd_tiny", num_classes=2)
             config = TrainConfig(epochs=30, batch_size=4, learning_rate=5e-3, warmup_steps=20,
-                                 schedule="flat", ema=0.9, seed=seed)  # fmt: skip
+                                 schedule="flat", ema=0.9, amp="off", seed=seed)  # fmt: skip
             train(model, table, config, device="cpu", progress=False)
             scores.append(evaluate(model, held_out))
             coins = hits = 0

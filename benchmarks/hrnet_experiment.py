@@ -13,6 +13,7 @@ one process of two threads.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ if __name__ == "__main__":
         facts(),
         prepare,
         run,
-        RECIPES[MODEL],
+        dataclasses.replace(RECIPES[MODEL], amp="off"),
         scenes=1500,
         epochs=4,
         out=Path("data/results/hrnet.json"),

@@ -23,6 +23,7 @@ command goes on with the next run.
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,7 @@ if __name__ == "__main__":
         {name: {"overrides": overrides} for name, overrides in VARIANTS.items()},
         prepare,
         run,
-        RECIPES["m2det_tiny"],
+        dataclasses.replace(RECIPES["m2det_tiny"], amp="off"),
         scenes=4000,
         epochs=3,
         out=Path("data/results/m2det.json"),

@@ -50,7 +50,11 @@ class TrainConfig:
         clip_norm: upper bound of the gradient's norm; ``inf`` for none.
         ema: decay of a moving average of the weights, which is then what is scored and saved;
             0 for none, 0.999 for instance.
-        amp: ``"auto"`` uses bfloat16 (float16 on older ones) on CUDA, and float32 elsewhere.
+        amp: what the network computes in.  ``"auto"`` is what is fast: on CUDA bfloat16 (float16
+            on older cards), on CPUs that multiply bfloat16 in hardware (AVX-512 BF16, AMX)
+            bfloat16, and float32 elsewhere; a run that goes on on another CPU keeps what it began
+            with.  ``"off"`` is float32, which gives every CPU nearly the same numbers; ``"bf16"``
+            and ``"fp16"`` are what they say.
         seed: of the weights' order, the shuffling and the augmentation.
 
     >>> TrainConfig(epochs=2).learning_rate

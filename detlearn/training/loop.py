@@ -24,7 +24,7 @@ from .distributed import pick_device
 from .history import History
 from .logs import LogKind
 from .nonfinite import check_finite
-from .precision import compute_losses, mixed_precision
+from .precision import Precision, compute_losses
 from .run import Progress, Weights, open_run
 from .wrappers import ModelWrapper, moving_average
 
@@ -106,9 +106,11 @@ def train(
     network: Any = ModelWrapper(model, device, compile)
     optimizer = build_optimizer(model, config)
     schedule = build_schedule(optimizer, len(batch_indices(dataset, config, epoch=0)), config)
-    autocast, scaler = mixed_precision(device, config.amp)
+    precision = Precision(device, config.amp)
+    scaler = precision.scaler()
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    parts |= {"scaler": scaler} | ({} if average is None else {"average": average})
+    parts |= {"scaler": scaler, "precision": precision}
+    parts |= {} if average is None else {"average": average}
     torch.manual_seed(config.seed)
 
     with open_run(
@@ -121,8 +123,9 @@ def train(
             for images, targets in run.progress_bar(batches):
                 with run.keep_if_nonfinite(images, targets):
                     losses = train_step(
-                        network, images, targets, optimizer, config.clip_norm, autocast, scaler
-                    )
+                        network, images, targets, optimizer, config.clip_norm,
+                        precision.autocast, scaler,
+                    )  # fmt: skip
                 schedule.step()  # after the optimiser, or the first learning rate is never used
                 if average is not None:
                     average.update_parameters(model)

@@ -15,7 +15,7 @@ from ..models import Detector, load_model, save_model
 from .batches import to_device
 from .checkpoint import load_checkpoint, save_checkpoint, storable
 from .distributed import pick_device
-from .precision import compute_losses, mixed_precision, resolve_amp
+from .precision import compute_losses, mixed_precision
 
 __all__ = ["check_finite", "describe", "keep_nonfinite_batch", "replay", "save_batch"]
 
@@ -46,7 +46,7 @@ def keep_nonfinite_batch(
         model: what is trained.
         images: of the batch.
         targets: of the batch.
-        amp: as in `TrainConfig`.
+        amp: ``"off"``, ``"bf16"`` or ``"fp16"``.
         where: epoch and batch, for the message.
     """
     try:
@@ -56,7 +56,6 @@ def keep_nonfinite_batch(
         if out is not None:
             folder = Path(out) / "nonfinite"
             try:
-                amp = resolve_amp(images.device, amp)
                 save_batch(folder, model, images, targets, amp, message)
                 message += f" The batch is kept: python -m detlearn replay {folder}"
             except (OSError, ValueError) as failed:

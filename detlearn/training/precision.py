@@ -15,16 +15,20 @@ from ..models.checks import check_choice
 __all__ = [
     "AMP",
     "AMP_HELP",
+    "Precision",
     "compute_losses",
     "cpu_has_bf16",
     "inference_dtype",
     "mixed_precision",
     "resolve_amp",
+    "tell",
     "told_dtype",
 ]
 
 AMP = ("auto", "off", "bf16", "fp16")
 """What mixed precision can be."""
+
+DTYPES = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 AMP_HELP = (
     "precision of the network: bf16, fp16 or off (float32); default: auto, what is fast here, "
@@ -76,29 +80,67 @@ def mixed_precision(
         device: where the network runs.
         amp: ``"auto"``, ``"off"``, ``"bf16"`` or ``"fp16"``, see `TrainConfig`.
     """
-    amp = resolve_amp(device, amp)
-    scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
-    if amp == "off":
-        return nullcontext, scaler
-    dtype = torch.bfloat16 if amp == "bf16" else torch.float16
-    return lambda: torch.autocast(device.type, dtype=dtype), scaler
+    precision = Precision(device, amp)
+    return precision.autocast, precision.scaler()
 
 
 def resolve_amp(device: torch.device, amp: str) -> str:
-    """What ``"auto"`` means on a device that trains.
+    """What ``"auto"`` means on a device that trains: what is fast there.
 
-    CPUs train in float32 unless ``"bf16"`` is asked for: a run that began on one CPU goes on
-    with the same numbers on another.
-
-    >>> resolve_amp(torch.device("cpu"), "auto")
+    >>> resolve_amp(torch.device("cpu"), "off")
     'off'
     """
     if amp != "auto":
         return amp
+    if device.type == "cpu":
+        return "bf16" if cpu_has_bf16() else "off"
     if device.type != "cuda":
         return "off"
     # Colab's T4 can be made to compute bfloat16, at a crawl.
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+class Precision:
+    """What a run computes in; its checkpoints keep it.
+
+    ``"auto"`` depends on the CPU, and a run that goes on shall not: begun on a CPU that multiplies
+    bfloat16 and continued on one that does not, it keeps bfloat16, and the other way round.  On
+    another kind of device, and from one GPU to another, ``"auto"`` is asked again.
+
+    Args:
+        device: where the network runs.
+        amp: as in `TrainConfig`.
+
+    Attributes:
+        amp: ``"off"``, ``"bf16"`` or ``"fp16"``.
+
+    >>> begun, continued = (Precision(torch.device("cpu"), amp) for amp in ("bf16", "off"))
+    >>> continued.load_state_dict(begun.state_dict())
+    >>> continued.amp
+    'bf16'
+    """
+
+    def __init__(self, device: torch.device, amp: str) -> None:
+        self.device, self.amp = device, resolve_amp(device, amp)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """A context to run the network in."""
+        if self.amp == "off":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=DTYPES[self.amp])
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Enlarges a loss that float16 would round to zero; does nothing in the others."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.amp == "fp16")
+
+    def state_dict(self) -> dict[str, str]:
+        """For a checkpoint."""
+        return {"device": self.device.type, "amp": self.amp}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """Go on in what a checkpoint's run computed in."""
+        if state["device"] == self.device.type == "cpu":
+            self.amp = state["amp"]
 
 
 def inference_dtype(device: torch.device, amp: str) -> torch.dtype:
@@ -106,8 +148,7 @@ def inference_dtype(device: torch.device, amp: str) -> torch.dtype:
 
     Args:
         device: where the network runs.
-        amp: ``"off"``, ``"bf16"``, ``"fp16"``, or ``"auto"``: what is fast there.  That is bfloat16
-            on CPUs that multiply it in hardware, too.
+        amp: ``"off"``, ``"bf16"``, ``"fp16"``, or ``"auto"``: what is fast there.
 
     Raises:
         ValueError: another ``amp``.
@@ -116,10 +157,7 @@ def inference_dtype(device: torch.device, amp: str) -> torch.dtype:
     torch.float32
     """
     check_choice("amp", amp, AMP)
-    if amp == "auto" and device.type == "cpu":
-        amp = "bf16" if cpu_has_bf16() else "off"
-    dtypes = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    return dtypes[resolve_amp(device, amp)]
+    return DTYPES[resolve_amp(device, amp)]
 
 
 def told_dtype(device: torch.device, amp: str) -> torch.dtype:
@@ -133,10 +171,19 @@ def told_dtype(device: torch.device, amp: str) -> torch.dtype:
     torch.float32
     """
     dtype = inference_dtype(device, amp)
+    tell(dtype)
+    return dtype
+
+
+def tell(dtype: torch.dtype) -> None:
+    """Say what the network computes in, where that is no float32.
+
+    >>> tell(torch.bfloat16)
+    the network computes in bfloat16; --amp off for float32
+    """
     if dtype != torch.float32:
         name = str(dtype).removeprefix("torch.")
         print(f"the network computes in {name}; --amp off for float32")
-    return dtype
 
 
 def cpu_has_bf16() -> bool:

@@ -28,6 +28,7 @@ from .history import History, is_best
 from .logs import LogKind, json_bytes, open_logs
 from .nonfinite import keep_nonfinite_batch
 from .pace import Pace
+from .precision import DTYPES, tell
 from .signals import Interruptible
 
 __all__ = ["Progress", "TrainingRun", "Weights", "open_run"]
@@ -101,8 +102,10 @@ class TrainingRun:
         check_same_run(state, self.fixed, self.config, path)
         if (before := state["config"]["epochs"]) < self.config.epochs:
             self._plan_longer(state, before)
+        if self.config.amp == "auto":  # checkpoints that say nothing: CPUs trained in float32
+            state.setdefault("precision", {"device": "cpu", "amp": "off"})
         for name, part in self.parts.items():
-            if state[name]:  # a scaler that was not needed then has no state
+            if state.get(name):  # a scaler that was not needed then has no state
                 part.load_state_dict(state[name])
         position = state["position"]
         self.epoch, self.batch = position["epoch"], position["batch"]
@@ -153,7 +156,7 @@ class TrainingRun:
         """Around a training step, see `detlearn.training.nonfinite.keep_nonfinite_batch`."""
         where = f"epoch {self.epoch + 1}, batch {self.batch}"
         return keep_nonfinite_batch(
-            self.out, self.parts["model"], images, targets, self.config.amp, where
+            self.out, self.parts["model"], images, targets, self.parts["precision"].amp, where
         )
 
     def progress_bar(self, batches: Iterable[Any]) -> Any:
@@ -320,6 +323,8 @@ def open_run(
         if writer and progress in ("bar", "lines"):
             say = (lambda line: run.bar.write(line)) if progress == "bar" else None
             run.pace = Pace(config.epochs, steps_per_epoch, lines=progress == "lines", say=say)
+        if writer and progress:
+            tell(DTYPES[parts["precision"].amp])
         run.told = told
         if writer and at_start is not None:
             at_start(run.history)

@@ -370,7 +370,7 @@ assert 8 < losses["classification"] < 11
 # %% id="a-short-training" slide="-"
 few = Shapes(length=32)
 short = TrainConfig(
-    epochs=15, batch_size=8, learning_rate=5e-3, warmup_steps=10
+    epochs=15, batch_size=8, learning_rate=5e-3, warmup_steps=10, amp="off"
 )
 history = train(fresh, few, short, device="cpu", progress=False)
 curves = {key: [epoch[key] for epoch in history] for key in losses}

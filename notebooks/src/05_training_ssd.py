@@ -519,7 +519,8 @@ assert not healthy.dead
 # %% id="killed" slide="-" tags=["hide-input", "nbval-ignore-output"]
 def after(learning_rate, epochs, patient):
     how = TrainConfig(epochs=epochs, batch_size=4, warmup_steps=0,
-                      learning_rate=learning_rate, schedule="constant")
+                      learning_rate=learning_rate, schedule="constant",
+                      amp="off")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         history = training.train(patient, lecture, how, device="cpu",
@@ -585,7 +586,7 @@ def weights_of(dataset, **how):
 
 few = Cached(Shapes(length=24), shapes_train_transform(128))
 brief = TrainConfig(epochs=2, batch_size=4, learning_rate=5e-3,
-                    warmup_steps=4)
+                    warmup_steps=4, amp="off")
 unbroken = weights_of(few)
 safe = Path(tempfile.mkdtemp())
 try:
@@ -1076,7 +1077,7 @@ finder = create_model("ssd_tiny", num_classes=len(table.class_names))
 finder.class_names = table.class_names
 settings = training.TrainConfig(
     epochs=30, batch_size=4, learning_rate=5e-3, warmup_steps=20,
-    schedule="flat", ema=0.9)
+    schedule="flat", ema=0.9, amp="off")
 history = training.train(
     finder, table, settings, out=home / "run", resume=True,
     evaluate=lambda model: training.evaluate(model, held_out),

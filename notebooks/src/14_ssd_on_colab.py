@@ -303,7 +303,8 @@ show.draw_curves({"loss of one batch": {"": losses}}, log=True,
 
 # %% id="settings" slide="-"
 settings = recipe if FULL else replace(
-    RECIPES["ssd_tiny"], epochs=4, warmup_steps=10, learning_rate=5e-3)
+    RECIPES["ssd_tiny"], epochs=4, warmup_steps=10, learning_rate=5e-3,
+    amp="off")
 loggers = ["csv"] + ["tensorboard"] * bool(find_spec("tensorboard"))
 
 
@@ -485,7 +486,7 @@ coin_train = open_dataset(str(FAST / "coins"), "train",
                           train_transform(128, zoom_out=1.5))
 coin_val = open_dataset(str(FAST / "coins"), "val")
 brief = TrainConfig(epochs=2, batch_size=4, learning_rate=2e-3,
-                    warmup_steps=2, schedule="flat")
+                    warmup_steps=2, schedule="flat", amp="off")
 
 
 def learn_coins(init=None):

@@ -21,9 +21,11 @@ from detlearn.training import (
     train,
 )
 from detlearn.training.batches import batch_indices, mix
+from detlearn.training.checkpoint import save_checkpoint
 from detlearn.training.precision import mixed_precision, resolve_amp
 
-CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=0.05, warmup_steps=2, seed=5)
+CONFIG = TrainConfig(epochs=3, batch_size=4, learning_rate=0.05, warmup_steps=2, amp="off", seed=5)
+AUTO = dataclasses.replace(CONFIG, amp="auto")
 
 
 class Noise(Dataset):
@@ -344,9 +346,47 @@ def test_mixed_precision_on_the_cpu():
     with context():
         assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == torch.bfloat16
     assert not scaler.is_enabled()
-    context, _ = mixed_precision(torch.device("cpu"), "auto")
+    context, _ = mixed_precision(torch.device("cpu"), "off")
     with context():
         assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("multiplies", "expected"), [(True, "bf16"), (False, "off")])
+def test_half_precision_is_what_the_cpu_has(monkeypatch, multiplies, expected):
+    monkeypatch.setattr("detlearn.training.precision.cpu_has_bf16", lambda: multiplies)
+    assert resolve_amp(torch.device("cpu"), "auto") == expected
+    assert resolve_amp(torch.device("cpu"), "off") == "off"
+    assert resolve_amp(torch.device("mps"), "auto") == "off"
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+def test_auto_goes_on_in_what_it_began_with(tmp_path, monkeypatch, capsys, multiplies, told):
+    """On another CPU: to the bit, also from a checkpoint that does not know (float32 then)."""
+
+    def on(cpu: bool, **how):
+        monkeypatch.setattr("detlearn.training.precision.cpu_has_bf16", lambda: cpu)
+        how = {"progress": False, "checkpoint_every": 2} | how
+        train(model := Model(), Noise(), AUTO, **how)
+        return weights(model)
+
+    def die(history, model):
+        raise ConnectionError
+
+    multiplies = multiplies and told
+    unbroken = on(multiplies)
+    assert not torch.equal(unbroken, on(not multiplies))
+    with pytest.raises(ConnectionError):
+        on(multiplies, out=tmp_path, after_epoch=die)
+    if not told:
+        state = load_checkpoint(tmp_path / "last.pt")
+        assert state.pop("precision") == {"device": "cpu", "amp": "off"}
+        save_checkpoint(tmp_path / "last.pt", state)
+    assert capsys.readouterr().out == ""
+    again = on(not multiplies, out=tmp_path, resume=True, progress=True)
+    assert torch.equal(again, unbroken)
+    said = "the network computes in bfloat16; --amp off for float32"
+    assert (said in capsys.readouterr().out) == multiplies
 
 
 @pytest.mark.parametrize(("major", "expected"), [(7, "fp16"), (8, "bf16"), (9, "bf16")])
@@ -388,10 +428,14 @@ def test_resume_where_auto_means_float16(tmp_path, monkeypatch):
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        run(tmp_path, after_epoch=die)
+        train(Model(), Noise(), AUTO, out=tmp_path, progress=False, after_epoch=die)
+    state = load_checkpoint(tmp_path / "last.pt")
+    state["precision"] = {"device": "cuda", "amp": "bf16"}
+    save_checkpoint(tmp_path / "last.pt", state)
     monkeypatch.setattr("detlearn.training.precision.resolve_amp", lambda device, amp: "fp16")
-    _, history = run(tmp_path, resume=True)
+    history = train(Model(), Noise(), AUTO, out=tmp_path, progress=False, resume=True)
     assert len(history) == 3
+    assert load_checkpoint(tmp_path / "last.pt")["precision"]["amp"] == "fp16"
 
 
 def test_a_model_of_other_classes_is_another_run(tmp_path):
