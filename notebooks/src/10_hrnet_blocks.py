@@ -276,10 +276,12 @@ for i in range(4):
 def exchange(row, features):
     first, *others = [cell(maps) for cell, maps
                       in zip(row, features, strict=True)]
-    total = first
-    for maps in others:
-        total = total + maps  # (B, C, H, W)
-    return F.relu(total)
+    if not others:
+        return F.relu(first)
+    total = first + others[0]  # (B, C, H, W), a new map
+    for maps in others[1:]:
+        total += maps
+    return F.relu(total, inplace=True)
 
 # %% id="exchange-proved" slide="skip" tags=["prove"]
 # enlarged first, unlike §2 and §3: the same numbers (★ "Why is up …")
@@ -309,7 +311,9 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps):
-        return F.relu(self.second(self.first(maps)) + maps)
+        total = self.second(self.first(maps))  # (B, C, H, W)
+        total += maps  # in place: a new map would cost as much again
+        return F.relu(total, inplace=True)
 
 
 tuple(BasicBlock(8)(torch.rand(2, 8, 6, 4)).shape)
@@ -749,8 +753,9 @@ class Bottleneck(nn.Module):
                                       relu=False)
 
     def forward(self, maps):
-        return F.relu(self.widen(self.filter(self.narrow(maps)))
-                      + self.shortcut(maps))
+        total = self.widen(self.filter(self.narrow(maps)))
+        total += self.shortcut(maps)
+        return F.relu(total, inplace=True)
 
 
 tuple(Bottleneck(64, 64)(torch.rand(2, 64, 6, 4)).shape)

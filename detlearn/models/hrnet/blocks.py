@@ -51,7 +51,9 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return F.relu(self.second(self.first(maps)) + maps)
+        total = self.second(self.first(maps))  # (B, C, H, W)
+        total += maps  # in place: a new map would cost as much again
+        return F.relu(total, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -79,7 +81,9 @@ class Bottleneck(nn.Module):
             self.shortcut = conv_norm(in_channels, out_channels, 1, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return F.relu(self.widen(self.filter(self.narrow(maps))) + self.shortcut(maps))
+        total = self.widen(self.filter(self.narrow(maps)))  # (B, C, H, W)
+        total += self.shortcut(maps)
+        return F.relu(total, inplace=True)
 
 
 class FuseLayer(nn.Sequential):
@@ -213,10 +217,12 @@ def exchange(row: Sequence[nn.Module] | nn.ModuleList, features: Sequence[Tensor
     tensor([0.])
     """
     first, *others = [cell(maps) for cell, maps in zip(row, features, strict=True)]
-    total = first
-    for maps in others:
-        total = total + maps  # (B, C, H, W)
-    return F.relu(total)
+    if not others:
+        return F.relu(first)
+    total = first + others[0]  # (B, C, H, W), a new map: the givers' own stay what they are
+    for maps in others[1:]:
+        total += maps
+    return F.relu(total, inplace=True)
 
 
 class Transition(nn.Module):
