@@ -120,6 +120,11 @@ lock: env ## write requirements-lock.txt anew: the newest releases, with hashes
 	  --no-annotate --custom-compile-command 'make lock' \
 	  --output-file requirements-lock.txt requirements.txt requirements-dev.txt
 
+# Never part of a test: what it measures depends on the machine.
+.PHONY: bench
+bench: env ## speed beside others; what moved by more than 10 % since it was stored
+	$(SERIAL) "$(DETLEARN_ENV)/bin/python" benchmarks/side_by_side.py --against benchmarks/ratios.json
+
 .PHONY: clean
 clean: ## remove caches and what tests and builds left behind
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist

@@ -261,7 +261,7 @@ def test_commands_of_texts_are_understood(text, capsys):
 
 
 def test_files_that_texts_name_for_a_command_are_there():
-    # `python benchmarks/speed.py` and the like, in tables too.
+    # `python benchmarks/loading.py` and the like, in tables too.
     texts = {path: read(path) for path in files() if path.suffix == ".md"}
     named = {
         (str(path), name)

@@ -122,9 +122,32 @@ def throughput() -> str:
     return str(benchmark.table(json.loads(text)))
 
 
+def span(low: float, high: float, text: str) -> str:
+    """A range as it is written; one number where both ends read the same."""
+    ends = [text.format(low), text.format(high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def speed(record: str = "benchmarks/ratios.json") -> str:
+    """The tables of benchmarks/ratios.json: each row with its range over pairs and machines."""
+    machines = json.loads((ROOT / record).read_text(encoding="utf-8"))["machines"]
+    lines = ["| Work, one thread | Beside | CPU time, ours by theirs |", "|:--|:--|--:|"]
+    for name in dict.fromkeys(name for machine in machines for name in machine["rows"]):
+        rows = [machine["rows"][name] for machine in machines if name in machine["rows"]]
+        low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+        lines.append(f"| {name} | {rows[0]['peer']} | {span(low, high, '{:.2f}')} |")
+    lines += ["", "| Figure | Measured |", "|:--|--:|"]
+    for name in dict.fromkeys(name for machine in machines for name in machine["figures"]):
+        texts = {m["figures"][name]["text"] for m in machines if name in m["figures"]}
+        values = [m["figures"][name]["value"] for m in machines if name in m["figures"]]
+        lines.append(f"| {name} | {span(min(values), max(values), texts.pop())} |")
+    cpus = "; ".join(machine["cpu"] for machine in machines)
+    return "\n".join([*lines, "", f"Measured on: {cpus}."])
+
+
 MAKERS = {
     "badges": badges, "clone": clone, "start": start, "contents": contents,
-    "throughput": throughput,
+    "throughput": throughput, "speed": speed,
 }  # fmt: skip
 
 
