@@ -518,9 +518,8 @@ assert not healthy.dead
 
 # %% id="killed" slide="-" tags=["hide-input", "nbval-ignore-output"]
 def after(learning_rate, epochs, patient):
-    how = TrainConfig(epochs=epochs, batch_size=4, warmup_steps=0,
-                      learning_rate=learning_rate, schedule="constant",
-                      amp="off")
+    how = TrainConfig(epochs, batch_size=4, warmup_steps=0, amp="off",
+                      learning_rate=learning_rate, schedule="constant")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         history = training.train(patient, lecture, how, device="cpu",

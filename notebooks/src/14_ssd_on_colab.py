@@ -302,9 +302,8 @@ show.draw_curves({"loss of one batch": {"": losses}}, log=True,
 # **TensorBoard in the page** draws the curves while you wait: set `WATCH = True`; Colab has it installed. Without it you lose nothing. The same numbers are in `steps.csv` and `history.json`, and we draw them below.
 
 # %% id="settings" slide="-"
-settings = recipe if FULL else replace(
-    RECIPES["ssd_tiny"], epochs=4, warmup_steps=10, learning_rate=5e-3,
-    amp="off")
+settings = recipe if FULL else replace(RECIPES["ssd_tiny"], epochs=4,
+    warmup_steps=10, learning_rate=5e-3, amp="off")
 loggers = ["csv"] + ["tensorboard"] * bool(find_spec("tensorboard"))
 
 
