@@ -311,9 +311,7 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps):
-        total = self.second(self.first(maps))  # (B, C, H, W)
-        total += maps  # in place: a new map would cost as much again
-        return F.relu(total, inplace=True)
+        return F.relu(self.second(self.first(maps)) + maps, inplace=True)
 
 
 tuple(BasicBlock(8)(torch.rand(2, 8, 6, 4)).shape)
@@ -753,8 +751,8 @@ class Bottleneck(nn.Module):
                                       relu=False)
 
     def forward(self, maps):
-        total = self.widen(self.filter(self.narrow(maps)))
-        total += self.shortcut(maps)
+        total = (self.widen(self.filter(self.narrow(maps)))
+                 + self.shortcut(maps))
         return F.relu(total, inplace=True)
 
 

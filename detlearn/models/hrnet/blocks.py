@@ -51,9 +51,7 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        total = self.second(self.first(maps))  # (B, C, H, W)
-        total += maps  # in place: a new map would cost as much again
-        return F.relu(total, inplace=True)
+        return F.relu(self.second(self.first(maps)) + maps, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -81,8 +79,7 @@ class Bottleneck(nn.Module):
             self.shortcut = conv_norm(in_channels, out_channels, 1, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        total = self.widen(self.filter(self.narrow(maps)))  # (B, C, H, W)
-        total += self.shortcut(maps)
+        total = self.widen(self.filter(self.narrow(maps))) + self.shortcut(maps)
         return F.relu(total, inplace=True)
 
 
