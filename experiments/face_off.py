@@ -90,7 +90,7 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         what is written to ``data/results/face_off.json``; nothing in it is typed by hand.
     """
     first = records[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for record in records:
         done = {row["name"] for row in rows}
         for variant in record["variants"]:
