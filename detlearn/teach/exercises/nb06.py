@@ -292,7 +292,7 @@ filter_labels = Exercise(
         ),
     ),
     cases=_filter_cases,
-    praise="This is the paper's filter; patient 1 of the clinic has another one.",
+    praise="This is the paper's filter; patient 2 (★) has another one.",
 )
 
 
@@ -500,7 +500,7 @@ head_parameters = Exercise(
         return total
     ''',
     hints=(
-        "How many numbers does a cell of the level answer? Each of them is one filter.",
+        "How many numbers does a cell of the level give? Each of them is one filter.",
         "A filter has 3 · 3 · c weights and one bias.",
         "Filters times numbers of a filter is one level; `total +=` adds the levels. For one "
         "channel, one prior and two classes it is 6 · 10 = 60.",
