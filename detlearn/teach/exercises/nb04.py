@@ -171,7 +171,7 @@ flatten_head = Exercise(
         return cells.reshape(B, H * W * A, K)  # (B, H*W*A, K)
     ''',
     hints=(
-        "reshape reads the tensor as a book: the last axis changes fastest. Which axis must be "
+        "reshape reads the tensor like a book: the last axis changes fastest. Which axis must be "
         "last, so that the numbers of one prior stand together?",
         "`maps.permute(0, 2, 3, 1)` moves the channels behind row and column.",
         "After that one reshape is enough, since the channels are prior by prior already. How many "
@@ -720,7 +720,8 @@ moves = Exercise(
         "choose `backbone`, go through its tensors, and read the field below the picture.",
         "read the field of [0] and of `head.logits.0`, then of [3] and of `head.logits.3`.",
         "find the channel that is bright where the face is, at the places of prior 3: a · K + k.",
-        "compare the parameters of the rows `backbone` and `head` in each of the three models.",
+        "compare the parameters of the rows `backbone` and `head` in each of the three models, and "
+        "write the full name, as in the list of models.",
         "in `backbone.layers`, divide conv4_3's MACs by conv1_2's, and round.",
     ),
     praise="Half the side, twice the channels: four times the weights, and the same work.",

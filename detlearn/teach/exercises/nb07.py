@@ -504,7 +504,7 @@ tcb_macs = Exercise(
                 translate=_TRANSLATE, smooth=_SMOOTH, has_upsample="True", upsample=_UPSAMPLE,
                 cells="side**2",
             ),
-            "The coarsest block has nobody to listen to: no transposed convolution there.",
+            "The coarsest block has no coarser one below it: no transposed convolution there.",
         ),
         WrongAnswer(
             _MACS.format(
@@ -568,7 +568,7 @@ tcb_macs = Exercise(
         ),
     ),
     cases=_macs_cases,
-    praise="Four blocks of it are what coarse-to-fine help costs; the finest is the dearest.",
+    praise="Four blocks of it are what coarse-to-fine help costs; the finest costs most.",
 )  # fmt: skip
 
 
@@ -706,10 +706,10 @@ moves = Exercise(
     notebook="nb07",
     key="moves",
     prompt=(
-        "Write down `moves`, what the explorers showed you in the four tasks: (widths, times) "
-        "with +5 on dx and on dw; the level of which the largest share survives; the maps that "
-        "change when link 2 → 1 is cut, as a tuple; the map that no cut changes. A tuple, such "
-        "as ((1.0, 1.0), 0, (1, 2), 0), made up."
+        "Write down `moves`, what the explorers showed you in the four tasks: (widths, times), "
+        "to two digits, with +5 on dx and on dw; the level of which the largest share survives; "
+        "the maps that change when link 2 → 1 is cut, as a tuple; the map that no cut changes. A "
+        "tuple, such as ((1.0, 1.0), 0, (1, 2), 0), made up."
     ),
     stub="moves = ...",
     solution_source="moves = ((0.5, 2.72), 3, (0, 1), 3)",
