@@ -63,7 +63,6 @@ def draw_check_up(networks: Mapping[str, CheckUp], *, alt: str) -> Figure:
             axes = inch_axes(drawing, (left, bottom, width - left - 0.12, each - 0.5))
             _bars(axes, shares(found))
             axes.set_title(title(name, found), fontsize=10.5, loc="left", pad=4)
-            axes.set_ylabel("channels")
         axes.set_xlabel("modules with a ReLU, from the image to the heads", color=MUTED, labelpad=4)
         _legend(drawing)
         return finish(drawing, alt)

@@ -367,6 +367,10 @@ rate_at = Exercise(
             "math.cos takes radians: half a wave is from 0 to math.pi.",
         ),
         WrongAnswer(
+            _RATE.format(**_RATE_PARTS | {"down": "0.5 * (1 + math.cos(180 * progress))"}),
+            "math.cos takes radians, not degrees: half a wave is from 0 to math.pi.",
+        ),
+        WrongAnswer(
             _RATE.format(**_RATE_PARTS | {"down": "(1 - progress)"}),
             "A straight line: at its ends right, in between not a cosine.",
         ),
