@@ -78,7 +78,7 @@ show.draw_overview("m2det")
 # %% [markdown] id="basic-conv-words" slide="subslide"
 # ### BasicConv
 #
-# A BasicConv is a convolution **without bias**, then BatchNorm, then ReLU. **Predict:** what would a bias change?
+# A BasicConv is a convolution **without bias**, then BatchNorm, then ReLU. Its BatchNorm has `momentum=0.01`, where PyTorch's default is 0.1. Eval mode uses *running* means, and each training step moves them by this share of the way to the mean of its batch. **Predict:** what would a bias change? And how far have the running means come after 100 steps?
 
 # %% id="basic-conv" slide="-" tags=["teaches:detlearn.models.m2det:BasicConv"]
 class BasicConv(nn.Sequential):
@@ -106,7 +106,7 @@ for steps in (1, 100, 500):
 # %% [markdown] id="momentum" slide="fragment"
 # A bias would change nothing, because BatchNorm subtracts each channel's mean right after it.
 #
-# The printed lines are about `momentum=0.01`, M2Det's choice; PyTorch's default is 0.1. Eval mode uses *running* means, and each training step moves them one hundredth of the way to the mean of its batch. After 100 steps a third of the starting value is still in them, after 500 steps less than a hundredth.
+# After 100 steps more than a third of the starting value is still in the running means, after 500 steps less than a hundredth.
 
 # %% [markdown] id="the-u" slide="slide"
 # ## 2 · The U: a TUM
@@ -122,7 +122,7 @@ show.draw_tum(in_channels=128, planes=256, side=40)
 # %% [markdown] id="down-by-hand" slide="subslide"
 # ### Down, by hand
 #
-# The smallest U has three scales. Take a map of 8 × 8 ones and a filter of nine ones: such a convolution *counts* the cells that it sees. With stride 2 and padding 1 it sees 9 of them, but fewer at a border. **Predict** the 4 × 4 result, and then what a second filter makes of it without stride and padding.
+# The smallest U has three scales. Take a map of 8 × 8 ones and a filter of nine ones: such a convolution *counts* the cells that it sees. With stride 2 and padding 1 it sees 9 of them, but fewer at a border. **Predict** the 4 × 4 result, and then what a second filter makes of it with stride 1 and no padding.
 
 # %% id="down-by-hand-seen" slide="fragment"
 ones = torch.ones(1, 1, 3, 3)
@@ -257,18 +257,10 @@ decoder.top, decoder.lateral = top, nn.ModuleList([side0, side1])
 prove("the loop is the five lines", decoder([fine, middle, coarse]),
       [p0, p1, p2])
 
-# %% [markdown] id="paper-decoder-words" slide="subslide"
-# ### The paper draws another U
-#
-# In the paper's Figure 4c the 3 × 3 convolutions stand *on the way up*, and the encoder's maps are added *as they are*. A 1 × 1 convolution at the end **thins** every map from 256 to 128 channels: hence the name. The released code keeps 256 channels and does not smooth the coarsest map. The author was asked and says that the paper's is “a little better while the arch in this repo is more fancy” ([thread 36](https://github.com/VDIGPKU/M2Det/issues/36)). Compare with the first U:
-
-# %% id="paper-tum-drawn" slide="-"
-show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")
-
 # %% [markdown] id="tum-words" slide="subslide"
 # ### Down, up, smooth
 #
-# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions of a released TUM. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: a released TUM has none for the coarsest map, which passes as it is. `kind="paper"` needs a `PaperDecoder`, which a ★ section builds.
+# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: there is none for the coarsest map, which passes as it is. This is the *released* TUM. The paper draws another one, whose way up is a `PaperDecoder` (★).
 
 # %% id="smoothing" slide="skip" tags=["teaches:detlearn.models.m2det:Smoothing"]
 class Smoothing(nn.Module):
@@ -329,27 +321,6 @@ show.UShapeExplorer(trained, scenes[25][0], file=file, step=4)
 moves = ...
 
 nb08.moves.check(moves)
-
-# %% [markdown] id="health" slide="subslide"
-# ### Does every channel answer?
-#
-# A mean over channels hides those that say nothing. A channel behind a ReLU is **dead** if it is 0 in every cell of every picture. No gradient passes through it, so training hardly brings it back. Take the `decoder.top` of TUM 1, where its way up begins. **Predict** how many of its 24 channels answer to at least one of 100 scenes.
-
-# %% id="health-seen" slide="fragment"
-hundred = torch.stack([scenes[i][0] for i in range(100)])
-found = training.check_up(trained, hundred)
-assert found.never_active < 0.5  # most channels of the network answer
-tops = found.modules["mlfpn.tums.1.decoder.top"]
-answer = tops.channels * (1 - tops.never_active)
-print(f"{answer:.0f} of {tops.channels} channels answer")
-show.draw_check_up({"m2det_tiny": found}, alt="A bar for each module "
-    "of m2det_tiny: from below the share of channels that answer to a "
-    "scene, on average; from above, hatched, those that answer to none.")
-
-# %% [markdown] id="health-read" slide="fragment"
-# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They stand in the order in which a picture meets them. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
-#
-# In the weights you have just loaded, 21 of 24 channels are dead in that `decoder.top`: find it in the picture. The network still reaches a mAP of 0.72. **A score hides such a loss, and a look finds it.** `print(found)` lists the seven dead modules by name, and an eighth that needs a look: SFAM, which shuts most channels of the finest scale (09).
 
 # %% [markdown] id="gather" slide="slide"
 # ## 3 · Levels on top of each other
@@ -422,7 +393,7 @@ show.draw_small_maps(
 # %% [markdown] id="sfam-class-words" slide="subslide"
 # A weight says *what* matters, never *where*: all cells of a channel share it. And each weight has its own sigmoid, so all may be open, or none.
 #
-# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. The next cells explain `shared`.
+# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The next cells explain `shared`.
 
 # %% id="sfam-init" slide="skip" tags=["teaches:detlearn.models.m2det:SFAM.__init__"]
 class SFAM(nn.Module):
@@ -520,7 +491,6 @@ assert survivors == [7]
 # 1. `enlarge`: nearest upsampling to any size, without `F.interpolate`. It works when a row (7, 8, 9) becomes (7, 7, 8, 8, 9).
 # 2. `gather`: `levels[level][scale]` to one map for each scale, levels on top of each other. It works when level 1 of C channels owns C to 2C − 1.
 # 3. `excite`: squeeze, excite, multiply, for one map and two weights without biases. It works when §4's example gives 0.953 · 7 in the corner.
-# 4. `tum_parameters`: the number of parameters of a released TUM with smoothing. A *k* × *k* BasicConv from *a* to *b* channels has *k*²·*a*·*b* weights, and BatchNorm adds a factor and a shift for each of the *b* channels. It works when (128, 256, 6) gives 5,709,824.
 
 # %% id="exercise-enlarge" slide="skip" tags=["exercise"]
 def enlarge(maps, height, width):
@@ -547,15 +517,6 @@ def excite(maps, first, second):
     return None
 
 nb08.excite.check(excite)
-
-# %% id="exercise-tum-parameters" slide="skip" tags=["exercise"]
-def tum_parameters(in_channels, planes, num_scales):
-    """Number of parameters of a released TUM, smoothing included."""
-    def block(a, b, k):  # a BasicConv
-        ...
-    return None
-
-nb08.tum_parameters.check(tum_parameters)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic
@@ -638,14 +599,14 @@ print(sum(torch.equal(a, b) for a, b in zip(right, cured)), "of 6 equal")
 # - **Gather**: `zip(*levels)` and a concatenation. Level *l* owns the channels *l* · C to (*l* + 1) · C − 1.
 # - **SFAM**: average, two layers, sigmoid, multiply.
 # - **`[conv] * n`** is one layer under *n* names.
-# - A trained network may have **dead channels**. Look, before you believe a score.
+# - A trained network may have **dead channels** (★). Look, before you believe a score.
 #
 # **Next**, 09: the fusion in front, the heads behind, and whether levels do what the paper claims.
 #
 # **Further reading.** Zhao et al. 2019, *M2Det*, arXiv 1811.04533, Figures 2 to 4, Eq. 1 to 3 · Lin et al. 2017, *FPN*, 1612.03144 · Hu et al. 2018, *SENet*, 1709.01507 · Ronneberger et al. 2015, *U-Net*, 1505.04597 · VDIGPKU/M2Det, threads 2, 18, 36, 93.
 
 # %% [markdown] id="star-more" slide="slide"
-# ## ★ More code: smallest pictures, proofs, the paper's U, sharing
+# ## ★ More code: smallest pictures, proofs, the paper's U, dead channels, sharing
 #
 # These cells are executed and tested like the rest. Open them when you need them.
 #
@@ -747,6 +708,12 @@ with torch.inference_mode():
 # %% [markdown] id="star-paper" slide="subslide"
 # ### The paper's way up
 #
+# In the paper's Figure 4c the 3 × 3 convolutions stand *on the way up*, and the encoder's maps are added *as they are*. A 1 × 1 convolution at the end **thins** every map from 256 to 128 channels: hence the name. The released code keeps 256 channels and does not smooth the coarsest map. The author was asked and says that the paper's is “a little better while the arch in this repo is more fancy” ([thread 36](https://github.com/VDIGPKU/M2Det/issues/36)). Compare with the U of §2:
+
+# %% id="paper-tum-drawn" slide="-"
+show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")
+
+# %% [markdown] id="paper-decoder-read" slide="subslide"
 # The 3 × 3 convolution comes before the enlarging, and the encoder's map is added as it is. (Enlarging is nearest here, as in the released code; the paper's figure says bilinear.)
 
 # %% id="paper-decoder" slide="-" tags=["teaches:detlearn.models.m2det:PaperDecoder"]
@@ -785,6 +752,40 @@ for kind, channels in (("released", 6), ("paper", 8)):
 for kind, reads in (("released", 128), ("released", 384), ("paper", 256)):
     number = count(on_meta(TUM, reads, kind=kind))
     print(f"{kind:9} TUM that reads {reads} channels: {number:,}")
+
+# %% [markdown] id="star-tum-parameters" slide="subslide"
+# **Exercise.** `tum_parameters`: the number of parameters of a released TUM with smoothing. A *k* × *k* BasicConv from *a* to *b* channels has *k*²·*a*·*b* weights, and BatchNorm adds a factor and a shift for each of the *b* channels. It works when (128, 256, 6) gives 5,709,824.
+
+# %% id="exercise-tum-parameters" slide="skip" tags=["exercise"]
+def tum_parameters(in_channels, planes, num_scales):
+    """Number of parameters of a released TUM, smoothing included."""
+    def block(a, b, k):  # a BasicConv
+        ...
+    return None
+
+nb08.tum_parameters.check(tum_parameters)
+
+# %% [markdown] id="health" slide="subslide"
+# ### Does every channel answer?
+#
+# A mean over channels hides those that say nothing. A channel behind a ReLU is **dead** if it is 0 in every cell of every picture. No gradient passes through it, so training hardly brings it back. Take the `decoder.top` of TUM 1, where its way up begins. **Predict** how many of its 24 channels answer to at least one of 100 scenes.
+
+# %% id="health-seen" slide="fragment"
+hundred = torch.stack([scenes[i][0] for i in range(100)])
+found = training.check_up(trained, hundred)
+assert found.never_active < 0.5  # most channels of the network answer
+tops = found.modules["mlfpn.tums.1.decoder.top"]
+answer = tops.channels * (1 - tops.never_active)
+print(f"{answer:.0f} of {tops.channels} channels answer;",
+      len(found.dead), "modules are dead by half or more")
+show.draw_check_up({"m2det_tiny": found}, alt="A bar for each module "
+    "of m2det_tiny: from below the share of channels that answer to a "
+    "scene, on average; from above, hatched, those that answer to none.")
+
+# %% [markdown] id="health-read" slide="fragment"
+# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They stand in the order in which a picture meets them. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
+#
+# In the weights you have just loaded, that `decoder.top` is the bar with the least blue. The network still reaches a mAP of 0.72 (`data/weights/m2det_tiny.json`). **A score hides such a loss, and a look finds it.** `print(found)` lists the dead modules by name.
 
 # %% [markdown] id="does-sharing-matter" slide="subslide"
 # ### What can sharing cost?
