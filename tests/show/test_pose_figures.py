@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from detlearn.show import figures as draw
 
@@ -39,6 +43,20 @@ def test_joints_that_are_not_labelled_are_left_out():
     assert draw.draw_poses({"a": (IMAGE, hidden)}, alt=ALT).png == empty.png
     hidden[:, 9, 2] = 1
     assert draw.draw_poses({"a": (IMAGE, hidden)}, alt=ALT).png != empty.png
+
+
+def test_the_dots_of_a_small_person_leave_her_to_be_seen():
+    def covered(person):
+        pixels = []
+        for people in (NOBODY, person):
+            png = draw.draw_poses({"a": (torch.full((3, 128, 96), 0.5), people)}, alt=ALT).png
+            pixels.append(np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int))
+        return int((pixels[0] != pixels[1]).any(axis=2).sum())
+
+    spread = torch.stack(torch.meshgrid(torch.arange(5.0), torch.arange(4.0), indexing="ij"), -1)
+    large = 20 * spread.reshape(-1, 2)[None, :17] + 8  # joints of their own places
+    small = large / 5
+    assert covered(small) < 0.16 * covered(large)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,8 @@ def _row(axes: Axes, y: float, side: float, facts: Facts, level: int) -> None:
     """What a map is in numbers, and the head that reads it."""
     priors: PriorConfig = facts.config.priors
     cells, each = priors.map_sizes[level], priors.priors_per_cell[level]
-    write(axes, WORDS, y + 0.09, f"{cells} × {cells}", 9.5, bold=True, ha="left")
+    size = 9.5 if cells < 100 else 8.5  # six digits would touch the head
+    write(axes, WORDS, y + 0.09, f"{cells} × {cells}", size, bold=True, ha="left")
     write(axes, WORDS, y - 0.1, f"{facts.channels[level]:,} ch.", 9, ha="left", color=MUTED)
     card(axes, HEADS - 0.22, y - 0.02, 0.44, 0.22, "3×3", PURPLE, size=9)
     write(axes, HEADS, y - 0.13, f"{each} a cell", 8.5, color=MUTED)
@@ -274,7 +275,7 @@ def _ssd(axes: Axes, rows: Sequence[tuple[float, float]], config: Any) -> None:
         card(axes, left, y - 0.15, wide, 0.3, name, BLUE if k < 2 else GREEN, size=9)
         arrow(axes, (left + wide, y), (TILES - side / 2, y), MUTED, mutation_scale=9)
         if not k and config.l2norm_scale:
-            write(axes, (left + wide + TILES - side / 2) / 2, y + 0.1, "L2Norm", 7, color=MUTED)
+            write(axes, (left + wide + TILES - side / 2) / 2, y + 0.1, "L2Norm", 8, color=MUTED)
         if k:
             arrow(axes, (left + 0.4, rows[k - 1][0] - 0.15), (left + 0.4, y + 0.15), INK, 1.2,
                   mutation_scale=9)  # fmt: skip

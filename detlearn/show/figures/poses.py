@@ -95,7 +95,7 @@ def draw_poses(
             for box in (boxes or {}).get(name, torch.zeros(0, 4)).tolist():
                 _box(axes, box)
             for person in points.detach().cpu().as_subclass(Tensor):
-                _person(axes, person, 3 if tall > 1.5 else 2)
+                _person(axes, person, min(3 if tall > 1.5 else 2, _dot(person, tall / H)))
             axes.set_xlim(*extent[:2])
             axes.set_ylim(*extent[2:])
             drawing.text(
@@ -116,18 +116,28 @@ def _box(axes: Axes, box: Sequence[float]) -> None:
         )  # fmt: skip
 
 
+def _dot(person: Tensor, inches: float) -> float:
+    """Points of a dot that leave a small person to be seen: a twentieth of her longer side."""
+    seen = person[person[:, 2] > 0] if person.shape[1] == 3 else person
+    if not len(seen):
+        return 1.0
+    longer = (seen[:, :2].amax(dim=0) - seen[:, :2].amin(dim=0)).max()
+    return max(0.8, float(longer) * inches * 72 / 20)
+
+
 def _person(axes: Axes, person: Tensor, size: float) -> None:
     shown = person[:, 2] > 0 if person.shape[1] == 3 else torch.ones(17, dtype=torch.bool)
     x, y = person[:, 0].tolist(), person[:, 1].tolist()
+    thin = min(1.0, size / 2)  # of a small person the limbs as well as the dots
     for a, b in LIMBS:
         if shown[a] and shown[b]:
             for colour, width in (("white", 2.6), (VERMILION, 1.3)):
-                axes.plot([x[a], x[b]], [y[a], y[b]], color=colour, lw=width, zorder=2)
+                axes.plot([x[a], x[b]], [y[a], y[b]], color=colour, lw=width * thin, zorder=2)
     for joint in range(17):
         if shown[joint]:
             axes.plot(
                 x[joint], y[joint], "o", markersize=size + 1, zorder=3, markeredgecolor=INK,
-                markerfacecolor=INK if joint in LEFT else "white", markeredgewidth=0.8,
+                markerfacecolor=INK if joint in LEFT else "white", markeredgewidth=0.8 * thin,
             )  # fmt: skip
 
 

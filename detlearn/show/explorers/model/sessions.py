@@ -22,7 +22,7 @@ class SessionExplorer(ModelExplorer):
     Args:
         epochs: of the training, 1 to 300.
         minutes: of an epoch, 1 to 120.
-        hours: of a session, 1 to 12.
+        hours: of a session, 1 to 24.
         setup: minutes, 0 to 55.
 
     Raises:
@@ -34,7 +34,7 @@ class SessionExplorer(ModelExplorer):
 
     def __init__(self, epochs: int, minutes: int, hours: int, setup: int = 20) -> None:
         given = {
-            "epochs": (epochs, 1, 300), "minutes": (minutes, 1, 120), "hours": (hours, 1, 12),
+            "epochs": (epochs, 1, 300), "minutes": (minutes, 1, 120), "hours": (hours, 1, 24),
             "setup": (setup, 0, 55),
         }  # fmt: skip
         for name, (value, least, most) in given.items():
