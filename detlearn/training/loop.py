@@ -108,9 +108,8 @@ def train(
     schedule = build_schedule(optimizer, len(batch_indices(dataset, config, epoch=0)), config)
     precision = Precision(device, config.amp)
     scaler = precision.scaler()
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    parts |= {"scaler": scaler, "precision": precision}
-    parts |= {} if average is None else {"average": average}
+    parts: Any = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    parts |= {"precision": precision} | ({} if average is None else {"average": average})
     torch.manual_seed(config.seed)
 
     with open_run(
@@ -122,10 +121,8 @@ def train(
             batches = load_batches(dataset, config, epoch, run.batch, num_workers, device)
             for images, targets in run.progress_bar(batches):
                 with run.keep_if_nonfinite(images, targets):
-                    losses = train_step(
-                        network, images, targets, optimizer, config.clip_norm,
-                        precision.autocast, scaler,
-                    )  # fmt: skip
+                    how = (optimizer, config.clip_norm, precision.autocast, scaler)
+                    losses = train_step(network, images, targets, *how)
                 schedule.step()  # after the optimiser, or the first learning rate is never used
                 if average is not None:
                     average.update_parameters(model)

@@ -50,7 +50,7 @@ def _conv(reader: Reader, node: Node) -> None:
     depthwise = groups == channels and channels > 1
     out = shape_of(node)[1]
     weight = reader.weight(arguments(node)[1], None)
-    filters = reader.program.tensors[weight or ""]  # (O, I/groups, h, w)
+    filters = reader.program.tensors[weight or ""]  # by output, input of a group, row, column
     if depthwise:
         filters = filters.reshape(channels, out // channels, *filters.shape[2:]).permute(2, 3, 0, 1)
     else:
