@@ -177,7 +177,8 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         """``(B, C, H, W)``, normalised over all processes while training."""
         if not (self.training and num_processes() > 1):
             return super().forward(input)
-        count = num_processes()
+        count, dtype = num_processes(), input.dtype
+        input = input.float()  # half precision cannot hold sums over a batch
         mean = _Sum.apply(input.mean(dim=(0, 2, 3))) / count  # (C,)
         centered = input - mean[:, None, None]  # (B, C, H, W)
         variance = _Sum.apply(centered.square().mean(dim=(0, 2, 3))) / count  # (C,)
@@ -191,8 +192,9 @@ class SyncedBatchNorm(nn.BatchNorm2d):
                     self.num_batches_tracked += 1
         scale = (variance + self.eps).rsqrt()  # (C,)
         if self.affine:
-            return centered * (scale * self.weight)[:, None, None] + self.bias[:, None, None]
-        return centered * scale[:, None, None]
+            scaled = centered * (scale * self.weight)[:, None, None]
+            return (scaled + self.bias[:, None, None]).to(dtype)
+        return (centered * scale[:, None, None]).to(dtype)
 
 
 def synchronise_batch_norm(module: nn.Module) -> None:
