@@ -91,7 +91,7 @@ show.draw_poses(panels, alt="A person of Shapes with her joints, and the "
 # %% [markdown] id="resolution-counts" slide="subslide"
 # A coarse map can know *that* there is a person, and no longer *where* her wrist is. The paper has measured it on photographs (Sun et al. 2019, Fig. 5). The same trained network, asked for joints on its map of stride 4, 8 or 16, scores 74.4, 68.9 or 55.0 AP, and below 10 on the map of stride 32.
 #
-# A map that has never been coarse has the opposite weakness. Its view widens slowly: in our trunk's branch 0, alone, by 64 px with each module (★). Early cells see a part and cannot know what it belongs to. The detectors of chapters 06 and 08 go down for the *what*, and climb back up for the *where*.
+# A map that has never been coarse has the opposite weakness. Its view widens slowly, by a few pixels with each convolution. Early cells see a part and cannot know what it belongs to. The detectors of chapters 06 and 08 go down for the *what*, and climb back up for the *where*.
 #
 # **HRNet** (*high-resolution network*) does neither. It keeps the map of stride 4 to the end. Beside it, it opens coarser maps one after the other. Again and again all maps tell each other what they know:
 
@@ -104,7 +104,7 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 # %% [markdown] id="words" slide="subslide"
 # A few words, and you can read the picture:
 #
-# - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. (The first bar is stage 1. It has 256 channels, and branch 0 has its 32 from stage 2 on. At the right end four outputs are drawn; the pose network keeps only the first.)
+# - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. The first bar, stage 1, has 256 channels. Of the four outputs at the right the pose network keeps only the first.
 # - An **exchange** is a bundle of crossing lines. In it every branch is a **giver** and a **receiver**. *i ← j* reads “receiver *i* hears giver *j*”.
 # - All cells *i ← j* together are the **fuse matrix**. It has a row for each receiver.
 # - A **module** is a few residual blocks in every branch, followed by one exchange.
@@ -112,7 +112,7 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 #
 # *Up* means to a finer map, with more cells. *Down* means to a coarser one.
 #
-# As a detector the trunk stands where SSD, RefineDet and M2Det have theirs; the next picture belongs to the set of 04, 06 and 08. This chapter builds what stands before *HRFPN*, and 11 the rest:
+# As a detector the trunk stands where SSD, RefineDet and M2Det have their backbones. This chapter builds what stands before *HRFPN*, and 11 the rest:
 
 # %% id="overview" slide="subslide"
 show.draw_overview("hrnet")
@@ -270,7 +270,7 @@ for i in range(4):
 #
 # ### The row
 #
-# The receiver adds up its row, then a ReLU follows. Every giver counts **once**, the receiver itself included. (The paper writes the sum in its text, without a number; its Eq. 2 and 3 are diagrams of parallel networks and of modules.) That sounds too simple to get wrong. The first patient of the clinic is a network that gets it wrong.
+# The receiver adds up its row, then a ReLU follows. Every giver counts **once**, the receiver itself included. The first sum is a new map, and to this one the others are added in place. That sounds too simple to get wrong. The first patient of the clinic is a network that gets it wrong.
 
 # %% id="exchange" slide="-" tags=["teaches:detlearn.models.hrnet:exchange"]
 def exchange(row, features):
@@ -566,7 +566,6 @@ assert learn == 40_625
 # 1. `path_channels`: output channels of every convolution of *i ← j*. It works when (2, 0) of W32 gives [32, 128].
 # 2. `fuse_parameters`: how many parameters a cell has. It works when (3, 0) of W32 gives 92,800.
 # 3. `exchange_two`: the whole exchange of two branches, given its two weights. It works when it repeats §2.
-# 4. `missing_pixels`: rows and columns to pad. It works when 250 × 190 with four branches lacks 6 and 2.
 
 # %% id="exercise-path-channels" slide="skip" tags=["exercise"]
 def path_channels(receiver, giver, widths):
@@ -596,14 +595,6 @@ def exchange_two(fine, coarse, up, down):
     return None
 
 nb10.exchange_two.check(exchange_two)
-
-# %% id="exercise-missing-pixels" slide="skip" tags=["exercise"]
-def missing_pixels(height, width, branches):
-    """(rows, columns) to add to the image, as few as possible."""
-    ...
-    return None
-
-nb10.missing_pixels.check(missing_pixels)
 
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic
@@ -880,6 +871,17 @@ def units_left(modules, within, across, final):
 
 nb10.units_left.check(units_left)
 
+# %% [markdown] id="missing-pixels-words" slide="skip"
+# And one counts what an odd picture lacks (§4). `missing_pixels`: rows and columns to pad. It works when 250 × 190 with four branches lacks 6 and 2.
+
+# %% id="exercise-missing-pixels" slide="skip" tags=["exercise"]
+def missing_pixels(height, width, branches):
+    """(rows, columns) to add to the image, as few as possible."""
+    ...
+    return None
+
+nb10.missing_pixels.check(missing_pixels)
+
 # %% [markdown] id="published" slide="skip"
 # ## ★ The published code: settings, first weights, loading
 #
@@ -1092,7 +1094,7 @@ for k, (a, b) in enumerate(zip(right, wrong)):
 # %% [markdown] id="clinic-4-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 4</summary>
 #
-# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (It also stands in the code of Lite-HRNet #64.) Write `total = total + …`.
+# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (It also stands in the code of Lite-HRNet #64.) Begin with `first + second`, as `exchange` does: that makes a new map, and only a map of your own may be changed in place.
 #
 # </details>
 
