@@ -3,6 +3,8 @@
 #
 # **One question: what does an SSD look like that runs in a very large number of phones, and what can be learned from its weights alone?**
 #
+# Somebody hands you a file from a phone: 200 kilobytes of numbers. There is no training code, and not one of the pictures that it was trained on. Is what you know of SSD enough to run it, to prove that you run it rightly, and to find out where it fails?
+#
 # Afterwards you will be able to
 #
 # - find a face in a photograph, offline, with your own decode and your own NMS;
@@ -349,7 +351,7 @@ print(f"its spread: {np.median(list(ratios.values())):.1f} of the",
       "best box's (median)")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
-    ylabel="side of her box, px")
+    ylabel="astronaut, 72 px: side of the box")
 
 # %% [markdown] id="hidden" slide="slide"
 # ### All alike, and yet
@@ -480,10 +482,11 @@ noise = torch.rand(200, 3, 128, 128, generator=torch.manual_seed(0))
 peaks = network(model.prepare(noise))[1].amax(1).sigmoid()  # (N,)
 print("noise: over 0.5 in about", round(sum(peaks > 0.5).item(), -1),
       "of 200 pictures, over 0.7 in", sum(peaks > 0.7).item())
-shown, top = [("noise", noise[peaks.argmax()], [])], {}
-for name, how in (("coffee", model), ("chelsea", model),
+shown, top = [], {}
+for name, how in (("noise", model), ("coffee", model), ("chelsea", model),
                   ("motorcycle", model), ("motorcycle", squashing)):
-    picture = data.load_photo(name)[0]
+    picture = (noise[peaks.argmax()] if name == "noise"
+               else data.load_photo(name)[0])
     words = "squashed" if how is squashing else name
     answer = how.detect([picture], 0.01, max_detections=1)[0]
     top[words] = answer["scores"].item()
@@ -493,14 +496,12 @@ assert top["motorcycle"] < 0.45 and top["squashed"] > 0.65
 show.draw_face_panels(shown)
 
 # %% [markdown] id="alarms-read" slide="fragment"
-# The cat is an alarm by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; squashing is an error here that SSD's own training would forgive.
+# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; squashing is an error here that SSD's own training would forgive.
 
 # %% [markdown] id="notes-fails" slide="notes"
 # > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 128 px”, and never “works”.
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
-# ## 5 · Your turn
-#
 # ### Paper ↔ code
 #
 # *Paper*: Bazarevsky et al. 2019, arXiv 1907.05047. *MediaPipe*: the network in the wheel of mediapipe 0.10.14, its settings and its runtime.
@@ -518,6 +519,8 @@ show.draw_face_panels(shown)
 # | smoothed when shrunk (ours) | every fourth pixel read | smoothed | ★ c |
 
 # %% [markdown] id="exercises" slide="subslide"
+# ## 5 · Your turn
+#
 # ### Exercises
 #
 # Replace the dots and run the cell: it says what is right, or wrong and why. `nb13.slot_sizes.hint()` helps, a little more at each call.
