@@ -3,14 +3,14 @@
 #
 # **One question: how do you train a published SSD on VOC or COCO with nothing but a browser and a Drive?**
 #
-# You have no GPU. Colab lends you one for some hours, and then it takes everything back: the card, the disk, the variables. A training of SSD takes longer than that. In this chapter you plan such a training, run it over several sessions, lose a session on purpose, and end with weights, a score and a report in your Drive. Then you train on your own pictures.
+# You have no GPU. Colab lends you one for some hours, and then it takes everything back: the card, the disk, the variables. Training an SSD takes longer than that. In this chapter you plan a long training, run it over several sessions, lose a session on purpose, and end with weights, a score and a report in your Drive. Then you train on your own pictures.
 #
 # Afterwards you will be able to
 #
 # - say before you start how many gigabytes and how many sessions a training needs;
 # - keep what must survive on the Drive, and what must be fast off it;
 # - check data, network and code in a minute, before you spend hours;
-# - resume after a lost session with exactly the weights that you would have had;
+# - resume after a lost session as if it had not been lost;
 # - fine-tune a trained detector on pictures and classes of your own.
 #
 # **{minutes} minutes** with the exercises. Sections with a ★ stand behind the summary; they are not counted. Before it: notebook 05 (the training loop), and a Google account if you want the GPU.
@@ -48,7 +48,9 @@ from detlearn.training.recipes import BACKBONE_FILES
 
 
 # %% [markdown] id="two-worlds" slide="slide"
-# **The same cells run twice in your life.** As they stand they train on a small drawn data set that lies on the disk exactly as VOC does, on any two processor cores, in about a minute. Change one line, `FULL = True`, on a Colab machine with a GPU (*Runtime → Change runtime type*), and they download the real thing and train for hours. Read the chapter once with `FULL = False`.
+# **The same cells run twice in your life.** As they stand they train on a small drawn data set that lies on the disk exactly as VOC does, on any two processor cores, in about a minute. Read the chapter once like that.
+#
+# For the real training you change one line, `FULL = True`. Three clicks come before it. *File → Save a copy in Drive*, because a notebook that was opened from GitHub forgets your changes. *Runtime → Change runtime type*, for a GPU. *Runtime → Run all*. On every further evening you open **your copy**, choose the GPU and run all of it again. A new session has an empty disk and no variables, so no cell can be left out.
 #
 # Here is the whole plan. A session is lent to you; the Drive is yours:
 #
@@ -64,7 +66,7 @@ from detlearn.training.recipes import BACKBONE_FILES
 # %% [markdown] id="choose" slide="slide"
 # ## 1 · Choose, and count what it costs
 #
-# Three choices decide everything: the data, the network, and the hours that a session lasts. Free Colab promises no number of hours. Write down what you have seen; four is a careful guess.
+# Three choices decide everything: the data, the network, and the hours that a session lasts. Free Colab promises no number of hours. Four is a careful guess.
 
 # %% id="choice" slide="-"
 FULL = False  # True: download and train for hours, on a GPU
@@ -77,6 +79,8 @@ device = training.pick_device(None if FULL else "cpu")
 name = NETWORK if FULL else "ssd_tiny"
 recipe = RECIPES[NETWORK]
 TINY = data_path("weights", "ssd_tiny.safetensors")
+if FULL and device.type == "cpu":
+    raise SystemExit("No GPU here: Runtime → Change runtime type.")
 print(DATA, "|", NETWORK, "| trained here:", name, "on", device.type)
 
 # %% [markdown] id="cost-text" slide="subslide"
@@ -89,8 +93,7 @@ for data in ("voc", "coco"):
     files = [file for part in archives[data]
              for file in DATASETS[part].archives]
     size = sum(file.size for file in files) / 1e9
-    room = max(file.size for file in files) / 1e9 + sum(
-        file.unpacked for file in files) / 1e9
+    room = size + sum(file.unpacked for file in files) / 1e9
     for network in ("ssd300_vgg16", "ssd300_resnet50"):
         plan = RECIPES[network]
         steps = images[data] // plan.batch_size * plan.epochs
@@ -100,7 +103,7 @@ for data in ("voc", "coco"):
 # %% [markdown] id="cost-read" slide="subslide"
 # The authors' script trains SSD300 on VOC 07+12 for 120,000 iterations of 32 pictures. That is twice the paper's first schedule (Liu et al. 2016, §3.1), because zoom-out needs longer (§3.6). As epochs of 517 full batches these are 232. A recipe belongs to its data: `ssd300_vgg16` has VOC's, `ssd300_resnet50` COCO's (uvipen/SSD-pytorch). On the other data set, think in steps, and change `epochs` and `milestones`.
 #
-# Seconds are of *your* machine, so measure them. Three steps are enough for an estimate; the first ones are slow on a GPU, and are not counted. As the cell stands it times the small network; on Colab it times the one that you chose.
+# Seconds are of *your* machine, so measure them. Three steps are enough for an estimate; the first ones are slow on a GPU, and are not counted. As the cell stands it times the practice run, four epochs of 192 small pictures. On Colab it times the network and the data that you chose.
 
 # %% id="three-steps" slide="-" tags=["nbval-ignore-output"]
 def seconds_a_step(name, batch_size, count=3):
@@ -122,18 +125,25 @@ def seconds_a_step(name, batch_size, count=3):
 
 
 step_seconds = seconds_a_step(name, recipe.batch_size if FULL else 8)
-minutes = step_seconds * (images[DATA] // recipe.batch_size) / 60
-print(f"{step_seconds:.2f} s a step, {minutes:.0f} minutes an epoch,"
-      f" {recipe.epochs * minutes / 60:.0f} hours in all; reading the"
-      " pictures comes on top")
+steps, epochs = (images[DATA] // recipe.batch_size, recipe.epochs
+                 ) if FULL else (192 // 8, 4)
+minutes = step_seconds * steps / 60
+print(f"{step_seconds:.2f} s a step, {minutes:.1f} minutes an epoch,"
+      f" {epochs * minutes:,.0f} minutes in all; reading the pictures"
+      " comes on top")
 
 # %% [markdown] id="sessions-text" slide="subslide"
-# **From minutes to sessions.** A session does not train all the time: at its beginning you wait for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A training of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight.
+# **From minutes to sessions.** A session does not train all the time: at its beginning you wait for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A run of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight. **Predict**, then move *hours a session* to 2 and the *set-up* to 40: how many evenings does it take now?
 
 # %% [markdown] id="notes-sessions" slide="notes"
 # > *For the speaker.* Ask who would have begun without counting. Eight evenings is the moment at which people choose a smaller network or fewer epochs, and that is a good reason to count first.
 
+# %% id="explorer-sessions" slide="-" tags=["explorer"]
+show.SessionExplorer(epochs=65, minutes=24, hours=HOURS, setup=20)
+
 # %% [markdown] id="where" slide="slide"
+# Twenty: in short sessions the set-up eats a third of the time.
+#
 # ## 2 · Where things live
 #
 # | what | where | why |
@@ -143,7 +153,12 @@ print(f"{step_seconds:.2f} s a step, {minutes:.0f} minutes an epoch,"
 # | pictures (many small files) | Colab's own disk | Drive answers each file slowly |
 # | the course | Colab's own disk | is fetched in seconds |
 #
-# So a session begins by *mounting* the Drive. Colab asks you for permission in a window. Elsewhere, a folder of this machine plays the Drive.
+# So a session begins by *mounting* the Drive. Colab asks you for permission in a window. Elsewhere, a folder of this machine plays the Drive. (On Colab it keeps the practice run, too. Delete its folder to lose its sessions a second time.)
+#
+# **A free Drive has 15 GB.** VOC's archives fit; COCO is downloaded anew each time. And what is replaced goes to the Drive's *bin*, where it still counts ([a user whose checkpoints filled it](https://github.com/minimaxir/gpt-2-simple/issues/155)). SSD300's checkpoint has 0.2 GB and is replaced hundreds of times. Our loop empties an old checkpoint before it replaces it; still, look into the bin now and then.
+
+# %% [markdown] id="notes-where" slide="notes"
+# > *For the speaker.* Read the table with its right column covered and let the room give the reasons. The usual mistake is to put the pictures on the Drive, "to be safe": ten thousand small files make a step of seconds.
 
 # %% id="mount" slide="-"
 def open_drive():
@@ -162,6 +177,9 @@ for folder in (DRIVE, FAST):
     folder.mkdir(parents=True, exist_ok=True)
 
 
+print("the run will be kept in", f"{DRIVE.name}/{OUT.name}")
+
+# %% id="helpers" slide="skip"
 def shell(*words):
     """A command of the course, as a terminal would run it in FAST."""
     print("$ python -m detlearn", *words)
@@ -170,14 +188,18 @@ def shell(*words):
     assert status == 0, "the sentence above says what is wrong"
 
 
-print("the run will be kept in", f"{DRIVE.name}/{OUT.name}")
+def copy_whole(source, target):
+    """All of it or nothing: a cut connection leaves no half archive."""
+    part = target.with_suffix(".copying")
+    copyfile(source, part)
+    part.replace(target)
 
 # %% [markdown] id="data-text" slide="subslide"
-# **The data.** The command `data` says how large the archives are and on what terms they may be used. It compares checksums, unpacks, and continues where it was interrupted. We give it a fast folder. Archives that you keep on the Drive are copied there first; what is already unpacked is not fetched again.
+# **The data.** The command `data` says how large the archives are and on what terms they may be used. It compares checksums, unpacks, and continues where it was interrupted. Archives that you keep on the Drive are copied to the fast disk first; what is unpacked already is not fetched again.
 
 # %% id="fetch" slide="-"
-def fetch(keep=True):
-    """The data set on the fast disk; its archives on the Drive."""
+def fetch(keep=DATA == "voc"):
+    """The data set on the fast disk; VOC's archives on the Drive."""
     root, kept = FAST / DATA, DRIVE / "archives"
     if not FULL:
         return draw_stand_in(root, DATA, train=192, val=40)
@@ -187,11 +209,11 @@ def fetch(keep=True):
         files = [file.name for file in DATASETS[part].archives]
         for file in files:
             if (kept / file).exists() and not (root / file).exists():
-                copyfile(kept / file, root / file)
+                copy_whole(kept / file, root / file)
         shell("data", part, "--yes", "--root", DATA, "--keep-archives")
         for file in files:
             if keep and not (kept / file).exists():
-                copyfile(root / file, kept / file)
+                copy_whole(root / file, kept / file)
     return root
 
 
@@ -200,7 +222,7 @@ print(*sorted(path.relative_to(ROOT).as_posix()
               for path in ROOT.rglob("ImageSets/Main/*.txt")), sep="\n")
 
 # %% [markdown] id="check-text" slide="subslide"
-# Two folders, as in the papers: trained on `trainval`, scored on the test set of 2007. (Drawn scenes, here.) **Check before you train.** The command `check` looks at every picture and every box, and writes a page with what it found. It refuses what would train wrongly without an error.
+# Trained on `trainval`, scored on the test set of 2007, as in the papers. (Drawn scenes, here.) **Check before you train.** The command `check` looks at every picture and every box, and writes a page with what it found. It refuses what would train wrongly without an error. (To open the page from Colab, click the folder symbol at the left, go to `/content/fast`, and download it.)
 
 # %% id="check" slide="-"
 shell("check", DATA)
@@ -225,7 +247,7 @@ for count, word in sorted(zip(counts.tolist(), names[1:]), reverse=True):
     print(f"{word:12}{count:5}")
 
 # %% [markdown] id="small-text" slide="subslide"
-# **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph of 500 px is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar are too small for this network, and no training mends that: take a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
+# **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph 500 px high is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar are too small for this network, and no training mends that: take a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
 
 # %% id="small-objects" slide="-"
 with torch.device("meta"):
@@ -238,11 +260,13 @@ print(f"{everything.objects} objects, {100 * everything.covered:.0f} % have"
 show.draw_size_chart(config.priors, sides)
 
 # %% [markdown] id="before-hours" slide="slide"
+# Here hardly an object lies left of the first bar, and 98 % have a prior that fits. So the input is large enough for these pictures.
+#
 # ## 3 · One minute before the hours
 #
 # ### A start that knows something
 #
-# Every published SSD begins with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. **Read the report**: it says what was loaded, and what was left as it was.
+# Every published SSD begins with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. (It has learned from drawn scenes of this very kind. So the practice run scores high after a minute, which proves nothing about learning from scratch.) **Read the report**: it says what was loaded, and what was left as it was.
 
 # %% id="first-weights" slide="-"
 def fetch_backbone(name):
@@ -272,7 +296,10 @@ print(report)
 # %% [markdown] id="overfit-text" slide="subslide"
 # ### One batch, by heart
 #
-# Eight pictures, the same in every step. If the loss does not fall now, it will not fall in eight evenings either (05).
+# Eight pictures, the same in every step. If the loss does not fall now, eight evenings will not help (05).
+
+# %% [markdown] id="notes-overfit" slide="notes"
+# > *For the speaker.* Ask what a curve that stays flat would mean: labels that do not fit the pictures, a frozen network, a rate of zero. And ask what a curve that falls does *not* mean: quiz 4.
 
 # %% id="overfit" slide="-"
 side = model.config.image_size
@@ -297,9 +324,9 @@ show.draw_curves({"loss of one batch": {"": losses}}, log=True,
 # %% [markdown] id="train" slide="slide"
 # ## 4 · Train, session after session
 #
-# Now the training itself. `train` writes everything into `OUT`, a folder on the Drive: after every epoch, and in between, a checkpoint from which it continues *to the bit* (05). So **every session runs the same two cells**, always with `resume=True`. In the first session there is no checkpoint yet, and the run begins.
+# Now the training itself. `train` writes everything into `OUT`, a folder on the Drive: after every epoch, and in between, a checkpoint from which it continues *to the bit* (05). So every session does the same, always with `resume=True`. In the first there is no checkpoint yet, and the run begins. Without `resume`, a folder that holds a run is refused.
 #
-# **TensorBoard in the page** draws the curves while you wait: set `WATCH = True`; Colab has it installed. Without it you lose nothing. The same numbers are in `steps.csv` and `history.json`, and we draw them below.
+# **TensorBoard in the page** draws the curves while you wait: set `WATCH = True`. The same numbers are in `steps.csv` and `history.json`, and we draw them below.
 
 # %% id="settings" slide="-"
 settings = recipe if FULL else replace(RECIPES["ssd_tiny"], epochs=4,
@@ -329,7 +356,7 @@ print(settings.epochs, "epochs of", len(dataset) // settings.batch_size,
       "steps, learning rate", settings.learning_rate)
 
 # %% [markdown] id="lose-text" slide="subslide"
-# **Lose the runtime, twice.** In the stand-in we do on purpose what Colab does without asking. The data set below dies after so many pictures, in the middle of an epoch. A real session that ends leaves the same on the Drive: the last checkpoint. **Predict** where session 2 will continue, if session 1 dies at its 17th batch and a checkpoint is written every 7.
+# **Lose the runtime, twice.** Here we do on purpose what Colab does without asking. The data set below dies after so many pictures, in the middle of an epoch. A real session that ends leaves the same on the Drive: the last checkpoint. **Predict** where session 2 will continue, if session 1 dies at its 17th batch and a checkpoint is written every 7.
 
 # %% id="borrowed" slide="-"
 class Borrowed:
@@ -361,7 +388,7 @@ model, history = session(dataset, OUT)  # on Colab: this line, each session
 print("finished", len(history), "epochs")
 
 # %% [markdown] id="lose-read" slide="fragment"
-# After batch 14: batches 15 and 16 were trained and are lost, and the next session trained them again. What did the accidents cost in the end? Compare with a run that nobody interrupted:
+# After batch 14: batches 15 and 16 were trained and are lost, and the next session trained them again. What did the accidents cost in the end? **Predict** how far the weights are from those of a run that nobody interrupted:
 
 # %% id="unbroken" slide="-" tags=["prove"]
 if not FULL:
@@ -373,10 +400,13 @@ if not FULL:
 # %% [markdown] id="notes-lost" slide="notes"
 # > *For the speaker.* Let the room guess the difference of the weights before the cell runs: small, or exactly zero? Exactly zero, because order and augmentation follow from seed, epoch and index, not from what was drawn before.
 
+# %% [markdown] id="bits-read" slide="fragment"
+# Nothing but the minutes. (On a GPU, sums may be taken in another order. There two runs differ a little, interrupted or not.) Here is the whole run:
+
 # %% id="curves" slide="subslide"
-parts = ("bbox_regression", "classification")
+parts = {"boxes": "bbox_regression", "classes": "classification"}
 panels = {"loss, mean of an epoch": {
-    key: [row[key] for row in history] for key in parts}}
+    word: [row[key] for row in history] for word, key in parts.items()}}
 panels["score"] = {key: [row.get(key, math.nan) for row in history]
                    for key in ("mAP", "mAP50")}
 if not FULL:
@@ -386,7 +416,7 @@ show.draw_curves(panels, x="epoch", alt="Left, both parts of the loss "
                  "they were measured: they rise.")
 
 # %% [markdown] id="errors-text" slide="subslide"
-# The score is one number. **Which mistakes** are behind it? Sorted by kind (05), with every detection above a score of 0.5:
+# The losses fall and the scores rise. But a score is one number. **Which mistakes** are behind it? **Predict** whether this network invents objects or misses them. Detections with a score above 0.5, sorted by kind (05):
 
 # %% id="errors" slide="-"
 model = load_model(OUT / "best.safetensors").to(device)
@@ -402,6 +432,8 @@ show.draw_error_kinds({"score > 0.5": kinds}, alt="What became of the "
                       "correct; the rest is sorted by kind.")
 
 # %% [markdown] id="own-photos-text" slide="subslide"
+# The practice run misses far more than it invents. A lower threshold would trade the one for the other (01).
+#
 # **Look at detections**, on validation pictures and on your own photographs. Put some into a folder of the Drive and name it in `PHOTOS`. (In Colab, the folder symbol at the left uploads files.) Without one, a drawn scene of another size stands in.
 
 # %% id="detections" slide="-"
@@ -411,7 +443,7 @@ if PHOTOS is None:
     pictures.append(Shapes(length=1, size=192, seed=5)[0][0])
 else:
     pictures += [read_image(path) for path in
-                 sorted(Path(PHOTOS).iterdir())[:5]]
+                 sorted(Path(PHOTOS).glob("*.[jpJP][pnPN]*"))[:5]]
 found = model.detect([one.to(device) for one in pictures],
                      score_threshold=0.5)
 found = [{key: one[key].cpu() for key in one} for one in found]
@@ -424,7 +456,7 @@ show.draw_scenes(
 # %% [markdown] id="honest" slide="slide"
 # ### What did you reproduce?
 #
-# Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen reports 25.06 AP on COCO's val2017, which is `mAP`. A run of a tenth of the steps has not failed if it ends lower. It has not been done yet.
+# Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen reports 25.06 AP on COCO's val2017, which is `mAP`. A run that ends lower after a tenth of the steps has not failed; it is not finished.
 
 # %% id="compare" slide="-"
 published = {"ssd300_vgg16": ("voc", "mAP_voc07", 0.772),
@@ -438,7 +470,7 @@ print(f"this run:  {done:,} steps, {100 * done / planned:.2g} % of them,",
       "no comparison")
 
 # %% [markdown] id="report-text" slide="subslide"
-# **Take it home.** The run's folder already holds `best.safetensors`. A report on one HTML page goes beside it: curves, errors by kind, the worst pictures. Download both from the Drive; the page needs no network.
+# **Take it home.** The run's folder already holds `best.safetensors`, the weights with the best score. (`model.safetensors` are the last ones; `last.pt` and `previous.pt` are checkpoints, which only `resume` needs.) A report on one HTML page goes beside it: curves, errors by kind, the worst pictures. Download both from the Drive; the page needs no network.
 
 # %% id="report" slide="-"
 from detlearn.report.cli import write_report
@@ -459,7 +491,7 @@ print(*sorted(path.name for path in OUT.glob("[a-z]*.*")))
 # | LabelImg, VOC export | an XML file beside each picture |
 # | YOLO, Roboflow, CVAT, Label Studio | the export as it comes |
 #
-# `docs/training.md` has the whole table. Our example is a photograph of two dozen coins: **learn from its left half, find the coins in the right half.** Windows are cut from both halves, sixteen and two.
+# `docs/training.md` has the whole table. Bring the folder to Colab as *one zip file* in your Drive, and unpack it on the fast disk: `shutil.unpack_archive("/content/drive/MyDrive/mine.zip", FAST / "mine")`. Our example is a photograph of two dozen coins: **learn from its left half, find the coins in the right half.** Windows are cut from both halves, sixteen and two.
 
 # %% id="own-folder" slide="-"
 mine = write_coin_windows(FAST / "coins")
@@ -479,6 +511,9 @@ for row in coverage_by_shape(input_boxes(own), config.priors)[:3]:
 
 # %% [markdown] id="fine-tune-text" slide="subslide"
 # They do. Now **fine-tuning**: begin with a detector that is trained already, although it knows other classes. `init` takes all tensors that fit. In the heads, the rows of classes that both know *by name* are kept, with the background; the others stay random. **Predict**: what is kept of a detector of discs, houses and people, when the new class is *coin*?
+
+# %% [markdown] id="notes-fine-tune" slide="notes"
+# > *For the speaker.* Write the nine rows of the old class head on the board and let the room cross out what the new head cannot use. One row stays. Then ask why the boxes' head may stay as it is: it says how a prior must move, and of no class.
 
 # %% id="fine-tune" slide="fragment"
 coin_train = open_dataset(str(FAST / "coins"), "train",
@@ -502,7 +537,7 @@ tuned, with_init = learn_coins(knows)
 _, without = learn_coins()
 
 # %% [markdown] id="fine-tune-read" slide="subslide"
-# Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. Both trainings had the same eight steps. After so few, scores are still high everywhere, so the picture shows the six best boxes of each window:
+# Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. (A bare state dict has no names of classes; a run's file has.) Both trainings had the same eight steps. After so few, scores are still high everywhere, so the picture shows the six best boxes of each window:
 
 # %% id="fine-tune-score" slide="-"
 assert with_init["mAP50"] > 0.8 and without["mAP50"] < 0.5
@@ -521,15 +556,16 @@ print(f"mAP50 after eight steps: with init {with_init['mAP50']:.2f},"
       f" from random weights {without['mAP50']:.2f}")
 
 # %% [markdown] id="fine-tune-shell" slide="subslide"
-# One photograph and one seed: this shows how it works, and no law. In the shell, with your folder and a run of before:
+# One photograph and one seed: this shows how it works, and no law. For your own pictures the same three steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
 #
 # ```
-# python -m detlearn check FOLDER
-# python -m detlearn train ssd300_vgg16 --data FOLDER --out RUN --init OLD_RUN --learning-rate 1e-4
-# python -m detlearn detect --weights RUN/best.safetensors PHOTOS
+# shell("check", "mine")
+# shell("train", "ssd300_vgg16", "--data", "mine", "--out", DRIVE / "mine",
+#       "--init", OUT, "--learning-rate", "1e-4")
+# shell("detect", "--weights", DRIVE / "mine/best.safetensors", PHOTOS)
 # ```
 #
-# A recipe's learning rate was chosen for another beginning; a tenth of it is a careful start. And if the epochs were too few: the same command with `--resume` and more `--epochs` goes on.
+# A recipe's learning rate was chosen for another beginning; a tenth of it is a careful start. And if the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
@@ -582,7 +618,7 @@ nb14.shared_rows.check(shared_rows)
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Bug clinic
 #
-# Two patients. Run the symptom, write down the mistake, open the diagnosis, then run the cure.
+# Run the symptom, write down the mistake, open the diagnosis, then run the cure.
 #
 # **Patient 1.** “I fine-tuned the eight shapes with my own order of the classes. No error, and before the first step it calls every tree a square.”
 
@@ -613,63 +649,20 @@ print(report)
 print("it says: ", [mine[i] for i in said.tolist()])
 assert [mine[i] for i in said] == [Shapes.class_names[i] for i in truly]
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
-# **Patient 2.** “Three classes, so I wrote `num_classes=3`. On the GPU it stops with *device-side assert triggered*, somewhere.” On a CPU the same mistake can be read:
-
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
-three = torch.tensor([1, 2, 3])  # cat, dog, ship
-try:
-    torch.nn.functional.cross_entropy(torch.zeros(3, 3), three)
-except IndexError as error:
-    print("IndexError:", error)
-
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
-# <details><summary>Diagnosis of patient 2</summary>
-#
-# The background is a class, too: three kinds of objects need four columns of logits. A GPU works behind your back and reports later, at another line. When a GPU says *device-side assert*, run one batch on the CPU.
-#
-# </details>
-
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
-loss = torch.nn.functional.cross_entropy(torch.zeros(3, 4), three)
-print(f"four columns: {loss:.4f} = log 4")
-assert math.isclose(loss, math.log(4), rel_tol=1e-6)
-
-# %% [markdown] id="quiz" slide="subslide"
-# ### True or false?
-#
-# 1. The pictures of COCO belong on the Drive, since they must outlive the session.
-# 2. In the second session you leave out `resume=True`.
-# 3. After a lost session the run ends with slightly other weights.
-# 4. A falling loss on one batch shows that the detector will be good.
-# 5. 60 % mAP after a tenth of the steps shows that the code is wrong.
-# 6. Fine-tuning keeps the row of every class with the same label.
-#
-# <details><summary>Answers</summary>
-#
-# 1. False: they can be fetched again, and Drive is slow with many small files. Checkpoints belong there.
-# 2. False: without it the second start is refused, because the folder holds a run.
-# 3. False: the same, to the bit, on a CPU. On a GPU, sums may be taken in another order.
-# 4. False: only that the wires are connected.
-# 5. False: it is another training. Compare at equal steps and an equal start.
-# 6. False: of every class with the same *name*.
-#
-# </details>
-
 # %% [markdown] id="summary" slide="slide"
 # ### Summary
 #
 # - **Count first**: gigabytes, steps, minutes an epoch, sessions.
-# - **Drive** keeps checkpoints, weights and reports; the fast disk keeps pictures.
+# - **Drive** keeps checkpoints, weights and reports; the fast disk keeps pictures. Drive's bin counts as well.
 # - **One minute before the hours**: check the data, look at ten pictures, measure small objects, learn one batch by heart.
-# - **Every session runs the same cells** with `resume=True`. A lost session costs minutes and changes no weight.
+# - **Every session runs the same cells** with `resume=True`. A lost session costs minutes and, on a CPU, changes no weight; on a GPU no two runs are equal to the bit anyway.
 # - **Compare honestly**: which score, how many steps, which start.
 # - **Fine-tuning** keeps what fits, and matches classes by name.
 #
 # **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §3.1, §3.6 and Table 6 · uvipen/SSD-pytorch · `docs/training.md` for everything else that a training needs · [a thread of somebody without a checkpoint](https://github.com/Surrey-EEEM071-CVDL/CourseWork/issues/1).
 
 # %% [markdown] id="star-coco" slide="slide"
-# ## ★ COCO's layout, with the same cells
+# ## ★ COCO's layout, and a longer run
 #
 # `DATA = "coco"` needs nothing else. Here is the proof in small: the stand-in in COCO's own folders, opened by the same call, with the same classes.
 
@@ -692,9 +685,9 @@ prove("a scene's boxes in both layouts, to a pixel",
       other["boxes"].as_subclass(torch.Tensor), tolerance=1.0)
 
 # %% [markdown] id="star-longer" slide="slide"
-# ## ★ A run that becomes longer
+# ### A run that becomes longer
 #
-# Four epochs were not enough? `resume=True` with more epochs goes on, also after the end. The learning rate continues as the longer plan has it. The finished run ended at a rate of zero; the longer one has not come so far:
+# Four epochs were not enough? `resume=True` with more epochs goes on, also after the end. The learning rate continues as the longer plan has it. This recipe's schedule is *flat*: constant for the first 60 % of the steps, then a straight line to zero. The finished run ended at zero; for the longer one the same step is only its middle, still at the full rate:
 
 # %% id="longer" slide="skip"
 factors = [training.learning_rate_factor(96, 24, replace(
@@ -703,15 +696,60 @@ factors = [training.learning_rate_factor(96, 24, replace(
 print("after 96 steps, of 4 epochs:", round(factors[0], 3),
       "| of 8 epochs:", round(factors[1], 3))
 
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
+# ## ★ A second patient, and a quiz
+#
+# **Patient 2.** “Three classes, so I wrote `num_classes=3`. On the GPU it stops with *device-side assert triggered*, somewhere.” On a CPU the same mistake can be read:
+
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
+three = torch.tensor([1, 2, 3])  # cat, dog, ship
+try:
+    torch.nn.functional.cross_entropy(torch.zeros(3, 3), three)
+except IndexError as error:
+    print("IndexError:", error)
+
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2</summary>
+#
+# The background is a class, too: three kinds of objects need four columns of logits. A GPU works behind your back and reports later, at another line. When a GPU says *device-side assert*, run one batch on the CPU.
+#
+# </details>
+
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
+loss = torch.nn.functional.cross_entropy(torch.zeros(3, 4), three)
+print(f"four columns: {loss:.4f} = log 4")
+assert math.isclose(loss, math.log(4), rel_tol=1e-6)
+
+# %% [markdown] id="quiz" slide="skip"
+# ### True or false?
+#
+# 1. The pictures of COCO belong on the Drive, since they must outlive the session.
+# 2. In the second session you leave out `resume=True`.
+# 3. After a lost session the run ends with slightly other weights.
+# 4. A falling loss on one batch shows that the detector will be good.
+# 5. 60 % mAP after a tenth of the steps shows that the code is wrong.
+# 6. Fine-tuning keeps the row of every class with the same label.
+#
+# <details><summary>Answers</summary>
+#
+# 1. False: they can be fetched again, and Drive is slow with many small files. Checkpoints belong there.
+# 2. False: without it the second start is refused, because the folder holds a run.
+# 3. False: the same, to the bit, on a CPU. On a GPU, sums may be taken in another order.
+# 4. False: only that the wires are connected.
+# 5. False: it is another training. Compare at equal steps and an equal start.
+# 6. False: of every class with the same *name*.
+#
+# </details>
+
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ## ★ The article ↔ this chapter
 #
-# The course grew out of a blog article that trains SSD on Colab, from a Drive folder, with code of uvipen/SSD-pytorch. Here is what happens to somebody who types it in today, and where the answer stands.
+# The course grew out of a blog article that trains SSD on Colab, from a Drive folder, with code of uvipen/SSD-pytorch. Its author asked two questions and struck them through, unanswered. Here is what happens to somebody who types it in today, and where the answer stands.
 #
 # | what | article | here | see it |
 # |--|--|--|--|
-# | “why `scheduler.step()`?” (struck through) | no answer | to move the schedule on; after the optimiser | 05 ★ |
-# | “why `float()`?” (struck through) | no answer | half-precision sums overflow | 05 ★ |
+# | “why `scheduler.step()`?” | no answer | to move the schedule on; after the optimiser | 05 ★ |
+# | “why `float()`?” | no answer | half-precision sums overflow | 05 ★ |
 # | versions | torch 1.7.1: no wheels for today's Python | what Colab has | A1 |
 # | `pip install os` | nothing to install | part of Python | A1 |
 # | “Mounting Drive” | a heading without a mount | `drive.mount` | §2 |
@@ -724,7 +762,7 @@ print("after 96 steps, of 4 epochs:", round(factors[0], 3),
 # | images without objects | dropped, their false alarms too | scored | 05 ★ |
 # | category ids | `category_ids[label - 1]` | a table | A3 |
 # | image ids | float32 rounds above 16,777,216 | integers | A3 |
-# | the large run | no score, no picture after it | §4 | §4 |
+# | the long training | ends without a score or a picture | §4 | §4 |
 
 # %% id="ledger-1" slide="skip" tags=["ledger"]
 # A1 what is there today
