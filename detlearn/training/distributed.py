@@ -178,7 +178,8 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         if not (self.training and num_processes() > 1):
             return super().forward(input)
         count, dtype = num_processes(), input.dtype
-        input = input.float()  # half precision cannot hold sums over a batch
+        # half precision cannot hold sums over a batch
+        input = input.to(torch.promote_types(dtype, torch.float32))
         mean = _Sum.apply(input.mean(dim=(0, 2, 3))) / count  # (C,)
         centered = input - mean[:, None, None]  # (B, C, H, W)
         variance = _Sum.apply(centered.square().mean(dim=(0, 2, 3))) / count  # (C,)
