@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from detlearn.files import write_atomically
 
-from .plan import Experiment, next_runs, spec_of, tuned_rate, tuning
+from .plan import Experiment, next_runs, sick_rates, spec_of, tuned_rate, tuning
 
 __all__ = ["ROOT", "RUN_KEYS", "add_run", "make_record", "read_runs", "record_path"]
 
@@ -69,7 +69,8 @@ def read_runs(path: Path, experiment: Experiment) -> list[Run]:
         return []
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        settings, rows, runs = record["settings"], record["variants"], list(record["runs"])
+        settings, rows = record["settings"], record["variants"]
+        runs = [*record["runs"], *record.get("set_aside", ())]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected the record of an experiment ({error!r})") from error
     now = settings_of(experiment)
@@ -130,6 +131,20 @@ def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
             run["role"] == "final", names.index(run["variant"]), run["learning_rate"], run["seed"],
         ),
     )  # fmt: skip
+    found = {
+        one.name: tuning_of(experiment, one.name, runs)
+        for one in experiment.variants
+        if one.rate is None
+    }
+    # A final run that was made before a better rate was known is kept, and compared with nothing.
+    aside = [
+        run
+        for run in runs
+        if run["role"] == "final"
+        and run["variant"] in found
+        and run["learning_rate"] != found[run["variant"]]["chosen"]
+    ]
+    runs = [run for run in runs if run not in aside]
     return {
         "schema": SCHEMA,
         "experiment": experiment.name,
@@ -139,22 +154,23 @@ def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         "complete": not next_runs(experiment, runs),
         "settings": settings_of(experiment),
         "variants": variants_of(experiment),
-        "cpu_hours": round(sum(run["cpu_seconds"] for run in runs) / 3600, 2),
-        "tuning": {
-            one.name: tuning_of(experiment, one.name, runs)
-            for one in experiment.variants
-            if one.rate is None
-        },
+        "cpu_hours": round(sum(run["cpu_seconds"] for run in [*runs, *aside]) / 3600, 2),
+        "tuning": found,
         **conclude(experiment, runs),
         "runs": runs,
+        "set_aside": aside,
     }
 
 
 def tuning_of(experiment: Experiment, variant: str, runs: Sequence[Run]) -> Mapping[str, Any]:
-    """What was tried for a row, and which rate was chosen: None while it is not known."""
+    """What was tried for a row, which rates killed modules, and which one was chosen.
+
+    None is chosen while it is not known.
+    """
     tried = {f"{rate:g}": scores for rate, scores in tuning(variant, runs).items()}
     try:
         chosen: float | None = tuned_rate(experiment, experiment.variant(variant), runs)
     except ValueError:
         chosen = None
-    return {"tried": tried, "chosen": chosen}
+    sick = [f"{rate:g}" for rate in sorted(sick_rates(variant, runs))]
+    return {"tried": tried, "sick": sick, "chosen": chosen}

@@ -31,18 +31,19 @@ def an_experiment(*variants, **changes):
 RED, BLUE = Variant("red", "ssd_tiny"), Variant("blue", "ssd_tiny", {"negative_ratio": 1.0})
 
 
-def answer(spec, score):
+def answer(spec, score, dead=()):
     return {
         "variant": spec.variant, "role": spec.role, "learning_rate": spec.rate,
         "seed": spec.seed, "score": "mAP", "scores": {"tune": {"mAP": score}},
+        "check_up": {"dead": dict.fromkeys(dead, 0.9)},
     }  # fmt: skip
 
 
-def work_through(experiment, score):
+def work_through(experiment, score, dead=lambda spec: ()):
     """All runs of an experiment in the order in which it asks for them."""
     runs = []
     while missing := next_runs(experiment, runs):
-        runs.append(answer(missing[0], score(missing[0])))
+        runs.append(answer(missing[0], score(missing[0]), dead(missing[0])))
         assert len(runs) < 200
     return runs
 
@@ -100,6 +101,25 @@ def test_a_rate_far_behind_gets_no_second_seed():
     runs = work_through(experiment, lambda spec: round(0.7 - 60 * abs(spec.rate - 2e-3), 3))
     assert tuning("red", runs) == {1e-3: [0.64], 2e-3: [0.7] * 2, 3e-3: [0.64]}
     assert {run["learning_rate"] for run in runs if run["role"] == "final"} == {2e-3}
+
+
+@pytest.mark.parametrize(
+    ("kills", "tried", "chosen"),
+    [
+        # Best by its score, and half dead: not chosen, not even by one seed of two.
+        (3e-3, {1e-3: 2, 2e-3: 2, 3e-3: 1}, 2e-3),
+        # The best healthy one stands at the edge of the healthy ones, not of what was tried.
+        (2e-3, {5e-4: 2, 1e-3: 2, 2e-3: 1, 3e-3: 1}, 1e-3),
+        # All of the grid: the search goes on below it.
+        (1e-3, {3e-4: 2, 5e-4: 2, 1e-3: 1, 2e-3: 1, 3e-3: 1}, 5e-4),
+    ],
+)
+def test_a_rate_that_kills_modules_is_not_chosen(kills, tried, chosen):
+    runs = work_through(
+        an_experiment(RED), peak(3e-3), lambda spec: ["stem"] if spec.rate >= kills else []
+    )
+    assert {rate: len(scores) for rate, scores in tuning("red", runs).items()} == tried
+    assert {run["learning_rate"] for run in runs if run["role"] == "final"} == {chosen}
 
 
 def test_rows_take_turns_seed_by_seed():

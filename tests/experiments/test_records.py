@@ -119,6 +119,31 @@ def test_a_run_with_dead_modules_is_reported():
     assert found["table"]["blue"]["sick seeds"] == []
 
 
+def test_a_final_run_of_a_rate_that_turns_out_sick_is_kept_and_compared_with_nothing(tmp_path):
+    runs = all_runs()
+    dead = {"check_up": {"dead": {"backbone.stages.1": 0.9}}}
+    for run in runs:  # the rate that was chosen for blue kills modules, as its last tuning run says
+        if (run["variant"], run["role"], run["learning_rate"]) == ("blue", "tune", 2e-3):
+            run |= dead
+    record = make_record(EXPERIMENT, runs)
+    assert record["tuning"]["blue"]["sick"] == ["0.002"]
+    assert record["tuning"]["blue"]["chosen"] == 1e-3 or record["tuning"]["blue"]["chosen"] is None
+    assert {run["variant"] for run in record["set_aside"]} == {"blue"}
+    assert len(record["set_aside"]) == 5 and "blue" not in record["table"]
+    assert record["cpu_hours"] == round(len(runs) * 0.01, 2)
+    path = record_path(EXPERIMENT, tmp_path)
+    for run in runs:
+        add_run(path, EXPERIMENT, run)
+    assert len(read_runs(path, EXPERIMENT)) == len(runs), "nothing is lost"
+    while missing := next_runs(EXPERIMENT, read_runs(path, EXPERIMENT)):
+        add_run(path, EXPERIMENT, a_run(missing[0]))
+    whole = json.loads(path.read_text())
+    assert whole["complete"] and whole["table"]["blue"]["seeds"] == [0, 1, 2, 3, 4]
+    assert {run["learning_rate"] for run in whole["runs"] if run["variant"] == "blue"
+            and run["role"] == "final"} == {whole["tuning"]["blue"]["chosen"]}  # fmt: skip
+    assert len(whole["set_aside"]) == 5
+
+
 def test_no_verdict_before_all_rows_have_five_pairs():
     runs = [run for run in all_runs() if (run["variant"], run["seed"]) != ("blue", 4)]
     assert not any("verdict" in row for row in conclude(EXPERIMENT, runs)["table"].values())
