@@ -3,9 +3,10 @@
 An `Experiment` is a table of variants.  Each variant first finds its own learning rate: every rate
 of a grid, with each of the tuning seeds, at a quarter of the budget, scored on the tune set.  Where
 the best rate stands at the edge of the grid, the grid grows.  A rate that kills modules is not
-chosen, whatever it scores: in four times as many steps it kills more.  The first final run follows
-at once; the others come seed by seed, so that an experiment that is interrupted still compares like
-with like.
+chosen, whatever it scores: in four times as many steps it kills more.  Nor is one that kills them
+in two final runs only; the row then begins anew with its next best rate.  The first final run
+follows at once; the others come seed by seed, so that an experiment that is interrupted still
+compares like with like.
 
 Everything here is a pure function of the experiment and of the runs that there are: a programme
 that was killed asks again and goes on.
@@ -14,6 +15,7 @@ that was killed asks again and goes on.
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,12 +163,17 @@ def tuning(variant: str, runs: Sequence[Run]) -> dict[float, list[float]]:
 
 
 def sick_rates(variant: str, runs: Sequence[Run]) -> set[float]:
-    """Rates at which a tuning run of a row ended with dead modules (`training.check_up`)."""
-    return {
-        run["learning_rate"]
+    """Rates at which a tuning run of a row, or two of its final runs, ended with dead modules.
+
+    What counts as dead says `detlearn.training.check_up`.  No score has a part in it, so final runs
+    may be looked at for this without choosing by the test set.
+    """
+    dead = Counter(
+        (run["learning_rate"], run["role"])
         for run in runs
-        if run["variant"] == variant and run["role"] == "tune" and run["check_up"]["dead"]
-    }
+        if run["variant"] == variant and run["check_up"]["dead"]
+    )
+    return {rate for (rate, role), count in dead.items() if role == "tune" or count >= 2}
 
 
 def lost(rate: float, tried: Mapping[float, Sequence[float]], sick: Collection[float] = ()) -> bool:

@@ -122,6 +122,16 @@ def test_a_rate_that_kills_modules_is_not_chosen(kills, tried, chosen):
     assert {run["learning_rate"] for run in runs if run["role"] == "final"} == {chosen}
 
 
+@pytest.mark.parametrize(("sick", "chosen"), [([0], 3e-3), ([0, 3], 2e-3)])
+def test_two_sick_final_runs_take_a_rate_away_and_one_does_not(sick, chosen):
+    def dead(spec):
+        return ["stem"] if spec.role == "final" and spec.rate == 3e-3 and spec.seed in sick else []
+
+    runs = work_through(an_experiment(RED), peak(3e-3), dead)
+    last = {run["seed"]: run["learning_rate"] for run in runs if run["role"] == "final"}
+    assert last == dict.fromkeys(SEEDS, chosen), "every seed anew, with one rate"
+
+
 def test_rows_take_turns_seed_by_seed():
     runs = work_through(an_experiment(RED, BLUE), peak(2e-3))
     final = [(run["seed"], run["variant"]) for run in runs if run["role"] == "final"]
