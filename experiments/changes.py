@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from detlearn.boxes import Targets, encode, make_targets, match
 from detlearn.losses import multibox_loss, two_step_loss
@@ -178,6 +178,21 @@ def repeat_maps(model: Any) -> None:
     model.backbone.__class__ = Repeating
 
 
+def one_bias_a_sum(model: Any) -> None:
+    """HRNet: of the BatchNorm biases that a fuse matrix sums, all but one stay 0.
+
+    The network can express what it could before, and an optimiser that gives each bias the same
+    step no longer moves the sum several times as far.
+    """
+    for module in model.modules():
+        for row in getattr(module, "fuse", ()):
+            norms = [
+                [one for one in cell.modules() if isinstance(one, nn.BatchNorm2d)] for cell in row
+            ]
+            for last in [found[-1] for found in norms if found][1:]:
+                nn.init.zeros_(last.bias).requires_grad_(False)
+
+
 CHANGES: dict[str, Callable[[Any], None]] = {
     "a map for several levels": repeat_maps,
     "not forced": learns_by(not_forced),
@@ -188,5 +203,6 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "ODM matched at 0.6": learns_by(odm_matched_at(0.6)),
     "shared gates": share_gates,
     "base feature for the first TUM only": forget_the_base,
+    "one bias a sum": one_bias_a_sum,
 }
 """What is changed, by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .plan import Experiment, Variant
-from .recipes import POSE
+from .recipes import POSE, TINY
 
 __all__ = ["EXPERIMENTS"]
 
@@ -39,4 +39,20 @@ EXCHANGE = Experiment(
     score="AP",
 )  # fmt: skip
 
-EXPERIMENTS = (EXCHANGE,)
+BIASES = Experiment(
+    name="hrnet_biases",
+    question="Do fewer modules die at a high rate if each fuse sum has one bias to learn?",
+    paper="None: a suspicion of ours, see README.md.",
+    variants=(
+        Variant("every giver's bias", "ssd_hrnet_tiny", rate=1e-2),
+        Variant("one bias a sum", "ssd_hrnet_tiny", change="one bias a sum", rate=1e-2),
+    ),
+    reference="every giver's bias",
+    recipe=TINY,
+    scenes=3_000,
+    epochs=2,
+    delta=0.02,
+    delta_reason="short runs: two passes over 3,000 scenes, where seeds differ by 0.01",
+)
+
+EXPERIMENTS = (EXCHANGE, BIASES)

@@ -154,7 +154,11 @@ def test_every_row_of_the_catalogue_learns(row):
     loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
     loss.backward()
     assert loss.isfinite()
-    silent = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is None}
+    silent = {
+        name.split(".")[0]
+        for name, p in model.named_parameters()
+        if p.grad is None and p.requires_grad
+    }
     expected = {
         "without the ARM": {"arm"},
         "base feature for the first TUM only": {"mlfpn"},  # the leaches of the later ones
@@ -186,3 +190,22 @@ def test_a_cost_by_hand():
     assert cost == (44, 20, 3000, pytest.approx(seconds / 3600))
     both = itertools.chain(EXPERIMENTS.values())
     assert sum(budget.cost_of(one).hours for one in both) < 40
+
+
+def test_one_bias_a_sum_and_the_network_still_says_the_same():
+    torch.manual_seed(0)
+    plain = create_model("ssd_hrnet_tiny").eval()
+    changed = change(copy.deepcopy(plain), "one bias a sum")
+    frozen = [name for name, one in changed.named_parameters() if not one.requires_grad]
+    assert len(frozen) == 22 and all(".fuse." in name and "bias" in name for name in frozen)
+    images = torch.rand(1, 3, 128, 128)
+    with torch.no_grad():
+        assert torch.equal(changed(images).logits, plain(images).logits)
+    module = changed.backbone.trunk.stages[2][1]
+    for row in module.fuse:  # three givers are not the row itself: one of them still learns
+        learns = [
+            one.bias.requires_grad
+            for cell in row
+            for one in [m for m in cell.modules() if isinstance(m, torch.nn.BatchNorm2d)][-1:]
+        ]
+        assert learns == [True, False, False]
