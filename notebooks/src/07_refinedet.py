@@ -349,9 +349,11 @@ show.draw_steps(picture[:, y : y + 40, x : x + 40], goal - shift, {
 # > *For the speaker.* Let the room say what the prior would have been taught in an SSD before you show its IoU. In the explorer, move one slider at a time and let somebody predict the sentence below it.
 
 # %% [markdown] id="refinement-text" slide="subslide"
+# The ARM brings this box from an IoU of 0.30 to 0.63, the ODM to 0.91. In an SSD this prior would have learned “background”.
+#
 # ### Predict, then move
 #
-# The same scene is now in your hands. Answers go into `moves`, below the second explorer.
+# The same scene is now in your hands. In the grids a filled cell keeps a prior. The dark blot at the top keeps some, too: the ARM does not rule it out, so the ODM must call it background. Answers go into `moves`, below the second explorer.
 #
 # 1. Add +5 to the ARM's dx: by how many widths of its prior does the *final* box move? Set dx back, and add +5 to dw: how many times as wide is it then?
 # 2. On which level does the largest share survive the threshold of 0.01, which the explorer calls θ? (Level 0 is the finest.)
@@ -360,7 +362,8 @@ show.draw_steps(picture[:, y : y + 40, x : x + 40], goal - shift, {
 show.draw_filter(
     picture, objectness, tiny.config.priors, boxes=target["boxes"],
     alt="The scene and four grids of cells. Cells on objects keep a prior, "
-    "small objects on fine grids, large ones on coarse grids.")
+    "small objects on fine grids, large ones on coarse grids; so do some "
+    "cells on a dark blot that is no object.")
 
 # %% id="explorer-refinement" slide="subslide" tags=["explorer", "nbval-ignore-output", "hide-input"]
 file = folder / "images" / "000109.png"
@@ -414,7 +417,7 @@ assert tally[0.01] > tally[0.0] + 0.003
 # %% [markdown] id="worth" slide="slide"
 # ## 5 · What is each idea worth?
 #
-# `python benchmarks/refinedet_experiment.py` trained fifteen networks: the whole RefineDet, RefineDet without one idea at a time, and `ssd_tiny`, with three seeds each. All had 6,000 scenes, three epochs and one learning rate, and were scored on the 300 scenes of the validation split. Each mark is one training:
+# `python benchmarks/refinedet_experiment.py` trained fifteen networks: the whole RefineDet, RefineDet without one idea at a time, and `ssd_tiny`, with three seeds each. All had 6,000 scenes in batches of 8, three epochs and one learning rate, and were scored on the 300 scenes of the validation split. Each mark is one training:
 
 # %% id="experiment" slide="-" tags=["hide-input"]
 record = json.loads(data_path("results", "refinedet.json").read_text())
@@ -462,7 +465,7 @@ for name, row in table.items():
 # | – | – | yes | 77.3 |
 # | – | – | – | 76.2 |
 #
-# So the second step is never measured alone. And the score is mAP at 0.5, our *second* row of each pair, where our seeds show nothing about the second step. Besides, our priors may leave little to refine. **Predict:** what share of our objects has a prior of IoU 0.5, with our priors and with priors laid out as in the paper (one scale of four steps, three ratios)?
+# So the table measures each idea at one place only: the filter with both others, the second step with the TCB and without the filter, the TCB with neither. And the score is mAP at 0.5, our *second* row of each pair, where our seeds show nothing about the second step. Besides, our priors may leave little to refine. **Predict:** what share of our objects has a prior of IoU 0.5, with our priors and with priors laid out as in the paper (one scale of four steps, three ratios)?
 
 # %% id="layouts" slide="fragment"
 like_the_paper = boxes.PriorConfig(
@@ -825,8 +828,8 @@ nb07.tcb_macs.check(tcb_macs)
 # <details><summary>Answers</summary>
 #
 # 1. False. Convolutions do not know the side of a picture. Only maps, priors and work grow.
-# 2. False. Each divides by its own. There are more positives among anchors than among priors.
-# 3. True, if the ARM denies its prior, mostly rightly: only the *anchor* matched.
+# 2. False. Each divides by its own: an anchor may match where its prior did not.
+# 3. True, if the ARM's objectness of its prior is at most 0.01.
 # 4. False. It is compared with the *ARM's* objectness.
 # 5. False. Three coins agree once in four times. Look at size against spread, and at the settings.
 #
@@ -859,7 +862,7 @@ show.draw_branch_costs(
 # Two ideas are free once there is an ARM (414,792 parameters): filter and second step *use* its numbers. The TCBs are a third of all parameters. (Without them the ODM's heads read more channels and grow, so the difference is a little smaller than 06's 11.4 million.)
 
 # %% [markdown] id="parts-text" slide="skip"
-# And all parts, added up:
+# Here are all parts, added up:
 
 # %% id="parts" slide="skip" tags=["prove"]
 table = show.shape_table(nets[320])
@@ -933,7 +936,7 @@ show.draw_transfer(
 #
 # Why is the second step's network behind at high IoU? One suspicion: the loss tells a rough anchor its name as firmly as a perfect one, so the scores say little about placement, and NMS, which trusts the scores, keeps a worse box than it could. The suspicion can be tested in the shipped networks. Take all boxes that name an object rightly (score above 0.3) and overlap it by half. How far does the **winner**, the one with the highest score, lie below the best?
 #
-# RefineDet has twice as many such boxes, and the best of 24 is better than the best of 12 by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU.
+# RefineDet has more such boxes, and the best of 24 is better than the best of 12 by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU.
 
 # %% id="suspicion" slide="skip"
 def claimants(model):
@@ -965,7 +968,7 @@ for name, model in {"RefineDet": tiny, "SSD": ssd}.items():
           f"of twelve {of_twelve:.2f}; rank correlation {correlation:.2f}")
 
 # %% [markdown] id="suspicion-read" slide="skip"
-# With all boxes the gap looks larger for RefineDet. With equal numbers the difference is gone, and the rank correlation, if anything, speaks *for* RefineDet. So this suspicion explains nothing. (§4 has weakened it already: the filter drops most rough anchors.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
+# With all boxes the gap looks larger for RefineDet. With equal numbers the difference is gone, and the rank correlation, if anything, speaks *for* RefineDet. So the suspicion finds no support in these two networks. (§4 has weakened it already: the filter drops most rough anchors.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
 
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code

@@ -221,6 +221,8 @@ def test_notebook_07() -> None:
     answer = ((round(widths, 2), round(times, 2)), int(shares.argmax()), changed[1], never)
     assert nb07.moves.check(answer)
     assert nb07.moves.check((*answer[:2], answer[2][::-1], answer[3]))
+    assert nb07.moves.check(((0.5, 2.7), *answer[1:]))  # two digits, as asked
+    assert not nb07.moves.check(((0.5, 2.8), *answer[1:]))
 
 
 def test_notebook_08() -> None:
