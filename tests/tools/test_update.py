@@ -154,3 +154,28 @@ def test_jupyterlab_is_told_and_finds_the_function():
     assert f"--ContentsManager.pre_save_hook={saving.HOOK}" in lab.arguments()
     module, _, name = saving.HOOK.rpartition(".")
     assert getattr(__import__(module, fromlist=[name]), name) is saving.keep_metadata
+
+
+def test_a_second_course_names_the_first(monkeypatch, tmp_path):
+    from jupyter_server import serverapp
+
+    servers = [
+        {"url": "http://localhost:8888/", "token": "abc", "root_dir": str(lab.ROOT)},
+        {"url": "http://localhost:8889/", "token": "def", "root_dir": str(tmp_path)},
+    ]
+    monkeypatch.setattr(serverapp, "list_running_servers", lambda: iter(servers))
+    assert lab.open_already() == ["http://localhost:8888/lab?token=abc"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_kernels_talk_in_cipher_where_they_can(monkeypatch, can):
+    monkeypatch.setattr(lab, "can_encrypt", lambda: can)
+    flags = [one for one in lab.arguments() if "encryption" in one]
+    assert flags == (["--KernelManager.transport_encryption=auto"] if can else [])
+
+
+def test_old_releases_cannot(monkeypatch):
+    from jupyter_client.manager import KernelManager
+
+    monkeypatch.setattr(KernelManager, "class_traits", classmethod(lambda cls: {}))
+    assert not lab.can_encrypt()

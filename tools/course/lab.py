@@ -54,11 +54,32 @@ def arguments() -> list[str]:
         f"--LabApp.app_settings_dir={ROOT / 'tools' / 'lab'}",  # no pop-up that asks about news
         f"--ContentsManager.pre_save_hook={HOOK}",  # a notebook that was only read stays as it was
     ]
+    if can_encrypt():  # otherwise every kernel warns of eavesdropping on its plain TCP
+        result.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         result.append("--allow-root")
     if os.environ.get("HEADLESS", "") not in ("", "0") or has_no_display():
         result.append("--no-browser")
     return result
+
+
+def can_encrypt() -> bool:
+    """Whether server and kernel can talk in cipher: newer releases of both can."""
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    return KernelManager.class_traits().get("transport_encryption") is not None and zmq.has("curve")
+
+
+def open_already() -> list[str]:
+    """Addresses under which this very course is being served."""
+    from jupyter_server.serverapp import list_running_servers
+
+    return [
+        f"{server['url']}lab?token={server['token']}"
+        for server in list_running_servers()
+        if Path(server["root_dir"]) == ROOT
+    ]
 
 
 def main() -> None:
@@ -72,5 +93,13 @@ def main() -> None:
             'JupyterLab is not installed in this Python: pip install -e ".[dev]"'
         ) from None
     trust(sorted((ROOT / "notebooks").glob("*.ipynb")))
+    for address in open_already():
+        print(
+            f"The course is open already: {address}\n"
+            "A second one starts now; two that save the same notebook overwrite each other.",
+            file=sys.stderr,
+        )
+    by_make = "; what make says then (Interrupt) is no error" if "MAKELEVEL" in os.environ else ""
+    print(f"Ctrl-C, twice, closes the course{by_make}.")
     os.chdir(ROOT)
     LabApp.launch_instance(arguments())
