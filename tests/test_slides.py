@@ -249,6 +249,13 @@ def test_pages_keep_alt_texts_and_lose_notes():
     assert "hide-cell" in made.cells[2].metadata["tags"]
 
 
+def test_a_file_on_the_reader_s_disk_is_named_and_not_framed():
+    frame = '<iframe title="x" src="runs/05/detector.html"></iframe>'
+    shown = {"text/html": frame, "text/plain": "runs/05/detector.html: page of ssd_tiny."}
+    made = page(cell("x", outputs=[new_output("display_data", shown)]))
+    assert made.cells[1].outputs[0].data == {"text/plain": shown["text/plain"]}
+
+
 def test_explorers_take_the_colours_of_their_place():
     """Both rewrite what the explorers say; when these change their words, this turns red."""
     text = NMSExplorer().to_html()

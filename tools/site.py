@@ -64,6 +64,9 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
         for output in cell.get("outputs", []):
             shown = output.get("data", {})
             if "<iframe" in shown.get("text/html", ""):
+                if "srcdoc=" not in shown["text/html"]:
+                    del shown["text/html"]  # a file on the reader's disk; its text form names it
+                    continue
                 shown["text/html"] = following(shown["text/html"])
         alt = " ".join(filter(None, map(_alt, cell.get("outputs", []))))
         if alt:

@@ -758,3 +758,15 @@ show.draw_decline(
 
 # %% [markdown] id="star-noise-read" slide="skip"
 # Everything is a face at 0.2, and nothing is one at 0.7. Noise is no photograph; count the alarms on pictures of your own, without faces, before you choose a threshold.
+
+# %% [markdown] id="star-own-pictures" slide="skip"
+# ## ★ Your own pictures
+#
+# The network is so small that it fits into an HTML file together with everything that it needs. This cell writes one and shows it. Drop a photograph into it, or open the file itself from your disk and switch the camera on; then move away until your face is lost, tilt your head, and compare with the curves of section 4. No picture leaves the page.
+
+# %% id="own-pictures" slide="skip"
+face_page = show.DetectorPage(model, title="BlazeFace")
+face_page.preview("runs/13/face_detector.html")
+
+# %% [markdown] id="own-pictures-read" slide="skip"
+# In JupyterLab the frame shows the file, and JupyterLab gives such a frame no camera. Colab shows no files of its machine in a frame, so there the page itself, 1 MB, goes into the output. (We could not try Colab itself.) In both, the file opens without Python once you have downloaded it.

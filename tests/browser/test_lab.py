@@ -194,6 +194,22 @@ def test_04_a_channel_is_chosen_by_keys(open_notebook):
     press(page, slider(place, "channel, by rank"), "ArrowRight", source)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] not in ("00", "02", "04")])
+def test_13_the_written_page_computes_in_its_frame(open_notebook):
+    """JupyterLab serves a file beside the notebook to a frame, without rights of the notebook's."""
+    page = open_notebook("13_in_the_wild")
+    place = show(page, "own-pictures")
+    frame = place.frame_locator("iframe")
+    frame.locator("#found tbody tr").first.wait_for()
+    assert "1 object found" in frame.locator("#facts").inner_text()
+    frame.locator("#source-camera").check()
+    frame.locator("#error:not([hidden])").wait_for()
+    assert "The camera could not be opened" in frame.locator("#error").inner_text()
+    place.locator("iframe").scroll_into_view_if_needed()
+
+
+RUN_ABOVE = ("00", "02", "04", "13")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] not in RUN_ABOVE])
 def test_runs_to_its_end(open_notebook, name):
     open_notebook(name)

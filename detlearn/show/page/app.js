@@ -120,7 +120,9 @@ export async function mount(app, options, tf, engine, weights) {
     hint(help, {
       scene: "Drag a shape; its square handle sizes it and its round handle turns it. Keys: [arrows] " +
         "move, [+] [−] size, [t] turns, [n] next shape, [a] adds, [Delete] removes, [b] next box.",
-      picture: "Drop a picture here, or choose a file. [b] goes to the next box.",
+      picture: (scene ? "" : "The page can draw nothing that this network has learned, so no shape can be dragged: " +
+        "show it a picture of your own, or open the camera. ") +
+        "Drop a picture here, or choose a file. [b] goes to the next box.",
       camera: "Show it something that it was trained on. [b] goes to the next box.",
     }[key]);
     look();
@@ -243,7 +245,7 @@ export async function mount(app, options, tf, engine, weights) {
   }
 
   // -- in a frame beside others: all of them look at one scene
-  const inside = window.parent !== window;
+  const inside = window.parent !== window && window.name !== "alone"; // in a notebook it is alone
   document.body.classList.toggle("inside", inside);
   addEventListener("message", ({ data, source }) => {
     if (source !== window.parent || !inside || !scene || !data?.scene) return;

@@ -18,6 +18,7 @@ from torch import Tensor
 from detlearn.files import write_atomically
 from detlearn.models import Detector
 from detlearn.show.page.graph import Program
+from detlearn.show.page.in_notebook import PageFrame
 from detlearn.show.page.pictures import portrait, scene_for
 from detlearn.show.page.program import read_program
 
@@ -118,6 +119,19 @@ class DetectorPage:
         """
         write_atomically(path, self.to_html().encode("utf-8"))
         return Path(path)
+
+    def preview(self, path: str | os.PathLike[str]) -> PageFrame:
+        """Write the page to a file and show it below the cell, in a frame.
+
+        Args:
+            path: as for `save`, relative to the notebook; its folder is made if there is none.
+
+        Returns:
+            The frame; it names the file and holds no copy of it, except on Colab.
+        """
+        facts = repr(self)
+        facts = f"{facts[0].lower()}{facts[1:]}"
+        return PageFrame(self.save(path), title=self.title, facts=facts)
 
     def __repr__(self) -> str:
         config = self._options["config"]
