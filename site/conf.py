@@ -26,7 +26,7 @@ html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_js_files = [("site.js", {"defer": "defer"})]
+html_js_files = [("site.js", {"defer": "defer"}), ("quiz.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_show_search_summary = False  # it fetches the pages found, which no browser does on a disk
@@ -63,10 +63,21 @@ exclude_patterns = ["_build"]
 
 
 def setup(app):
-    """Fields of a NamedTuple stand in its docstring; "Alias for field number 1" says nothing."""
+    """Two things that are no setting.
+
+    Fields of a NamedTuple stand in its docstring; "Alias for field number 1" says nothing.  Search
+    results get excerpts from a file that only the search page reads.
+    """
     from collections import namedtuple
 
     field = type(namedtuple("One", "field").field)
+
+    def excerpts(app, page, template, context, doctree):
+        if page == "search":
+            app.add_js_file("texts.js", defer="defer")  # written when all pages are there
+            app.add_js_file("excerpts.js", defer="defer")
+
+    app.connect("html-page-context", excerpts)
     app.connect(
         "autodoc-skip-member",
         lambda app, what, name, obj, skip, options: True if isinstance(obj, field) else None,

@@ -34,6 +34,7 @@ from tools.course.clone import (
     tags_of,
 )
 from tools.gallery import gallery_files
+from tools.search_texts import write_texts
 from tools.slides.blocks import figure_alt
 from tools.slides.cells import key_figure, slide_type
 from tools.slides.page import fonts
@@ -280,6 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status:
         return status
+    write_texts(options.out)
     if decks:
         (options.out / "slides").mkdir(exist_ok=True)
         for deck in decks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,62 @@ def test_search_finds(running, site):
     assert "detlearn.boxes" in watch.page.inner_text("ul.search")
     watch.close()
     assert watch.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "marked"), [("soft_nms", "soft_nms"), ("contested prior", "contested"), ("zebra", "")]
+)
+def test_search_results_have_excerpts(running, site, words, marked):
+    """Also from a disk; what nobody wrote is not found."""
+    watch = Watch(running)
+    watch.page.goto((site / "search.html").resolve().as_uri() + f"?q={words}")
+    if marked:
+        watch.page.wait_for_selector("ul.search li p.context mark")
+        lines = watch.page.locator("ul.search li p.context").all_inner_texts()
+        assert any(marked in line.lower() and 40 < len(line) < 400 for line in lines)
+        entries = watch.page.locator("ul.search > li")
+        assert entries.count() > 0 and len(lines) >= 0.8 * entries.count()
+    else:
+        watch.page.wait_for_function("document.querySelector('.search-summary')?.textContent")
+        assert watch.page.locator("ul.search li").count() == 0
+    watch.close()
+    assert watch.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_quiz_is_clicked_through(running, site, width):
+    watch = Watch(running, width, 900)
+    page = watch.page
+    page.goto((site / "notebooks/03_matching_multibox_loss.html").resolve().as_uri())
+    quiz = page.locator("ol.quiz").first
+    groups = quiz.get_by_role("group")
+    truths = [
+        text.strip().startswith("True")
+        for text in page.locator("ol.quiz ~ details > ol > li").all_text_contents()
+    ]
+    assert groups.count() == len(truths) >= 5
+    for place, truth in enumerate(truths):
+        group = groups.nth(place)
+        wrong = place == 0  # one mistake, mended by a second click
+        group.get_by_role("button", name=str(truth != wrong), exact=True).click()
+        assert group.get_by_role("status").inner_text().startswith("✗ No." if wrong else "✓ Right.")
+        if wrong:
+            group.get_by_role("button", name=str(truth), exact=True).click()
+            assert group.get_by_role("status").inner_text().startswith("✓ Right.")
+    told = page.locator(".quiz-result").first.inner_text()
+    assert told == f"{len(truths) - 1} of {len(truths)} right at the first click."
+    watch.close()
+    assert watch.faults == []
+
+
+def test_every_quiz_can_be_clicked(site):
+    """A fold of answers follows its list directly, and each answer begins with its word."""
+    for name in NAMES:
+        html = (site / f"notebooks/{name}.html").read_text(encoding="utf-8")
+        folds = re.findall(r"</ol>\s*<details><summary>Answers</summary>\s*<ol", html)
+        assert folds or "true or false" not in html.lower(), name
 
 
 @pytest.mark.slow
