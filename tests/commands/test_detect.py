@@ -152,6 +152,25 @@ def test_pictures_of_one_name_go_to_folders_of_their_own():
         assert alike > 0.8
 
 
+def test_an_unreadable_file_among_folders_that_share_names(capsys):
+    """Two cameras, one frame of each name, and one that is cut off: all others are there."""
+    for camera in ("cam1", "cam2"):
+        for name in ("frame_0.jpg", "frame_1.jpg"):
+            picture(f"pics/{camera}/{name}", seed=len(camera + name))
+    broken = Path("pics/cam1/frame_1.jpg")
+    broken.write_bytes(broken.read_bytes()[:-400])
+    assert detect("pics/cam1", "pics/cam2", "--score-threshold", "1") == 1
+    rows = index()
+    kept = ["cam1/frame_0", "cam2/frame_0", "cam2/frame_1"]
+    assert [row["image"] for row in rows] == [str(Path("pics", f"{name}.jpg")) for name in kept]
+    assert [Path(row["picture"]).as_posix() for row in rows] == [
+        f"out/{name}_detections.png" for name in kept
+    ]
+    assert all(Path(row["picture"]).is_file() for row in rows)
+    said = capsys.readouterr().err
+    assert "1 of 4 pictures could not be read" in said and str(broken) in said
+
+
 @pytest.mark.parametrize(
     ("caption", "pictures", "expected"),
     [

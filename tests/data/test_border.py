@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detlearn.data import CocoDetectionDataset, CsvDetectionDataset, Shapes, open_dataset
+from detlearn.data import (
+    CocoDetectionDataset,
+    CsvDetectionDataset,
+    Shapes,
+    open_dataset,
+    train_transform,
+)
 from detlearn.data.border import findings_between, findings_of, refuse, survey
 from detlearn.data.names import Relabelled, compare_names, relabel
 
@@ -141,6 +147,24 @@ def test_what_is_found_in_coco(tmp_path, changes, prepare, kind, refused, words)
             refuse([finding])
     else:
         refuse([finding])
+
+
+def test_brush_masks_among_boxes_are_counted(tmp_path):
+    """CVAT writes what was painted as a crowd: 15 of 24 boxes are not trained on, the 9 others are."""
+    coco(tmp_path, boxes=BOXES * 8)
+    file = tmp_path / "annotations.json"
+    content = json.loads(file.read_text())
+    for number, entry in enumerate(content["annotations"]):
+        entry["bbox"][0] += number / 8  # none repeats another
+        entry["iscrowd"] = int(number < 15)
+    file.write_text(json.dumps(content))
+    findings = found(CocoDetectionDataset(tmp_path / "images", file))
+    assert set(findings) == {"crowds"} and not findings["crowds"].refused
+    assert "15 of 24 boxes are crowds (iscrowd), not trained on: " in findings["crowds"].text
+    learned = CocoDetectionDataset(
+        tmp_path / "images", file, train_transform(SIDE, crop=False, zoom_out=1)
+    )
+    assert sum(len(learned[n][1]["boxes"]) for n in range(3)) == 9
 
 
 @pytest.mark.parametrize("way", [2, 3, 4, 6])

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from PIL import Image
 
 from detlearn import create_model, load_model, save_model
 from detlearn.__main__ import main
@@ -86,6 +87,41 @@ def test_train_and_evaluate_from_a_shell(tmp_path, capsys):
     ]
     assert main(arguments) == 0
     assert "AP75" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_four_joints_of_a_file_train_and_are_scored_in_the_shell(tmp_path, capsys):
+    """A skeleton that no recipe knows: its own names and number, no guessed mirror, said once."""
+    names = ["hip", "knee", "foot", "hand"]
+    generator = torch.Generator().manual_seed(0)
+    for split in ("train", "val"):
+        folder = tmp_path / "data" / f"{split}2017"
+        folder.mkdir(parents=True)
+        people = []
+        for number in range(1, 5):
+            pixels = torch.randint(256, (64, 64, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(folder / f"{number}.png")
+            joints = torch.randint(12, 52, (4, 2), generator=generator).tolist()
+            people.append({"id": number, "image_id": number, "category_id": 1, "area": 2304,
+                           "bbox": [8, 8, 48, 48], "iscrowd": 0, "num_keypoints": 4,
+                           "keypoints": [part for x, y in joints for part in (x, y, 2)]})  # fmt: skip
+        content = {
+            "images": [{"id": n, "file_name": f"{n}.png", "width": 64, "height": 64} for n in range(1, 5)],
+            "categories": [{"id": 1, "name": "walker", "keypoints": names}],
+            "annotations": people,
+        }  # fmt: skip
+        file = tmp_path / "data" / "annotations" / f"person_keypoints_{split}2017.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content))
+    run = tmp_path / "run"
+    assert main(["train", "pose_hrnet_tiny", "--data", str(tmp_path / "data"), "--epochs", "1", "--batch-size", "2",
+                 "--quiet", "--samples", "0", "--device", "cpu", "--out", str(run)]) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert "mirrored" in said and "the same sigma" in said
+    model = load_model(run / "model.safetensors")
+    assert model.joint_names == tuple(names) and model.config.num_joints == 4
+    last = json.loads((run / "history.json").read_text())[-1]
+    assert math.isfinite(last["heatmaps"]) and 0 <= last["AP"] <= 1
 
 
 @pytest.fixture(scope="module")
