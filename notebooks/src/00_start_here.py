@@ -182,7 +182,7 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="threshold-answer" slide="fragment"
-# You get both. One house gets two more opinions (face and person), and a cross becomes a tree as well. The dark scrap, which is no object at all, becomes a disc.
+# You get both. One house gets two more opinions (face and person), and one cross is called a tree as well. The dark scrap, which is no object at all, becomes a disc.
 #
 # A lower threshold means fewer misses but more false alarms. **Recall** is the share of the objects that are found. **Precision** is the share of the boxes that are right. Chapter 01 turns both into one number, AP.
 
@@ -224,7 +224,7 @@ show.draw_system()
 # | **M2Det** | Build the pyramid eight times, each time from deeper features. | 08, 09 |
 # | **HRNet** | Keep the fine map from the first layer to the last. | 10, 11 |
 #
-# Today you walk once through **six stations**, with the small SSD and the scene above: 1 image, 2 backbone, 3 pyramid, 4 heads, and in the lower lane 5 *decode* and 6 *nms*. At each station we look at one shape. Each *3×3* in the diagram is a convolution of that size. *score* and *mAP* at the end of the lower lane measure a detector on a whole data set, which is chapter 01. The upper lane follows in §4.
+# Today you walk once through **six stations**, with the small SSD and the scene above. They are numbered in the diagram: 1 image, 2 backbone, 3 pyramid, 4 heads, 5 *decode* and 6 *nms*. At each station we look at one shape. Each *3×3* in the diagram is a convolution of that size. *score* and *mAP* at the end of the lower lane measure a detector on a whole data set, which is chapter 01. The upper lane follows in §4.
 #
 # In the comments B counts images, H and W are height and width (S where they are equal), P counts priors and K classes.
 
@@ -274,7 +274,7 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="read-nms" slide="fragment"
-# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it, again and again, within each class. (So one object may keep two boxes with different labels, as the house did above.) That is the sixth station:
+# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it, again and again, within each class. (So one object may keep two boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
 
 # %% id="select" slide="subslide" tags=["prove"]
 # 6 nms: one box for each object and class
@@ -292,7 +292,7 @@ for key in ("boxes", "scores", "labels"):
 print(int(sure.sum()), "boxes became", len(answer["boxes"]))
 
 # %% [markdown] id="which-prior" slide="subslide"
-# These are the boxes of `model.detect`, and you have now seen every step that it takes. So you can also ask it a question. Which prior made the second box?
+# These are the boxes of `model.detect`, and you have now seen every step that it takes for a scene of 128 px. So you can also ask it a question. Which prior made the second box?
 
 # %% id="where-it-came-from" slide="-" tags=["hide-input"]
 index = int(answer["priors"][1])
@@ -306,9 +306,12 @@ show.draw_boxes(
     class_names=names,
     reference=prior,
     key=("box", "prior"),
-    alt="One object of the scene, the detector's box around it, and dashed "
-    "the prior that it was made from, of about the same place and size.",
+    alt="The brown square of the scene, the detector's box around it, and "
+    "dashed the prior that it was made from: smaller, and further left.",
 )
+
+# %% [markdown] id="read-the-prior" slide="fragment"
+# It was prior 1 of the cell in row 5, column 1 of level 2, the map of 8 × 8 cells. (All of these count from 0.) The prior reaches beyond the left border and covers only a part of the square. Its four deltas have moved it to the right and enlarged it.
 
 # %% [markdown] id="move-detections" slide="subslide"
 # ### Predict, then move

@@ -99,7 +99,7 @@ cxcywh_to_xyxy(xyxy_to_cxcywh(box))
 # %% [markdown] id="trap-format" slide="subslide"
 # ### Trap 1: which format is it?
 #
-# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (A check can only see an inversion, x1 > x2. One such box is in the right picture, drawn as if nothing were wrong.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
+# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (A check can only see an inversion, x1 > x2. One such box is in the right picture: the cup's runs from x = 300 to 254, and is drawn as if nothing were wrong.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
 
 # %% id="read-as-corners" slide="-" tags=["hide-input"]
 photo, coffee = load_photo("coffee")
@@ -237,7 +237,7 @@ show.draw_overlaps(
 # 2. Drop every box whose IoU with it is *larger* than a threshold: it must be the same object.
 # 3. Repeat with what is left.
 #
-# Here are five boxes with their scores, and below the picture the table of their IoUs. The threshold is 0.45, which is SSD's. **Do it by hand first:** which boxes stay?
+# Here is a table of the IoUs of five boxes, and below it the boxes with their scores. The threshold is 0.45, which is SSD's. **Do it by hand first:** which boxes stay?
 
 # %% id="five-boxes" slide="-"
 five = torch.tensor([
@@ -253,7 +253,7 @@ show.draw_suppression(five, [("at first", scores, [])], names="ABCDE",
                       alt="Five boxes with their scores: A, B and C in a "
                       "row, each over the next, and E within D.")
 
-# %% id="by-hand" slide="fragment"
+# %% id="film-of-nms" slide="fragment" tags=["hide-input"]
 letters, left = "ABCDE", scores.clone()
 kept, film = [], [("at first", scores, [])]
 waiting = scores.argsort(descending=True).tolist()
@@ -266,8 +266,6 @@ while waiting:
         print(f"{letters[best]} drops {letters[i]}")
     film.append((f"keep {letters[best]}", left.clone(), list(kept)))
 print("kept:", *[letters[i] for i in kept])
-
-# %% id="film-of-nms" slide="-" tags=["hide-input"]
 show.draw_suppression(
     five, film, names="ABCDE",
     alt="Five boxes in four steps. A is kept and B dropped; D is kept and "
@@ -279,7 +277,7 @@ show.draw_suppression(
 # %% [markdown] id="greedy" slide="fragment"
 # C survives. Its IoU with A is only 0.24, and B, with which it has 0.50, was dropped before it could drop anybody. **A dropped box has no say.** Is C a second object, or the same one once more? NMS cannot know, because it sees boxes and no picture.
 #
-# As a function, with the indices as answer, best first:
+# Now in code, with the indices as answer, best first:
 
 # %% id="define-nms" slide="subslide" tags=["teaches:detlearn.boxes.nms:nms"]
 def nms(boxes, scores, iou_threshold):
@@ -327,19 +325,19 @@ def nms_by_class(boxes, scores, labels, iou_threshold):
     """Indices kept by NMS within each class, best first."""
     keep = []
     for label in labels.unique():
-        mine = (labels == label).nonzero()[:, 0]  # rows of this class
-        keep.append(mine[nms(boxes[mine], scores[mine], iou_threshold)])
+        rows = (labels == label).nonzero()[:, 0]  # of this class
+        keep.append(rows[nms(boxes[rows], scores[rows], iou_threshold)])
     keep = torch.cat(keep)
     return keep[scores[keep].argsort(descending=True)]
 
 
-many = (100 * torch.rand(400, 2, 2).sort(dim=1).values).flatten(1)
-belief, labels = torch.rand(400), torch.arange(400) % 5
-prove("nms = torchvision's", nms(many, belief, 0.3),
-      torchvision.ops.nms(many, belief, 0.3))
+rand_boxes = (100 * torch.rand(400, 2, 2).sort(dim=1).values).flatten(1)
+rand_scores, labels = torch.rand(400), torch.arange(400) % 5
+prove("nms = torchvision's", nms(rand_boxes, rand_scores, 0.3),
+      torchvision.ops.nms(rand_boxes, rand_scores, 0.3))
 prove("nms_by_class = torchvision's batched_nms",
-      nms_by_class(many, belief, labels, 0.3),
-      batched_nms(many, belief, labels, 0.3))
+      nms_by_class(rand_boxes, rand_scores, labels, 0.3),
+      batched_nms(rand_boxes, rand_scores, labels, 0.3))
 
 # %% [markdown] id="ap" slide="slide"
 # ## 4 · One number for a detector
@@ -757,22 +755,22 @@ def soft_by_loops(boxes, scores, weigh):
     return [torch.tensor(column) for column in zip(*answers)]
 
 
-some, belief40 = many[:40], belief[:40]
+some, some_scores = rand_boxes[:40], rand_scores[:40]
 for method, weigh in {
     "linear": lambda iou: 1 - iou if iou > 0.3 else 1,
     "gaussian": lambda iou: math.exp(-(iou**2) / 0.5),
 }.items():
-    wanted = soft_by_loops(some, belief40, weigh)
+    wanted = soft_by_loops(some, some_scores, weigh)
     for name, function in (("ours", soft_nms),
                            ("the package's", boxes.soft_nms)):
         prove(f"{name}, {method} = the loop",
-              function(some, belief40, method, score_threshold=0.0),
+              function(some, some_scores, method, score_threshold=0.0),
               wanted, tolerance=1e-5)
 
 # %% id="soft-becomes-hard" slide="skip" tags=["prove"]
-order, _ = soft_nms(many, belief, "gaussian", sigma=1e-12)
+order, _ = soft_nms(rand_boxes, rand_scores, "gaussian", sigma=1e-12)
 prove("a soft-NMS of width 0 is hard", order,
-      torchvision.ops.nms(many, belief, 0))
+      torchvision.ops.nms(rand_boxes, rand_scores, 0))
 
 # %% [markdown] id="clinic-3" slide="skip" tags=["clinic"]
 # **Patient 2** (M2Det as released). “I raise the overlap threshold of soft-NMS from 0.45 to 0.7, and not one score changes.” Two boxes overlap with an IoU of 0.4, and both have a score of 0.8. With a threshold of 0.45, what should the second one keep?
@@ -814,15 +812,15 @@ assert torch.equal(cured, equal)  # 0.4 is below 0.45
 # %% id="select-detections" slide="skip" tags=["prove"]
 table = (3 * torch.randn(400, 6)).softmax(dim=-1)  # (P, K)
 answer = boxes.select_detections(
-    many, table, score_threshold=0.05, iou_threshold=0.45,
+    rand_boxes, table, score_threshold=0.05, iou_threshold=0.45,
     max_detections=100)
 prior, column = (table[:, 1:] > 0.05).nonzero(as_tuple=True)
 label = column + 1  # column 0 of table[:, 1:] is class 1
 score = table[prior, label]
-keep = batched_nms(many[prior], score, label, 0.45)[:100]
+keep = batched_nms(rand_boxes[prior], score, label, 0.45)[:100]
 prove("threshold, NMS by class, the best 100",
       [answer["boxes"], answer["scores"], answer["labels"]],
-      [many[prior[keep]], score[keep], label[keep]])
+      [rand_boxes[prior[keep]], score[keep], label[keep]])
 
 # %% [markdown] id="star-voc" slide="skip"
 # ## ★ Pixels of VOC and of masks; the package
@@ -896,17 +894,17 @@ assert torch.allclose(boxes.xyxy_to_cxcywh(corners), center, atol=1e-4)
 assert torch.allclose(boxes.xyxy_to_xywh(corners),
                       box_convert(corners, "xyxy", "xywh"), atol=1e-4)
 for limit in (0.1, 0.3, 0.45, 0.7):
-    theirs = torchvision.ops.nms(many, belief, limit)
-    assert torch.equal(nms(many, belief, limit), theirs)
-    assert torch.equal(boxes.nms(many, belief, limit), theirs)
+    theirs = torchvision.ops.nms(rand_boxes, rand_scores, limit)
+    assert torch.equal(nms(rand_boxes, rand_scores, limit), theirs)
+    assert torch.equal(boxes.nms(rand_boxes, rand_scores, limit), theirs)
 print("NMS at four thresholds: all equal torchvision's")
 
 # %% id="ap-proved" slide="skip" tags=["prove"]
-belief = torch.rand(60)
-luck = torch.rand(60) < belief  # surer is more often right
-p, r = curve(belief, luck, 50)
+made_up = torch.rand(60)  # scores
+is_hit = torch.rand(60) < made_up  # surer is more often right
+p, r = curve(made_up, is_hit, 50)
 ours = [ap_area(p, r), ap_points(p, r, 11), ap_points(p, r, 101)]
-theirs = metrics.precision_recall(belief, luck, num_gt=50)
+theirs = metrics.precision_recall(made_up, is_hit, num_gt=50)
 assert torch.allclose(p, theirs[0]) and torch.allclose(r, theirs[1])
 for ap, way in zip(ours, ("area", "11-point", "101-point")):
     assert abs(ap - metrics.average_precision(*theirs, way)) < 1e-12

@@ -171,7 +171,7 @@ print("paper, VOC:", [round(side, 1) for side in sizes])
 print("ports:     ", list(boxes.SSD512_VOC_PRIORS.min_sizes))
 
 # %% [markdown] id="why-root" slide="subslide"
-# **Why √(s s′)?** A prior can learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
+# **Why √(s s′)?** SSD lets a prior learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
 #
 # **How small may a prior be?** Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
 
@@ -355,7 +355,7 @@ for rule in ("none", "sizes", "all"):
           f"  centres outside: {int(outside.sum())}")
 
 # %% [markdown] id="predict-then-move" slide="subslide"
-# 2,865 boxes still reach beyond the image, only four fewer than before, and 114 centres lay outside. The clamp acts on `(cx, cy, w, h)` and not on corners: a 30-px box around 4 px still begins at −11. The centres lie outside because the grid is larger than the image. The 10 × 10 map's last row and column have their centres at 9.5 · 32 = 304 px; these are 19 cells with 6 priors each.
+# 2,865 boxes still reach beyond the image, only four fewer than before, and 114 centres lay outside. The clamp acts on `(cx, cy, w, h)` and not on corners: a 30-px box around 4 px still begins at −11. The centres lie outside because a grid is larger than the image: the 10 × 10 map has steps of 32 px. Its last row and column are 19 cells with 6 priors each (task 1).
 #
 # ### Predict, then move
 #

@@ -545,7 +545,7 @@ for part, value in predicted.items():
 #
 # 1. `encode_boxes`: deltas of boxes (corners) from priors (cxcywh), scales 0.1 and 0.2. It works when a box equal to its prior gives zeros.
 # 2. `match_priors`: from the IoU table (G, P) to the object of each prior, −1 for none. Rule 2 comes after rule 1, and a contested prior goes to the *later* object.
-# 3. `mine_negatives`: the mask (P,) of one image, `ratio` negatives for each positive, never more than there are.
+# 3. `mine_negatives`: the mask (P,) of one image, `ratio` negatives for each positive, never more than there are. A label of −1 is neither.
 
 # %% id="exercise-encode-boxes" slide="skip" tags=["exercise"]
 def encode_boxes(boxes, priors):

@@ -78,9 +78,9 @@ for side, priors in zip(layout.map_sizes, by_map):
         covered[(sides >= a) & (sides < b)].mean().item()
         for a, b in pairwise(edges)]
 show.draw_coverage(
-    edges, curves, alt="Share of the objects that the priors of one map "
-    "cover, by size: four hills, the finest map's from 5 to 16 px, then "
-    "16 to 32, 32 to 64, and above.")
+    edges, curves, name_peaks=True, alt="Share of the objects that the "
+    "priors of one map cover, by size: four hills, the finest map's from "
+    "5 to 16 px, then 16 to 32, 32 to 64, and above.")
 
 # %% [markdown] id="what-one-map-loses" slide="fragment"
 # The finest map covers most objects up to about 18 px. Each map has its own range of sizes, about a factor of three wide, and neighbours overlap. What would *one* map lose? First ask the trained network. It finds an object if some prior gives the object's class a score of 0.5 or more, and the box that it predicts has an IoU of 0.5 or more with the object. We let it use the priors of one map at a time, on 100 new scenes:

@@ -404,6 +404,8 @@ found = {"boxes": five, "labels": torch.tensor([1, 1, 3, 1, 1]),
 error_kinds(found, {"boxes": two, "labels": torch.tensor([1, 2])})
 
 # %% [markdown] id="errors-text" slide="subslide"
+# The tree has the right place and the wrong name. The fourth box has an IoU of 0.3 with the disc.
+#
 # Now your network at three score thresholds. **Predict** which kinds become fewer when the threshold rises, and which can become more:
 
 # %% id="errors-drawn" slide="-" tags=["hide-input"]
@@ -451,7 +453,7 @@ nb05.moves.check(moves)
 #
 # ### A check-up
 #
-# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back, and the others take over. The score does not tell. (In chapter 11 half of a network's branches are nearly dead, and it still detects.)
+# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back, and the others take over. The score does not tell.
 #
 # `training.check_up` counts channels that are never active; a **module** is dead if at least half of its channels are. It also looks for stale BatchNorm statistics and missing gradients. First your network:
 
@@ -498,7 +500,7 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="fragment"
-# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. In the run shown a few channels wake, because the layers before them move: 55 % were never active, and 45 % still are. The dead modules stay dead. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch; its warnings are printed above.
+# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. In the run shown a few channels wake: 55 % were never active, and 45 % still are. The dead modules stay dead. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
 
 # %% [markdown] id="stop-and-resume" slide="slide"
 # ### Stop and resume

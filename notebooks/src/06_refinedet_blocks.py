@@ -231,7 +231,7 @@ show.draw_filter(
     "prior lie on objects: small on the fine grids, large on the coarse.")
 
 # %% [markdown] id="filter-read" slide="fragment"
-# Only 98 priors are left, nearly all of them on objects, on the coarse grids on the large ones. (Matched at 0.4, as `ssd_tiny` is.)
+# Only 98 priors are left, and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
@@ -351,6 +351,9 @@ with torch.inference_mode():
         differs = [not torch.equal(a, b) for a, b in zip(usual, now)]
         print("map", changed, "changes the outputs",
               [level for level in range(3) if differs[level]])
+
+# %% [markdown] id="one-way" slide="fragment"
+# A map changes its own output and those of all finer maps. Help flows from coarse to fine, and never back.
 
 # %% [markdown] id="odm" slide="slide"
 # ## 4 · ODM, and the whole network

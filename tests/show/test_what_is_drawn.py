@@ -276,6 +276,34 @@ def test_coverage_names_each_curve_beside_its_end(drawn):
     assert [round(bar.get_height(), 3) for bar in axes.patches] == [0.107, 0.32]
 
 
+def test_coverage_names_hills_at_their_tops_and_draws_no_line_on_the_floor(drawn):
+    hills = {"fine": [0.9, 0.2, 0.0, 0.0], "coarse": [0.0, 0.0, 0.0, 0.8]}
+    axes = drawn(draw.draw_coverage([8, 16, 32, 64, 128], hills, name_peaks=True, alt=ALT)).axes[0]
+    heights = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    assert [np.isnan(line).tolist() for line in heights] == [
+        [False, False, False, True], [True, True, False, False],
+    ]  # fmt: skip
+    names = {text.get_text(): text.get_position() for text in axes.texts}
+    assert {name: round(float(x), 1) for name, (x, _) in names.items()} == {
+        "fine": 11.3, "coarse": 90.5,
+    }  # fmt: skip
+
+
+def test_scenes_show_the_truth_dashed_and_say_so(drawn):
+    scene = (IMAGE, {"boxes": [[10, 10, 50, 50]], "reference": [[12, 12, 52, 52], [0, 0, 9, 9]]})
+    picture = drawn(draw.draw_scenes([scene, (IMAGE, {"boxes": [[1, 1, 5, 5]]})], alt=ALT))
+    dashed = [[patch.get_linestyle() not in ("-", "solid") for patch in axes.patches]
+              for axes in picture.axes]  # fmt: skip
+    assert [sum(panel) > 0 for panel in dashed] == [True, False]
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["box", "ground truth"]
+    plain = drawn(draw.draw_scenes([(IMAGE, {"boxes": [[1, 1, 5, 5]]})], alt=ALT))
+    assert not plain.legends
+
+
+def test_the_system_numbers_its_six_stations(drawn):
+    assert [word for word in words(drawn(draw.draw_system())) if word.isdigit()] == list("123456")
+
+
 def test_the_losses_by_level_are_means_over_the_seeds(drawn):
     picture = drawn(draw.draw_level_losses({"p": {"g": [[0.2, 0.4], [0.4, 0.8]]}}))
     mean = picture.axes[0].lines[0]

@@ -223,7 +223,8 @@ def draw_scenes(
 
     Args:
         scenes: pairs of image and target; a target has "boxes" (N, 4) xyxy px and, if they are
-            to be written, "labels" (N,) and "scores" (N,).
+            to be written, "labels" (N,) and "scores" (N,); "reference" (G, 4), the ground truth,
+            is drawn dashed, with a key below the grid.
         class_names: names by label, background at 0.
         columns: images in a row.
         titles: one line a scene.
@@ -252,8 +253,10 @@ def draw_scenes(
     arrays = [image_array(image) for image, _ in scenes]
     shapes = [array.shape[0] / array.shape[1] for array in arrays]
     panels = [side * max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]
+    with_truth = any("reference" in target for _, target in scenes)
+    foot = 0.24 if with_truth else 0.0
     with house_style():
-        drawing = new_figure(width, sum(panels) + rows * (gap + head) + gap)
+        drawing = new_figure(width, sum(panels) + rows * (gap + head) + gap + foot)
         for i, (pixels, (_, target)) in enumerate(zip(arrays, scenes, strict=True)):
             row, column = divmod(i, columns)
             boxes = boxes_array(target["boxes"], f"scenes[{i}] boxes")
@@ -264,10 +267,13 @@ def draw_scenes(
             height = side * pixels.shape[0] / pixels.shape[1]
             left = gap + column * (side + gap)
             below = sum(panels[row + 1 :]) + (rows - 1 - row) * (gap + head)
-            bottom = below + gap + panels[row] - height
+            bottom = foot + below + gap + panels[row] - height
             axes = blank_axes(drawing, (left, bottom, side, height))
             show_image(axes, pixels)
-            _boxes_on_axes(axes, boxes, captions, colours, line=line, font=7.8)
+            truth = boxes_array(target.get("reference", np.zeros((0, 4))), f"scenes[{i}] reference")
+            _boxes_on_axes(axes, boxes, captions, colours, line=line, font=7.8, reference=truth)
             if titles:
                 axes.set_title(titles[i], pad=4, fontsize=10.5)
+        if with_truth:
+            line_key(drawing, (("box", "solid", MUTED), ("ground truth", (0, (3, 2)), INK)))
         return finish(drawing, alt)

@@ -220,6 +220,7 @@ def draw_coverage(
     *,
     threshold: float = 0.5,
     title: str | None = None,
+    name_peaks: bool = False,
     alt: str,
 ) -> Figure:
     """The share of a data set's objects that some prior overlaps enough, by object size.
@@ -230,10 +231,12 @@ def draw_coverage(
         counts: objects in each class, drawn as grey bars behind.
         threshold: the IoU that counts as covered; named on the axis.
         title: a line above the chart.
+        name_peaks: for hills, each of which covers its own sizes. Each is named above its top,
+            and is not drawn where it and its neighbours are 0: lines on the floor hide each other.
         alt: what the picture shows (required).
 
     Returns:
-        The figure: one curve a layout, named at its end.
+        The figure: one curve a layout, named at its end or at its top.
 
     Raises:
         ValueError: fewer than two edges, edges that do not ascend, no curve or more than six, a
@@ -245,33 +248,48 @@ def draw_coverage(
     borders, curves = _checked_coverage(edges, recalls, counts)
     top = 0.42 if title else 0.16
     height = 3.3 + top
-    width = max(2.5, PAGE_WIDTH - 0.82 - 0.66 - 0.088 * max(map(len, curves)))  # room for names
+    names = 0.0 if name_peaks else 0.66 + 0.088 * max(map(len, curves))  # room for them
+    width = max(2.5, PAGE_WIDTH - 0.82 - max(0.12, names))
     with house_style():
         drawing = new_figure(PAGE_WIDTH, height)
         axes = inch_axes(drawing, (0.82, 0.58, width, height - 0.58 - top))
         if counts is not None and sum(counts) > 0:
             _object_bars(axes, borders, counts)
         ends: list[tuple[float, str, str]] = []
+        middles = np.sqrt(borders[:-1] * borders[1:])
         for i, (name, values) in enumerate(curves.items()):
             colour, dashes, marker = CURVE_STYLES[i]
             axes.plot(
-                np.sqrt(borders[:-1] * borders[1:]), values, color=colour, linestyle=dashes,
-                marker=marker, lw=2.2, markersize=6.5, markeredgecolor="white",
+                middles, _off_the_floor(values) if name_peaks else values, color=colour,
+                linestyle=dashes, marker=marker, lw=2.2, markersize=6.5, markeredgecolor="white",
                 markeredgewidth=0.8, zorder=3,
             )  # fmt: skip
             known = values[~np.isnan(values)]
             ends.append((float(known[-1]) if known.size else 0.0, name, colour))
+            if name_peaks and known.size:
+                top_of = float(known.max())
+                axes.text(
+                    float(middles[values >= top_of - 0.04].mean()), top_of + 0.04, name,
+                    ha="center", fontsize=10.5, fontweight="bold", color=colour,
+                )  # fmt: skip
         _size_ticks(axes, float(borders[0]), float(borders[-1]))
-        axes.set_ylim(-0.02, 1.05)
+        axes.set_ylim(-0.02, 1.14 if name_peaks else 1.05)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.grid(color=RULE, lw=0.8)
         axes.set_axisbelow(True)
         axes.set_xlabel("object side √(w·h) in px")
         axes.set_ylabel(f"objects with IoU ≥ {threshold:g}", labelpad=2)
-        _end_labels(axes, ends, width)
+        if not name_peaks:
+            _end_labels(axes, ends, width)
         if title:
             _title(drawing, title)
         return finish(drawing, alt)
+
+
+def _off_the_floor(values: np.ndarray) -> np.ndarray:
+    """The values, NaN where one and all its neighbours are 0."""
+    around = np.pad(values, 1, mode="edge")
+    return np.where(np.maximum(np.maximum(around[:-2], around[2:]), values) == 0, np.nan, values)
 
 
 def _checked_coverage(

@@ -46,7 +46,8 @@ def draw_system(*, title: str | None = None, alt: str | None = None) -> Figure:
     alt = alt or (
         "How a single-shot detector works: image to backbone to pyramid to heads, which give "
         "logits and deltas. With the priors, training goes on to match, mine and loss; detection "
-        "goes on to decode, non-maximum suppression and score."
+        "goes on to decode, non-maximum suppression and score. Six stations have a number: 1 "
+        "image, 2 backbone, 3 pyramid, 4 heads, 5 decode, 6 non-maximum suppression."
     )
     top = 0.3 if title else 0.0
     width, height = 7.9, 3.02
@@ -76,12 +77,25 @@ def draw_system(*, title: str | None = None, alt: str | None = None) -> Figure:
         ):
             axes.text(x, 0.31, word, ha="center", va="center", fontsize=11, fontweight="bold")
             axes.text(x, 0.12, detail, ha="center", va="center", fontsize=9, color=MUTED)
+        for number, place in enumerate(STATIONS, start=1):
+            _station(axes, number, place)
         if title:
             drawing.text(
                 0.12 / width, 1 - 0.1 / (height + top), title,
                 fontsize=12.5, fontweight="bold", va="top",
             )  # fmt: skip
         return finish(drawing, alt)
+
+
+STATIONS = ((0.22, 0.31), (1.36, 0.31), (2.65, 0.31), (3.62, 0.31), (5.77, 1.17), (6.46, 1.17))
+"""Middles of the numbers 1 to 6 (inches): an image on its way to boxes."""
+
+
+def _station(axes: Axes, number: int, place: tuple[float, float]) -> None:
+    axes.text(
+        *place, str(number), ha="center", va="center", fontsize=8, fontweight="bold",
+        color="white", zorder=6, bbox={"boxstyle": "circle,pad=0.22", "facecolor": INK, "lw": 0},
+    )  # fmt: skip
 
 
 def _arrow(

@@ -70,7 +70,9 @@ def difference(got: Any, wanted: Any) -> str:
                 return f"item {k}: {difference(mine, right)}"
     x, y = _as_tensor(got), _as_tensor(wanted)
     if x is None or y is None or (isinstance(wanted, Tensor) and not hasattr(got, "shape")):
-        return f"expected {describe(wanted)}, got {describe(got)}."
+        said = f"expected {describe(wanted)}, got {describe(got)}."
+        listed = isinstance(wanted, Tensor) and isinstance(got, tuple | list)
+        return f"{said} Return a tensor and not a {type(got).__name__}." if listed else said
     if x.shape != y.shape:
         return f"expected shape {tuple(y.shape)}, got {tuple(x.shape)}."
     if _kind(x) != _kind(y):

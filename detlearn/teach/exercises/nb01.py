@@ -689,6 +689,14 @@ area_under = Exercise(
             "height of the envelope at its right end.",
         ),
         WrongAnswer(
+            """
+            def area_under(precision, recall):
+                return float(torch.trapezoid(precision, recall))
+            """,
+            "The trapezoid rule joins the points by slanted lines, from the first of them on. The "
+            "envelope is a staircase that begins at recall 0: sum up gained recall · height.",
+        ),
+        WrongAnswer(
             _AREA.format(envelope=_RIGHT_ENVELOPE, area="(recall * envelope).sum()"),
             "You weigh each height by the recall reached so far. A strip is only as wide as the "
             "recall that its detection *gains*.",

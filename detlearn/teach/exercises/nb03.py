@@ -104,6 +104,13 @@ encode_boxes = Exercise(
         ),
         WrongAnswer(
             _ENCODE.format(
+                way=_WAY, size="((x2 - x1) / w).log2() / 0.2, ((y2 - y1) / h).log2() / 0.2"
+            ),
+            "The logarithm to the base 2 is another unit. Take the natural one, torch.log, which "
+            "exp undoes in decode.",
+        ),
+        WrongAnswer(
+            _ENCODE.format(
                 way=_WAY, size="((y2 - y1) / h).log() / 0.2, ((x2 - x1) / w).log() / 0.2"
             ),
             "Width and height of the last two are swapped: the order is dx, dy, dw, dh. No loss "
@@ -300,6 +307,11 @@ match_priors = Exercise(
             "all, and is never learned.",
         ),
         WrongAnswer(
+            _MATCH.format(below="<", nothing="-1").replace("return owner", "return owner + 1"),
+            "You count the objects from 1, and give 0 to a prior without one. Wanted are indices: "
+            "0 is the first object, -1 is none.",
+        ),
+        WrongAnswer(
             """
             def match_priors(overlaps, threshold):
                 iou, best_object = overlaps.max(dim=0)
@@ -433,6 +445,7 @@ def _mine_cases(generator: torch.Generator) -> Iterator[Case]:
     yield torch.tensor([0.9, 0.1, 0.4]), torch.tensor([0, 0, 0]), 3
     yield torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9]), torch.tensor([1, 1, 1, 1, 0]), 3
     yield torch.tensor([0.9, 0.0, 0.4]), torch.tensor([2, 0, 0]), 3  # a negative that costs nothing
+    yield torch.tensor([0.5, 0.9, 0.2, 0.4]), torch.tensor([2, -1, 0, 0]), 1  # -1 takes no part
     for number in range(20):
         priors = integer(generator, 8, 40)
         order = torch.randperm(priors, generator=generator)
@@ -460,7 +473,8 @@ mine_negatives = Exercise(
     prompt=(
         "Write `mine_negatives(class_loss, labels, ratio)`: for one image, the mask (P,), bool, of "
         "the negatives (label 0) with the largest loss: `ratio` of them for every positive, or all "
-        "if there are fewer. A positive is never mined."
+        "if there are fewer. A positive is never mined. A prior with label -1 takes no part: it is "
+        "neither negative nor positive."
     ),
     stub='''
     def mine_negatives(class_loss, labels, ratio):
@@ -498,6 +512,21 @@ mine_negatives = Exercise(
             """,
             "You rank all priors, so positives are mined, too. Rank the negatives only: give the "
             "positives a loss of -inf.",
+        ),
+        WrongAnswer(
+            _MINE.format(count=_COUNT, outside="-torch.inf", descending="True").replace(
+                "negative = labels == 0", "negative = labels <= 0"
+            ),
+            "You mine a prior with label -1. It takes no part in the loss; negatives have label 0.",
+        ),
+        WrongAnswer(
+            _MINE.format(
+                count="min(ratio * int((labels != 0).sum()), int(negative.sum()))",
+                outside="-torch.inf",
+                descending="True",
+            ),
+            "You count a prior with label -1 as a positive. It takes no part: positives have a "
+            "label above 0.",
         ),
         WrongAnswer(
             _MINE.format(count=_COUNT, outside="torch.inf", descending="False"),

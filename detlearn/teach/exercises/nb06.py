@@ -377,6 +377,14 @@ upsample_map = Exercise(
         WrongAnswer(
             """
             def upsample_map(coarse, weight):
+                return coarse.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+            """,
+            "You repeat every number four times, and the weight has no say. Multiply each copy by "
+            "its own place of the filter, and add the input channels.",
+        ),
+        WrongAnswer(
+            """
+            def upsample_map(coarse, weight):
                 full = torch.einsum("ihw,iojk->iohjwk", coarse, weight)
                 full = full.flatten(4, 5).flatten(2, 3)
                 return full[0]
