@@ -457,6 +457,11 @@ decay = Exercise(
             "That is hard NMS: the box loses its life. The soft one loses score.",
         ),
         WrongAnswer(
+            _DECAY.format("0 if iou > threshold else score"),
+            "With 0 for every overlap above the threshold this is hard NMS. The soft one leaves "
+            "1 - iou of the score.",
+        ),
+        WrongAnswer(
             _DECAY.format("score * (1 - iou) if iou >= threshold else score"),
             "An overlap *equal* to the threshold costs nothing: it must exceed it.",
         ),
