@@ -1138,6 +1138,18 @@ print(f"at random: {seen_before(dealt[:16], dealt[16:]):.0%}",
 #
 # Without a notebook, in the repository's folder: `python -m detlearn train ssd_tiny --data FOLDER --out RUN --epochs 60 --batch-size 4 --warmup-steps 20` (more epochs, since it zooms out up to 4 times), then `python -m detlearn report RUN`, which writes one page with curves, errors by kind and the worst pictures. **Tomorrow**, for new pictures, `python -m detlearn detect --weights RUN/best.safetensors PHOTOS` draws boxes into `detections/`; in Python, `load_model(FILE).detect([picture])` returns them.
 
+# %% [markdown] id="take-it-home" slide="skip"
+# ### ★ Take it home
+#
+# The network that you trained in §3 still needs Python. `show.DetectorPage` writes it into one HTML file, which computes in the browser of whoever opens it: your friend's, or your phone's. Drag a shape, make it small, cover it with another one. **Find an arrangement in which one of the shapes is missed**, and look at which map the others' boxes came from.
+
+# %% id="my-detector" slide="skip"
+home_page = show.DetectorPage(model, title="The network of chapter 05")
+home_page.preview("runs/05/detector.html")
+
+# %% [markdown] id="take-it-home-read" slide="skip"
+# JupyterLab shows the file in a frame, so the notebook stays small. Colab keeps your files on its own machine and shows no frame of them; there the whole page, 2 MB, goes into the output instead. (We could not try Colab itself, only its way of framing an output.) A saved network becomes a page in the shell: `python -m detlearn page RUN/best.safetensors --out detector.html`.
+
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code
 #
