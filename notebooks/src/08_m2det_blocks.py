@@ -479,9 +479,10 @@ survivors = [k for k, layer in enumerate(separate)
 print("survivors:", survivors)
 assert survivors == [7]
 
-# %% [markdown] id="exercises" slide="slide"
+# %% [markdown] id="star-n-read" slide="fragment"
 # The last one has overwritten all others. So the released SFAM is a *different network* from one with a pair for each scale. A ★ section measures on a toy what sharing can cost.
-#
+
+# %% [markdown] id="exercises" slide="slide"
 # ## 5 · Your turn
 #
 # ### Exercises

@@ -351,12 +351,14 @@ print(f"its spread: {np.median(list(ratios.values())):.1f} of the",
       "best box's (median)")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
-    ylabel="astronaut, 72 px: side of the box")
+    ylabel="side of the box, px", alt="The side of the box around a "
+    "face of 72 px while the picture moves: the best box jumps, "
+    "the average moves less.")
 
 # %% [markdown] id="hidden" slide="slide"
 # ### All alike, and yet
 #
-# So the average takes away four tenths of the spread. Whose boxes does it average?
+# So the average takes away four tenths of the spread. (The curves are the astronaut's, at 72 px.) Whose boxes does it average?
 #
 # The two priors of a cell of the 16 × 16 map have the same centre and the same size, and so do the six of a cell of the 8 × 8 map. Nothing in the settings tells them apart. Call the place of a prior in its cell its **slot**; there are two and six, together eight. **Predict:** do all slots give the same answers? Show the network one face in 36 sizes, and note the best score of each slot over all cells.
 
@@ -413,7 +415,7 @@ show.draw_decline(
     xlabel="side of the face, px", logarithmic=True)
 
 # %% [markdown] id="distance-read" slide="fragment"
-# Short range is the name, and short range it is. Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 128 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
+# Short range is the name, and short range it is. Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
 
 # %% id="rotation" slide="subslide"
 turns = list(range(0, 181, 15))
@@ -434,7 +436,7 @@ show.draw_decline(
     second=("eye line off by, degrees", tilt))
 
 # %% [markdown] id="rotation-read" slide="fragment"
-# The score is the last to notice. Beyond a right angle the box is still there while the eyes are not where the points say. An application that reads the points needs a test of the points.
+# The score is the last to notice. Up to a right angle the points follow the face. Beyond it they are upside down, and still the score is mostly above 0.5 (not for Hopper at 135°). At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
 
 # %% [markdown] id="explore" slide="subslide"
 # **Everything at once.** Move, turn, scale and blur the astronaut below. Score, box and prior come from a table that the network filled beforehand, so this works without a kernel. Find a place where the score is high and the box is wrong.
@@ -473,7 +475,7 @@ show.draw_decline(
 # %% [markdown] id="alarms" slide="subslide"
 # A face that is squashed to half its width is still found. Much more, and it is lost: a panorama that is made square loses its faces.
 #
-# **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The motorcycle is shown twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it.
+# **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The network sees the motorcycle twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it. (The panel shows the photograph unsquashed, with the box that was found.)
 
 # %% id="alarms-seen" slide="-"
 squashing = create_model("blazeface", letterbox=False).eval()
@@ -496,7 +498,7 @@ assert top["motorcycle"] < 0.45 and top["squashed"] > 0.65
 show.draw_face_panels(shown)
 
 # %% [markdown] id="alarms-read" slide="fragment"
-# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; squashing is an error here that SSD's own training would forgive.
+# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; SSD is trained on squashed pictures, and this network is not.
 
 # %% [markdown] id="notes-fails" slide="notes"
 # > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 128 px”, and never “works”.

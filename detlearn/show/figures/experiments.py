@@ -93,10 +93,15 @@ def draw_seeds(
             _legend(drawing, list(seeds[:most]), reference)
         elif reference is not None:
             drawing.text(
-                1 - 0.02, 0.05 / height, f"dashed: mean of {reference}; a mark a seed",
+                1 - 0.02, 0.05 / height, f"dashed: {_dashed(reference, most)}",
                 ha="right", va="bottom", fontsize=9.5, color=MUTED,
             )  # fmt: skip
         return finish(drawing, alt)
+
+
+def _dashed(reference: str, most: int) -> str:
+    """What the dashed line is; with one score each there is no mean, and no mark is a seed."""
+    return f"mean of {reference}; a mark a seed" if most > 1 else reference
 
 
 def _check_seeds(

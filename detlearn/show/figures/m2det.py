@@ -171,7 +171,7 @@ def draw_level_grid(
         f"{num_levels} levels by {len(sides)} scales, {num_levels * len(sides)} maps; gathered "
         f"scale by scale to {total:,} channels at sides {', '.join(map(str, sides))}."
     )
-    left, right = 0.82, 1.95
+    left, right = 1.3, 1.95
     column = (PAGE_WIDTH - left - right) / num_levels
     scale = min(0.52, 0.78 * column) / max(sides)
     drawn = [max(0.05, each * scale) for each in sides]
@@ -189,7 +189,8 @@ def draw_level_grid(
         for s, (row, size) in enumerate(zip(rows, drawn, strict=True)):
             middle = y - row / 2
             y -= row
-            write(axes, 0.06, middle, f"{sides[s]} × {sides[s]}", bold=True, ha="left")
+            side = f"{sides[s]} × {sides[s]}"
+            write(axes, 0.06, middle, f"scale {s}:  {side}", 9, bold=True, ha="left")
             for level in range(num_levels):
                 x = left + column * (level + 0.5)
                 _tile(axes, x, middle, size, level, 3)

@@ -719,7 +719,7 @@ moves = Exercise(
     prompt=(
         "Write down `moves`, what the explorer of the fuse matrix showed you: cells of output 0 "
         "that hear one pixel of branch 3; cells of output 1 that hear the pixel of branch 0 in "
-        "row and column 7, and in 8, as a pair; (receiver, giver) of the dearest cell."
+        "row and column 7, and in 8, as a pair; (receiver, giver) of the cell with most parameters."
     ),
     stub="moves = ...",
     solution_source="moves = (64, (4, 1), (3, 2))",
@@ -768,8 +768,8 @@ moves = Exercise(
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (2, 3))",
-            "Receiver first. 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The dear one is "
-            "its mirror image.",
+            "Receiver first. 2 ← 3 goes up with a 1 × 1 convolution and is cheap. The expensive "
+            "one is its mirror image.",
         ),
         WrongAnswer(
             "moves = (64, (4, 1), (3, 0))",
