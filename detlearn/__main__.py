@@ -1,7 +1,7 @@
 """``python -m detlearn COMMAND``, which is one of
 
-data, recipes, train, priors, replay, evaluate, report, check, detect, export, page, student,
-grade, models.
+data, recipes, train, priors, replay, evaluate, report, check, detect, export, page, face-off,
+student, grade, models.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run_models(args: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every shell command; each says what it does with ``--help``."""
     from . import __version__
-    from .commands import detect, export, page
+    from .commands import detect, export, face_off, page
     from .data import download
     from .report import add_check
     from .report import add_commands as add_report
@@ -77,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_check(commands)
     export.add_command(commands)
     page.add_command(commands)
+    face_off.add_command(commands)
     add_grade(commands)
 
     p = commands.add_parser("student", help="copies for a class", description=run_student.__doc__)

@@ -100,7 +100,7 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 and "standing" in run
             ]  # fmt: skip
             if runs and variant["name"] not in done:
-                rows.append(_row(variant, runs, record))
+                rows.append(_row(variant, runs, record) | {"search": _search(variant, record)})
     runs = [run for record in records for run in record["runs"]]
     return {
         "experiment": first["experiment"],
@@ -154,6 +154,25 @@ def _row(
         "dead": {
             str(run["seed"]): run["check_up"]["dead"] for run in runs if run["check_up"]["dead"]
         },
+    }
+
+
+def _search(variant: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """How a row came to its learning rate, and final runs of others that were given up."""
+    found = record["tuning"].get(variant["name"], {"tried": {}, "sick": []})
+    aside = [run for run in record["set_aside"] if run["variant"] == variant["name"]]
+    return {
+        "tried": found["tried"],
+        "given_up": {
+            f"{rate:g}": {
+                "half": [run["scores"]["half"]["mAP"] for run in own],
+                "end": [run["scores"]["test"]["mAP"] for run in own],
+                "dead": [len(run["check_up"]["dead"]) for run in own],
+            }
+            for rate in sorted({run["learning_rate"] for run in aside})
+            for own in [[run for run in aside if run["learning_rate"] == rate]]
+        },
+        "sick": found["sick"],
     }
 
 

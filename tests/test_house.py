@@ -33,6 +33,7 @@ LONG_FILES = {
     "detlearn/teach/exercises/nb09.py": EXERCISES,
     "detlearn/teach/exercises/nb10.py": EXERCISES,
     "detlearn/teach/exercises/nb11.py": EXERCISES,
+    "detlearn/teach/exercises/nb12.py": EXERCISES,
     "detlearn/teach/exercises/nb13.py": EXERCISES,
     "detlearn/teach/exercises/nb14.py": EXERCISES,
 }

@@ -27,6 +27,7 @@ from .average_precision import (
 )
 from .coco import COCO_AREAS, COCO_IOU_THRESHOLDS, coco_curves, coco_evaluate, coco_map_by_hand
 from .coco_poses import coco_keypoint_evaluate
+from .compare import interval_overlap, pareto_front, t_interval, t_quantile
 from .error_counts import confusion_matrix, detection_errors, errors_by_size, leave_out_ignored
 from .errors import ERROR_KINDS, DetectionError, error_kinds, explain_errors
 from .poses import COCO_SIGMAS, PCK, oks, oks_nms, pck, pckh, soft_oks_nms
@@ -65,15 +66,19 @@ __all__ = [
     "error_kinds",
     "errors_by_size",
     "explain_errors",
+    "interval_overlap",
     "is_score",
     "leave_out_ignored",
     "match_detections",
     "oks",
     "oks_nms",
+    "pareto_front",
     "pck",
     "pckh",
     "precision_recall",
     "score_label",
     "soft_oks_nms",
+    "t_interval",
+    "t_quantile",
     "voc_evaluate",
 ]

@@ -13,7 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Standing:
     Attributes:
         name: of the row.
         model: for `detlearn.create_model`.
+        reference: the row that ``difference`` compares it with.
         seeds: of its runs.
         scores: score -> its value for each seed, in the order of the seeds.
         half: the same, of ``mAP`` on the tune set after half of the training.
@@ -70,10 +71,15 @@ class Standing:
         difference: to the reference: ``mean``, ``interval``, ``values``, ``verdict``; None for the
             reference itself and as long as there are too few seeds.
         dead: seeds with dead modules -> their share of dead channels.
+        search: how the learning rate was found: ``tried`` (rate -> mAP on the tune set after a
+            quarter of the training, one a tuning seed), ``sick`` (rates that killed modules) and
+            ``given_up`` (rate -> ``half``, ``end`` and number of ``dead`` modules of its final
+            runs).
     """
 
     name: str
     model: str
+    reference: str
     seeds: tuple[int, ...]
     scores: Mapping[str, tuple[float, ...]]
     half: tuple[float, ...]
@@ -86,6 +92,7 @@ class Standing:
     training_seconds: float
     difference: Mapping[str, Any] | None
     dead: Mapping[str, Mapping[str, float]]
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     def mean(self, score: str = "mAP") -> float:
         """Of a score over the seeds."""
@@ -267,6 +274,7 @@ def _standing(row: Mapping[str, Any]) -> Standing:
     return Standing(
         name=row["name"],
         model=row["model"],
+        reference=row["reference"],
         seeds=tuple(row["seeds"]),
         scores={name: tuple(values) for name, values in row["scores"].items()},
         half=tuple(row["half"]),
@@ -279,6 +287,7 @@ def _standing(row: Mapping[str, Any]) -> Standing:
         training_seconds=row["training_seconds"],
         difference=row["difference"],
         dead=row["dead"],
+        search=row["search"],
     )
 
 

@@ -661,7 +661,7 @@ print(f"learned height: {learned_height(labelled):.2f}")
 #
 # The four lost halves: where a pixel's middle is, the rounded target, arg-max, and the mirror without its shift.
 #
-# **Next**, 13: a published detector in real photographs.
+# **Next**, 12: this detector, SSD, RefineDet and M2Det in one table.
 #
 # **Further reading.** Sun et al. 2019, arXiv 1902.09212, §3 · Wang et al. 2020, 1908.07919 · Zhang et al. 2020, *DARK*, 1910.06278 · Huang et al. 2020, *UDP*, 1911.07524.
 

@@ -15,6 +15,7 @@ from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AveragePrecisionExplorer,
     FaceExplorer,
+    FaceOffExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
@@ -37,6 +38,7 @@ EXPLORERS = {
     "nms": NMSExplorer,
     "average precision": AveragePrecisionExplorer,
     "faces": FaceExplorer,
+    "face-off": FaceOffExplorer,
     "fuse matrix": FuseMatrixExplorer,
     "heat map": HeatMapExplorer,
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
@@ -406,6 +408,27 @@ def test_faces(read):
     reader.changed()
     reader.press("#angle", "End")
     reader.changed()
+
+
+def test_face_off(read):
+    reader = read(FaceOffExplorer(), width=390)
+    assert reader.facts().startswith("Scene 0:")
+    assert reader.frame.evaluate("document.querySelector('#app').offsetHeight") <= 700
+    reader.press("#picture", "ArrowRight")
+    reader.changed("Scene 7:")
+    reader.press("#scene", "End")
+    reader.changed("Scene 273:")
+    before = reader.frame.inner_text("#list")
+    reader.frame.select_option("#crowd", "5 or more")
+    reader.changed()
+    assert reader.frame.inner_text("#list") != before
+    reader.press("#picture", "c")
+    reader.changed()
+    assert reader.frame.input_value("#class") == "1"
+    for size in ("under 16 px", "over 24 px"):
+        reader.frame.select_option("#size", size)
+    reader.frame.select_option("#crowd", "any")
+    assert "object" in reader.facts()
 
 
 def test_heat_map(read):

@@ -17,6 +17,7 @@ from PIL import Image
 from detlearn.show import Figure, figures
 from tests.show import (
     test_experiment_figures,
+    test_face_off_figures,
     test_figures,
     test_hrnet_figures,
     test_m2det_figures,
@@ -33,6 +34,7 @@ from tests.show import (
 TABLES = {
     "boxes and priors": (test_figures.DRAWINGS, 60_000),
     "experiments": (test_experiment_figures.DRAWINGS, 40_000),
+    "face-off": (test_face_off_figures.DRAWINGS, 60_000),
     "hrnet": (test_hrnet_figures.DRAWINGS, 40_000),
     "m2det": (test_m2det_figures.DRAWINGS, 40_000),
     "matching": (test_matching_figures.DRAWINGS, 60_000),

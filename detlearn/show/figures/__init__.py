@@ -12,6 +12,7 @@ from detlearn.show.figures.check_up import *  # noqa: F403
 from detlearn.show.figures.coverage import *  # noqa: F403
 from detlearn.show.figures.experiments import *  # noqa: F403
 from detlearn.show.figures.face_measures import *  # noqa: F403
+from detlearn.show.figures.face_off import *  # noqa: F403
 from detlearn.show.figures.faces import *  # noqa: F403
 from detlearn.show.figures.hrnet import *  # noqa: F403
 from detlearn.show.figures.m2det import *  # noqa: F403

@@ -111,20 +111,22 @@ def _quoted(document: str) -> str:
 class Explorer:
     """What all explorers have in common: a module, a title, what it is told, how it shows itself.
 
-    A subclass names its `module`, its `title` and the `height` of its frame, and describes itself
-    by `options` (what the module's `mount` is given) and `__repr__` (facts, for nbval).
+    A subclass names its `module`, its `title` and the `height` of its frame, maybe how many
+    bytes it may add to its notebook (`most_bytes`), and describes itself by `options` (what the
+    module's `mount` is given) and `__repr__` (facts, for nbval).
     """
 
     module: str
     title: str
     height: int
+    most_bytes = MAX_PAGE_BYTES
 
     def options(self) -> dict[str, Any]:
         """What the browser is told, as JSON."""
         raise NotImplementedError
 
     def to_html(self) -> str:
-        """The whole explorer as one `<iframe srcdoc>`, at most 60 kB.
+        """The whole explorer as one `<iframe srcdoc>`, at most `most_bytes` (60 kB).
 
         Returns:
             HTML that needs no network, no kernel and no other file.
@@ -134,9 +136,9 @@ class Explorer:
         """
         page = framed(self.module, self.options(), title=self.title, height=self.height)
         carried = len(json.dumps(page))
-        if carried > MAX_PAGE_BYTES:
+        if carried > self.most_bytes:
             raise ValueError(
-                f"{type(self).__name__}: expected at most {MAX_PAGE_BYTES:,} bytes in the "
+                f"{type(self).__name__}: expected at most {self.most_bytes:,} bytes in the "
                 f"notebook, got {carried:,}; give it a smaller image, fewer layouts or objects"
             )
         return page

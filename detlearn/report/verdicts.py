@@ -1,0 +1,294 @@
+"""What the numbers of the face-off say, as sentences made of its record."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from ..metrics import t_interval
+from .standing import FaceOff, Standing
+
+__all__ = [
+    "MIN_PAIRS", "claim_word", "dead_sentence", "difference_of", "face_off_table", "half_sentence",
+    "pair_sentence", "paired", "ranking", "search_table", "spread", "verdict_of",
+    "verdict_sentence",
+]  # fmt: skip
+
+MIN_PAIRS = 5
+"""With fewer pairs of seeds there is no verdict."""
+
+WORDS = {
+    "helps": "is better than",
+    "hurts": "is worse than",
+    "makes no difference that matters": "is as good as",
+    "cannot be told": "cannot be told from",
+}
+
+
+def verdict_of(row: Standing) -> str:
+    """The verdict of a row's comparison, or why there is none.
+
+    Args:
+        row: of the table.
+
+    Returns:
+        The record's words, or ``"no verdict with fewer than five pairs"``.
+    """
+    if row.difference is None or len(row.difference["values"]) < MIN_PAIRS:
+        return "no verdict with fewer than five pairs"
+    return str(row.difference["verdict"])
+
+
+def verdict_sentence(row: Standing, score: str = "mAP") -> str:
+    """A row against its reference in one sentence.
+
+    Args:
+        row: of the table.
+        score: what the differences are.
+
+    Returns:
+        A sentence that holds the difference and its interval, or says how many pairs there are.
+    """
+    pairs = len(row.seeds)
+    if row.difference is None or len(row.difference["values"]) < MIN_PAIRS:
+        return (
+            f"{row.name} against {row.reference}: {pairs} pair{'s' if pairs != 1 else ''} of "
+            "seeds, no verdict with fewer than five pairs."
+        )
+    low, high = row.difference["interval"]
+    words = WORDS.get(verdict_of(row), "cannot be told from")
+    return (
+        f"{row.name} {words} {row.reference}: {row.difference['mean']:+.3f} {score} "
+        f"({low:+.3f} to {high:+.3f}, {pairs} pairs)."
+    )
+
+
+def paired(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> list[float]:
+    """Differences of two rows, seed by seed.
+
+    Args:
+        face_off: the table.
+        name: a row.
+        other: what is subtracted.
+        score: of which.
+
+    Returns:
+        one difference for each seed that both rows have.
+    """
+    first, second = face_off.rows[name], face_off.rows[other]
+    base = dict(zip(second.seeds, second.scores[score], strict=True))
+    pairs = zip(first.seeds, first.scores[score], strict=True)
+    return [value - base[seed] for seed, value in pairs if seed in base]
+
+
+def difference_of(face_off: FaceOff, name: str) -> tuple[float, float, float]:
+    """Mean difference of a row to its reference, and the ends of its interval.
+
+    Args:
+        face_off: the table.
+        name: a row.
+
+    Returns:
+        the record's corrected interval; before there are five pairs the plain one of those that
+        there are; of a single pair, which has none, three times the difference.
+    """
+    row = face_off.rows[name]
+    if row.difference is not None:
+        low, high = row.difference["interval"]
+        return row.difference["mean"], low, high
+    pairs = paired(face_off, name, row.reference)
+    return t_interval(pairs) if len(pairs) > 1 else (pairs[0],) * 3
+
+
+def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> str:
+    """Two rows compared in one sentence, by the rule of the record.
+
+    Args:
+        face_off: the table.
+        name: of which something is claimed.
+        other: what it is compared with.
+        score: by which.
+
+    Returns:
+        A sentence: the record's own where ``other`` is the row's reference; else with a plain 95 %
+        interval, which no other comparison has widened.
+    """
+    row, delta = face_off.rows[name], face_off.delta
+    if other == row.reference and score == "mAP":
+        return verdict_sentence(row)
+    pairs = paired(face_off, name, other, score)
+    if len(pairs) < MIN_PAIRS:
+        return (
+            f"{name} against {other}: {len(pairs)} pair{'s' if len(pairs) != 1 else ''} of "
+            "seeds, no verdict with fewer than five pairs."
+        )
+    mean, low, high = t_interval(pairs)
+    verdict = "cannot be told"
+    if low > 0 and mean >= delta:
+        verdict = "helps"
+    elif high < 0 and mean <= -delta:
+        verdict = "hurts"
+    elif -delta < low and high < delta:
+        verdict = "makes no difference that matters"
+    return (
+        f"{name} {WORDS[verdict]} {other}: {mean:+.3f} {score} "
+        f"({low:+.3f} to {high:+.3f}, {len(pairs)} pairs)."
+    )
+
+
+def claim_word(sentence: str) -> str:
+    """Whether a claim that the first row is better holds, by the sentence about the pair.
+
+    Args:
+        sentence: of `pair_sentence` or `verdict_sentence`.
+
+    Returns:
+        A few words.
+
+    >>> claim_word("m2det_tiny is worse than ssd_tiny: -0.020 mAP (-0.030 to -0.010, 5 pairs).")
+    'does not hold here: the other way round'
+    """
+    said = {
+        WORDS["helps"]: "holds here",
+        WORDS["hurts"]: "does not hold here: the other way round",
+        WORDS["makes no difference that matters"]: "does not hold here: no difference that matters",
+        WORDS["cannot be told"]: "cannot be told here",
+    }
+    return next(
+        (verdict for words, verdict in said.items() if f" {words} " in sentence),
+        "no verdict with fewer than five pairs",
+    )
+
+
+def dead_sentence(face_off: FaceOff) -> str:
+    """Which runs have dead modules; they are reported, not averaged in silence.
+
+    Args:
+        face_off: the table.
+
+    Returns:
+        One sentence.
+    """
+    sick = [
+        f"{row.name} (seed {', '.join(sorted(row.dead))})"
+        for row in face_off.rows.values()
+        if row.dead
+    ]
+    if not sick:
+        return "No run of the table has a dead module."
+    return f"Runs with dead modules, read their rows with care: {'; '.join(sick)}."
+
+
+def search_table(face_off: FaceOff, names: Sequence[str]) -> str:
+    """What each learning rate gave after a quarter of the training, mean of its tuning seeds.
+
+    Args:
+        face_off: the table.
+        names: rows.
+
+    Returns:
+        A heading and a line a row; the chosen rate in brackets, a dagger behind one that left dead
+        modules behind, and a line for what became of final runs that were given up.
+    """
+    searches = {name: face_off.rows[name].search for name in names}
+    rates = sorted({rate for search in searches.values() for rate in search["tried"]}, key=float)
+    lines = [" " * 16 + "".join(f"{float(rate):>9g}" for rate in rates)]
+    for name, search in searches.items():
+        cells = []
+        for rate in rates:
+            scores = search["tried"].get(rate)
+            text = f"{statistics.fmean(scores):.3f}" if scores else "-"
+            if float(rate) == face_off.rows[name].learning_rate:
+                text = f"[{text}]"
+            cells.append(f"{text + ('†' if rate in search['sick'] else ''):>9}")
+        lines.append(f"{name:16}{''.join(cells)}".rstrip())
+    for name, search in searches.items():
+        for rate, runs in search["given_up"].items():
+            ends = ", ".join(
+                f"{half:.3f} at half, {end:.3f} at the end with {dead} dead"
+                for half, end, dead in zip(runs["half"], runs["end"], runs["dead"], strict=True)
+            )
+            lines.append(f"given up: {name} with {rate}: {ends}")
+    return "\n".join(lines)
+
+
+def half_sentence(face_off: FaceOff, names: Sequence[str]) -> str:
+    """Whether the ranking at half of the training is that of its end.
+
+    Args:
+        face_off: the table.
+        names: rows to rank.
+
+    Returns:
+        One sentence.
+    """
+    end = ranking(face_off, names)
+    half = sorted(names, key=lambda name: -statistics.fmean(face_off.rows[name].half))
+    if half == end:
+        return "After half of the training the ranking of the means was the same."
+    return f"After half of the training the ranking of the means was another: {', '.join(half)}."
+
+
+def ranking(face_off: FaceOff, names: Sequence[str], score: str = "mAP") -> list[str]:
+    """Names by mean score, the best first.
+
+    Args:
+        face_off: the table.
+        names: rows to rank.
+        score: by which.
+
+    Returns:
+        The names.
+    """
+    return sorted(names, key=lambda name: -face_off.rows[name].mean(score))
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of the 95 % t-interval; unbounded for a single seed.
+
+    Args:
+        values: one a seed.
+
+    Returns:
+        lower and upper end.
+
+    >>> spread([0.5])
+    (-inf, inf)
+    """
+    if len(values) < 2:
+        return -math.inf, math.inf
+    return t_interval(values)[1:]
+
+
+def face_off_table(face_off: FaceOff, own: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """The table as text, best mean first.
+
+    Args:
+        face_off: the table.
+        own: rows of others, name -> ``mAP``, ``mAP50``, ``mAP_small``, ``multiply_adds``,
+            ``parameters``, ``milliseconds``; one run each, so without interval.
+
+    Returns:
+        A heading and a line a row.
+    """
+    lines: list[tuple[float, str]] = []
+    for row in face_off.rows.values():
+        low, high = spread(row.scores["mAP"])
+        between = f"{low:.3f} to {high:.3f}" if len(row.seeds) > 1 else "one seed"
+        lines.append((
+            row.mean(),
+            f"{row.name:36}{row.mean():6.3f}  {between:16}{row.mean('mAP50'):6.3f}"
+            f"{row.mean('mAP_small'):7.3f}{row.multiply_adds / 1e6:8.1f}"
+            f"{row.parameters / 1e6:7.2f}{row.milliseconds[0]:7.1f}",
+        ))  # fmt: skip
+    for name, values in (own or {}).items():
+        lines.append((
+            values["mAP"],
+            f"{name:36}{values['mAP']:6.3f}  {'one run':16}{values['mAP50']:6.3f}"
+            f"{values['mAP_small']:7.3f}{values['multiply_adds'] / 1e6:8.1f}"
+            f"{values['parameters'] / 1e6:7.2f}{values['milliseconds']:7.1f}",
+        ))  # fmt: skip
+    heads = f"{'':36}{'mAP':>6}  {'95 % interval':16}{'mAP50':>6}{'small':>7}{'M m-a':>8}"
+    heads += f"{'M par':>7}{'ms':>7}"
+    return "\n".join([heads, *(text for _, text in sorted(lines, key=lambda line: -line[0]))])

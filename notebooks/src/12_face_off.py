@@ -1,0 +1,578 @@
+# %% [markdown] id="title" slide="slide"
+# # 12 · Face-off
+#
+# **One question: four detectors, one data set, one table. Which of them is best, and how sure are you?**
+#
+# Afterwards you will be able to
+#
+# - compute an interval from five seeds by hand, and say what it allows you to claim;
+# - read accuracy against cost, and find the detectors that nobody beats at their price;
+# - say where two detectors of nearly equal mAP differ: by size, by class, by sight, by kind of error;
+# - hold a paper's claim against a small experiment, and say what differs;
+# - choose a detector for a job, and recognise three unfair comparisons.
+#
+# **{minutes} minutes** with the exercises. Before it: notebooks 05, 07, 09 and 11.
+
+# %% id="setup" slide="skip" tags=["setup"]
+# The builder fills this cell; cells are wrapped by hand, for narrow windows:
+# fmt: off
+
+# %% id="imports" slide="skip"
+import math
+import random
+import statistics
+from itertools import combinations
+
+from detlearn import data, load_model, metrics, show
+from detlearn.report import read_face_off, verdicts
+from detlearn.teach.exercises import nb12
+from detlearn.teach.prove import prove
+from detlearn.training import detect_all
+
+face_off = read_face_off()
+rows = face_off.rows
+four = [name for name in ("ssd_tiny", "refinedet_tiny", "m2det_tiny",
+                          "ssd_hrnet_tiny") if name in rows]
+print(len(rows), "rows; the four:", ", ".join(four))
+
+# %% [markdown] id="problem" slide="slide"
+# ## 1 · The table
+#
+# You have built four detectors. Somebody asks which one to take. Their papers cannot answer: each reports another size, another backbone or another year of tricks. So we trained all four on the same drawn scenes and wrote one table.
+#
+# Everything below is read from that record. No number and no verdict in this chapter is typed by hand. First, the conditions:
+
+# %% id="conditions" slide="-"
+rules = face_off.rules
+print(f"every network saw {rules['images']:,} images of the same scenes")
+print(f"every score is from {rules['test_scenes']:,} other scenes")
+for name in four:
+    print(f"{name:15} {len(rows[name].seeds)} seeds, learning rate "
+          f"{rows[name].learning_rate:g}, searched for it alone")
+print(f"in all {face_off.cpu_hours:g} hours of CPU")
+
+# %% [markdown] id="predict" slide="subslide"
+# **Predict.** Put the four names in order, best mAP first, before you look. Below stands the order that the papers' COCO tables suggest: M2Det 37.6, RefineDet 33.0, SSD 28.8 (VGG-16, 512 px, test-dev). HRNet's papers use other heads, so its place is a guess. Change the order if you disagree.
+
+# %% id="prediction" slide="-"
+prediction = ["m2det_tiny", "refinedet_tiny", "ssd_hrnet_tiny", "ssd_tiny"]
+prediction = [name for name in prediction if name in four]
+print("predicted:", " > ".join(prediction))
+
+# %% id="table" slide="subslide"
+print(verdicts.face_off_table(face_off))
+
+# %% [markdown] id="table-read" slide="fragment"
+# A row is a network, the best mean on top. Behind the mean stands its 95 % interval; *M m-a* are million multiply-adds for one scene, *M par* million parameters, *ms* milliseconds of CPU.
+#
+# Now check your prediction. For each pair, were the means in your order, and by how much do the intervals overlap?
+
+# %% id="prediction-checked" slide="subslide"
+ends = {name: verdicts.spread(rows[name].scores["mAP"]) for name in four}
+agreed, shares = 0, []
+for better, worse in combinations(prediction, 2):
+    share = metrics.interval_overlap(ends[better], ends[worse])
+    agrees = rows[better].mean() > rows[worse].mean()
+    agreed, shares = agreed + agrees, [*shares, share]
+    print(f"{better:15} > {worse:15} {'agrees' if agrees else 'reversed':9}"
+          f"overlap {share:4.0%}")
+pairs = len(shares)
+print(f"{agreed} of {pairs} pairs as predicted; intervals that overlap: "
+      f"{sum(share > 0 for share in shares)} of {pairs}")
+
+# %% [markdown] id="overlap-read" slide="fragment"
+# An overlap of 0 % means that the intervals are apart. Where they overlap, the order of the means alone is no finding: other seeds may turn it round. The next section makes a better tool than looking at overlaps.
+
+# %% [markdown] id="notes-table" slide="notes"
+# > *For the speaker.* Collect the predictions on a board before the table is run, and keep them visible. Most people order by year of publication. Ask afterwards who was right about a pair whose intervals overlap: nobody was, the data cannot say.
+
+# %% [markdown] id="interval" slide="slide"
+# ## 2 · Five numbers and an interval
+#
+# A network trained again with another seed gets another score. Five seeds give five scores, and their mean wobbles, too. Student (1908) says how far. With mean $m$, standard deviation $s$ and $n$ values, the interval is $m \pm t \, s / \sqrt n$. For five values and 95 %, $t$ is 2.776. By hand:
+
+# %% id="interval-by-hand" slide="-" tags=["prove"]
+values = [0.61, 0.62, 0.60, 0.63, 0.64]
+n = len(values)
+mean = sum(values) / n
+s = math.sqrt(sum((x - mean) ** 2 for x in values) / (n - 1))
+reach = 2.776 * s / math.sqrt(n)
+print(f"mean {mean:.3f}, s {s:.4f}, reach {reach:.4f}")
+prove("by hand = the package's", [mean, mean - reach, mean + reach],
+      list(metrics.t_interval(values)), tolerance=1e-4)
+
+# %% [markdown] id="paired" slide="subslide"
+# ### Pairs
+#
+# All networks were trained with the same seeds, and a seed fixes scenes and order. So we subtract seed by seed and compute the interval of the *differences*. If a seed is hard for everybody, that cancels. Here are the differences of one network to the reference:
+
+# %% id="paired-differences" slide="-"
+shown = next(name for name in four if name != face_off.reference)
+differences = verdicts.paired(face_off, shown, face_off.reference)
+print(f"{shown} - {face_off.reference}:",
+      ", ".join(f"{d:+.4f}" for d in differences))
+low, high = verdicts.spread(differences)
+print(f"mean {statistics.mean(differences):+.4f}, "
+      f"95 % interval {low:+.4f} to {high:+.4f}")
+record = rows[shown].difference
+if record:
+    a, b = record["interval"]
+    print(f"the record's {record['confidence']:.1%}: {a:+.4f} to {b:+.4f}")
+
+# %% [markdown] id="corrected" slide="subslide"
+# The record's interval has a confidence of 95 % or more. A table of several comparisons has several chances to be wrong, so each one must be surer (Holm's correction). Its verdicts follow one rule, which was fixed before the first run:
+#
+# - *better* or *worse*: the interval leaves out 0, and the mean is at least δ away from it;
+# - *as good as*: the whole interval lies inside of ± δ;
+# - *cannot be told*: everything else. With fewer than five pairs there is no verdict.
+
+# %% id="intervals-drawn" slide="subslide" tags=["key-figure"]
+others = [name for name in four if name != face_off.reference]
+for name in others:
+    print(verdicts.verdict_sentence(rows[name]))
+show.draw_intervals(
+    {name: verdicts.difference_of(face_off, name) for name in others},
+    delta=face_off.delta, reference=face_off.reference)
+
+# %% [markdown] id="honest" slide="subslide"
+# ### What else the record admits
+#
+# A verdict may depend on when we stopped, and a mean may hide a broken run. The record keeps the score after half of the training, and a check-up of every network (chapter 05).
+
+# %% id="half-and-dead" slide="-"
+print(verdicts.half_sentence(face_off, four))
+print(verdicts.dead_sentence(face_off))
+for name in four:
+    half, end = statistics.mean(rows[name].half), rows[name].mean()
+    print(f"{name:15} {half:.3f} at half (tune set), {end:.3f} at the end")
+
+# %% [markdown] id="search" slide="subslide"
+# It also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training, the chosen one in brackets. A dagger marks a rate that left modules dead. **Predict:** is the rate with the highest number always the one to take for the whole training?
+
+# %% id="search-shown" slide="fragment"
+print(verdicts.search_table(face_off, four))
+
+# %% [markdown] id="search-read" slide="-"
+# No. The highest number of a row may carry a dagger, and the lines below the table show what became of such runs in four times as many steps. So the rule says: a rate that kills is out, whatever it scores.
+
+# %% [markdown] id="notes-interval" slide="notes"
+# > *For the speaker.* Do the five numbers on the board; 2.776 comes from a table, as it did in 1908. Ask why the difference of two intervals is not the interval of the differences. Whoever remembers one thing from this chapter should remember the shrug: “cannot be told” is a result.
+
+# %% [markdown] id="cost" slide="slide"
+# ## 3 · What does it cost?
+#
+# A wider network is usually better, so a table without costs rewards the largest one. Draw the score against the cost instead. A detector is *beaten* if another one costs no more, scores no less, and is better in one of the two. Those that nobody beats form the **Pareto front**:
+
+# %% id="pareto-front" slide="-" tags=["teaches:detlearn.metrics.compare:pareto_front"]
+def pareto_front(costs, scores):
+    if costs.keys() != scores.keys():
+        raise ValueError(
+            f"scores: expected those of {sorted(costs)}, "
+            f"got {sorted(scores)}")
+    front = []
+    for name in costs:
+        beaten = any(
+            costs[other] <= costs[name]
+            and scores[other] >= scores[name]
+            and (costs[other], scores[other]) != (costs[name], scores[name])
+            for other in costs
+        )
+        if not beaten:
+            front.append(name)
+    return sorted(front, key=lambda name: costs[name])
+
+
+print(pareto_front(
+    {"a": 1, "b": 2, "c": 3}, {"a": 0.5, "b": 0.4, "c": 0.6}))
+
+# %% [markdown] id="pareto-predict" slide="subslide"
+# **Predict:** which of the four stand on the front by multiply-adds? Are the same ones on the front by milliseconds?
+
+# %% id="pareto-drawn" slide="fragment"
+show.draw_trade_off(
+    {name: rows[name].scores["mAP"] for name in four},
+    {name: rows[name].multiply_adds / 1e6 for name in four},
+    x="million multiply-adds for one scene")
+
+# %% id="pareto-milliseconds" slide="subslide"
+scores = {name: rows[name].mean() for name in four}
+by_adds = pareto_front(
+    {name: rows[name].multiply_adds for name in four}, scores)
+by_time = pareto_front(
+    {name: rows[name].milliseconds[0] for name in four}, scores)
+print("by multiply-adds:", ", ".join(by_adds))
+print("by milliseconds: ", ", ".join(by_time))
+both = [name for name in by_adds if name in by_time]
+print("on both fronts:  ", ", ".join(both) or "nobody")
+show.draw_trade_off(
+    {name: rows[name].scores["mAP"] for name in four},
+    {name: rows[name].milliseconds[0] for name in four},
+    x="milliseconds of CPU for one scene")
+
+# %% [markdown] id="pareto-read" slide="subslide"
+# The bars are intervals of the means. A front is drawn through means, so a network whose bar reaches the line may belong to it. Multiply-adds and milliseconds need not agree, because many small layers take more time for the same arithmetic than few large ones.
+#
+# Differences in this table hardly come from the boxes that the networks start with: SSD, RefineDet and HRNet share one layout of priors, and M2Det adds a fifth map of 2 × 2 cells. In the papers the layouts differ. RefineDet has one scale of four strides and three ratios (§4), SSD two scales and up to six boxes a cell (§2.2).
+
+# %% [markdown] id="notes-cost" slide="notes"
+# > *For the speaker.* Let the class argue which cost is right. Multiply-adds are the same everywhere, milliseconds are what a user feels, and parameters matter for a download.
+
+# %% [markdown] id="where" slide="slide"
+# ## 4 · Where do they differ?
+#
+# mAP is one number for everything. Two networks with the same mAP may fail on different things. We split the score by size of the object, and by class: discs, squares, triangles and crosses are *simple*; faces, houses, trees and people are *complex*.
+
+# %% id="groups-drawn" slide="-"
+groups = {"small": "mAP_small", "medium": "mAP_medium",
+          "simple": "mAP_simple", "complex": "mAP_complex"}
+for group, key in groups.items():
+    first, second = verdicts.ranking(face_off, four, key)[:2]
+    print(f"{group}:", verdicts.pair_sentence(
+        face_off, first, second, key))
+show.draw_by_group({
+    group: {name: rows[name].scores[key] for name in four}
+    for group, key in groups.items()})
+
+# %% [markdown] id="sight" slide="subslide"
+# ### Crowds
+#
+# In a crowd an object is partly hidden behind another. Shapes hides at most 30 % of one. For each network, which share of the objects is found in full sight, and which share of those that are more than a tenth hidden?
+
+# %% id="sight-drawn" slide="-"
+sight = {"in full sight": "found_free", "partly hidden": "found_hidden"}
+lost = {name: row.mean("found_free") - row.mean("found_hidden")
+        for name, row in rows.items() if name in four}
+for name in sorted(lost, key=lost.get):
+    print(f"{name:15} finds {lost[name]:+.1%} more in full sight")
+print("the crowd costs least:", min(lost, key=lost.get))
+show.draw_by_group(
+    {words: {name: rows[name].scores[key] for name in four}
+     for words, key in sight.items()}, y="share found")
+
+# %% [markdown] id="errors" slide="subslide"
+# ### Kinds of error
+#
+# Chapter 05 sorted mistakes by kind. Here they are on all test scenes, as a mean over the seeds, from the score on that suits each network best.
+
+# %% id="errors-counted" slide="-"
+kinds = [kind for kind in metrics.ERROR_KINDS if kind != "correct"]
+print(" " * 15, *(f"{kind:>14}" for kind in kinds))
+for name in four:
+    counts = (statistics.mean(rows[name].errors[kind]) for kind in kinds)
+    print(f"{name:15}", *(f"{count:14.0f}" for count in counts))
+for kind in kinds:
+    mean_of = {name: statistics.mean(rows[name].errors[kind])
+               for name in four}
+    fewest = min(mean_of, key=mean_of.get)
+    most = max(mean_of, key=mean_of.get)
+    print(f"{kind}: from {mean_of[fewest]:.0f} ({fewest}) "
+          f"to {mean_of[most]:.0f} ({most})")
+
+# %% [markdown] id="reliability" slide="subslide"
+# ### What is a score of 0.8 worth?
+#
+# If a network says 0.8, it should be right in eight of ten cases. Only then do scores of two networks mean the same. Marks above the dashed line are modest, marks below it boast.
+
+# %% id="reliability-drawn" slide="-"
+off = {name: rows[name].expected_calibration_error for name in four}
+for name in sorted(off, key=off.get):
+    bins = rows[name].reliability
+    tilt = sum(b["count"] * (b["right"] - b["score"]) for b in bins)
+    print(f"{name:15} off by {off[name]:.3f}, on the whole "
+          f"{'modest' if tilt > 0 else 'boasting'}")
+show.draw_reliability({name: rows[name].reliability for name in four})
+
+# %% [markdown] id="exactly-one" slide="subslide"
+# ### Scenes on which exactly one is right
+#
+# Averages hide that networks are right on different scenes. Here the four *shipped* networks look at 60 scenes; they are other runs than those of the table. A scene counts as right if every object is found and nothing else is.
+
+# %% id="four-look" slide="-"
+explorer = show.FaceOffExplorer()
+thresholds = dict(zip(explorer.content["networks"],
+                      explorer.content["thresholds"]))
+dataset = data.open_dataset("shapes", "val")
+scenes = [dataset[k] for k in range(60)]
+answers, right = {}, {}
+for name in four:
+    model = load_model(data.data_path("weights", f"{name}.safetensors"))
+    answers[name], targets = detect_all(
+        model.eval(), scenes, score_threshold=thresholds[name],
+        class_names=dataset.class_names)
+    right[name] = [
+        set(metrics.error_kinds(a, t)) <= {"correct"}
+        and len(a["labels"]) == len(t["labels"])
+        for a, t in zip(answers[name], targets)]
+print({name: sum(hits) for name, hits in right.items()}, "of", len(scenes))
+
+# %% id="alone" slide="subslide"
+winners = {}
+for k in range(len(scenes)):
+    perfect = [name for name in four if right[name][k]]
+    if len(perfect) == 1:
+        winners[k] = perfect[0]
+alone = {name: list(winners.values()).count(name) for name in four}
+nobody = sum(not any(hits) for hits in zip(*right.values()))
+print("alone right:", alone, "; nobody right:", nobody, "scenes")
+picked = list(winners)[:2] or [0]
+panels, titles = [], []
+for k in picked:
+    panels.append((scenes[k][0], {
+        key: targets[k][key] for key in ("boxes", "labels")}))
+    titles.append("truth")
+    for name in four:
+        panels.append((scenes[k][0], answers[name][k]))
+        titles.append(name.removesuffix("_tiny")
+                      + (" right" if right[name][k] else " wrong"))
+show.draw_scenes(
+    panels, dataset.class_names, columns=1 + len(four), titles=titles,
+    alt="Scenes, each as truth and as every network answers; at most "
+        "one answer in a row is without a fault, as the titles say.")
+
+# %% [markdown] id="explore" slide="subslide"
+# Each row is one scene. Find the fault of each wrong answer: an object missed, a wrong name, or a box too many. A network that is worse on average may still be the only one that is right, and several networks together can find more than the best one alone.
+#
+# ### Search yourself
+#
+# Forty scenes, and what the four answered. **Look for** a filter under which the best network of the table is not the best one here. How many scenes does it leave, and would you bet on it?
+
+# %% id="explorer" slide="-" tags=["explorer"]
+explorer
+
+# %% [markdown] id="notes-where" slide="notes"
+# > *For the speaker.* In the explorer, let the class filter until a network “wins”. It nearly always works, and that is the lesson: with ten scenes left, a filter is a way of choosing the result.
+
+# %% [markdown] id="claims" slide="slide"
+# ## 5 · What the papers claimed
+#
+# Five claims, each with the paper's figure, our figure with its interval, and what differs. “Ours” is computed from the record by the rule of section 2. A comparison that is not against `ssd_tiny` has a plain 95 % interval.
+
+# %% id="claims-listed" slide="-"
+coco = "COCO test-dev, VGG-16, 512 px"
+small = "dozens of times smaller, on drawn scenes, without ImageNet"
+claims = [  # claim, paper, row, against, score, what differs
+    ("RefineDet is better than SSD",
+     f"{coco}: 33.0 (arXiv, Table 2), SSD512* 28.8 (Table 6)",
+     "refinedet_tiny", "ssd_tiny", "mAP", "same layout of priors here"),
+    ("M2Det is better than SSD",
+     f"{coco}: 37.6 (Table 1), SSD512* 28.8 (SSD, Table 6)",
+     "m2det_tiny", "ssd_tiny", "mAP", "four modules instead of eight"),
+    ("M2Det is better than RefineDet",
+     f"{coco}: 37.6 (Table 1), 33.0 (RefineDet, Table 2)",
+     "m2det_tiny", "refinedet_tiny", "mAP", "RefineDet costs more here"),
+    ("... on small objects as well",
+     f"{coco}, AP small: 18.4 (Table 1), 16.3 (Table 2)",
+     "m2det_tiny", "refinedet_tiny", "mAP_small", "scenes of 128 px"),
+    ("HRNet's pyramid serves a detector",
+     "COCO val, Faster R-CNN: W18 38.0, ResNet-50 37.6 (Table VIII, 2x)",
+     "ssd_hrnet_tiny", "ssd_tiny", "mAP", "SSD's heads, not Faster R-CNN"),
+]
+claims = [c for c in claims if c[2] in rows and c[3] in rows]
+print(len(claims), "claims; ours are", small)
+
+# %% id="claims-judged" slide="subslide"
+for claim, paper, name, other, score, differs in claims:
+    ours = verdicts.pair_sentence(face_off, name, other, score)
+    print(f"{claim}\n  paper   {paper}\n  ours    {ours}")
+    print(f"  verdict {verdicts.claim_word(ours)}\n  differs {differs}")
+
+# %% [markdown] id="claims-read" slide="fragment"
+# A claim that fails here is not refuted. The papers' networks are dozens of times larger, start from ImageNet and train for days. What a small experiment can show is whether the *block* helps by itself under equal conditions. Even the papers' own numbers depend on the day: at the shorter schedule HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
+
+# %% [markdown] id="notes-claims" slide="notes"
+# > *For the speaker.* Ask for each claim what would have to be true for the paper to be right and for us, too. Size and budget are the usual answers. The conditions of 28.8 and 37.6 differ by three years of tricks.
+
+# %% [markdown] id="choose" slide="slide"
+# ## 6 · Choose for a job
+#
+# Nobody needs the best detector. People need one for a job, with a limit. The rule has three steps: drop what is too dear, find the best mean of what is left, then take the cheapest one that cannot be told from it.
+
+# %% id="choose-rule" slide="-"
+def choose(cost, most, score="mAP"):
+    allowed = [name for name in four if cost(rows[name]) <= most]
+    if not allowed:
+        return "nothing is cheap enough"
+    best = verdicts.ranking(face_off, allowed, score)[0]
+    ties = [name for name in allowed if name == best or verdicts.spread(
+        verdicts.paired(face_off, best, name, score))[0] <= 0]
+    pick = min(ties, key=lambda name: cost(rows[name]))
+    why = f"best mean of {len(allowed)} affordable ones: {best}"
+    return f"{pick}\n  {why}; as good as it, perhaps: {len(ties) - 1}"
+
+
+print(choose(lambda row: row.multiply_adds, math.inf))
+
+# %% [markdown] id="jobs" slide="subslide"
+# **Three jobs.** A toy with a weak processor can afford the multiply-adds of `ssd_tiny` and no more. A program that labels pictures overnight has no limit. A machine that looks for small parts has 20 ms of our CPU. **Predict** each choice:
+
+# %% id="jobs-chosen" slide="fragment"
+limit = 1.01 * rows[face_off.reference].multiply_adds
+print("toy:      ", choose(lambda row: row.multiply_adds, limit))
+print("overnight:", choose(lambda row: row.milliseconds[0], math.inf))
+print("parts:    ", choose(
+    lambda row: row.milliseconds[0], 20, "mAP_small"))
+
+# %% [markdown] id="ledger" slide="slide" tags=["ledger"]
+# ## 7 · Your turn
+#
+# ### Paper ↔ table
+#
+# | papers | here |
+# |--|--|
+# | other backbones, sizes and years | one data set, one budget, costs beside every row |
+# | one training, one number | five paired seeds, an interval |
+# | authors tune their own network | every network has its own search, equally long |
+# | frames a second on several GPUs | multiply-adds, and CPU time on one machine |
+# | "better" if the number is larger | δ fixed beforehand; "cannot be told" exists |
+# | every paper has its own priors | one layout, and a fifth map for M2Det |
+
+# %% [markdown] id="exercises" slide="subslide"
+# ### Exercises
+#
+# Replace the dots and run the cell: it says what is right, or wrong and why. `nb12.decide.hint()` helps, a little more at each call.
+#
+# 1. `read_interval`: a word for an interval. Better: it leaves out 0, and its middle is at least delta; worse likewise; same: it lies inside of ± delta; else unknown. It works when (0.001, 0.024) with 0.01 is "better".
+# 2. `unfair`: one word for each of these tables: "data", "tuning", "seeds" or "fair". All networks saw 24,000 images of the same scenes unless said otherwise.
+#    - a: five seeds each, means; both with the learning rate that was best for A.
+#    - b: five seeds each, means; each with the best of five rates of its own.
+#    - c: ten seeds each, own rates; the best run of A, the mean of B.
+#    - d: five seeds each, means, own rates; A's backbone was trained on ImageNet before.
+# 3. `plan_seeds`: how many paired seeds a budget pays for. Each variant first tries every rate with two seeds and a quarter of the minutes. It works when (600, 10, 4, 5) gives 12, and when fewer than five give 0.
+# 4. `decide`: from rows (name, cost, score), the cheapest within `reach` of the best that you can pay. It works when a limit that nobody meets gives None.
+
+# %% id="exercise-read-interval" slide="skip" tags=["exercise"]
+def read_interval(low, high, delta):
+    """"better", "worse", "same" or "unknown"."""
+    return ...
+
+nb12.read_interval.check(read_interval)
+
+# %% id="exercise-unfair" slide="skip" tags=["exercise"]
+unfair = ...  # ("fair", "data", ...), four words
+
+nb12.unfair.check(unfair)
+
+# %% id="exercise-plan-seeds" slide="skip" tags=["exercise"]
+def plan_seeds(budget, minutes, variants, rates):
+    """Seeds a variant, an integer; budget and minutes of a full run."""
+    return ...
+
+nb12.plan_seeds.check(plan_seeds)
+
+# %% id="exercise-decide" slide="skip" tags=["exercise"]
+def decide(rows, most, reach):
+    """The name of the row to take, or None."""
+    ...
+    return ...
+
+nb12.decide.check(decide)
+
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# ### Clinic: three unfair comparisons
+#
+# All three have been published, more than once. Run the symptom, write down the fault, *then* open the diagnosis.
+#
+# **Patient 1.** “Our network scores higher than theirs.” Ours is the second of the four, theirs the first.
+
+# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+first, second = verdicts.ranking(face_off, four)[:2]
+theirs, ours = rows[first].mean("mAP"), rows[second].mean("mAP_simple")
+honest = rows[second].mean("mAP") - theirs
+print(f"{second}, our table: {ours:.3f}; {first}, their paper: {theirs:.3f}")
+print(f"difference {ours - theirs:+.3f}; on the same data {honest:+.3f}")
+
+# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# <details><summary>Diagnosis of patient 1: other data</summary>
+#
+# Ours was scored on the four simple classes only, theirs on all eight. A test set that differs in classes, in years or in what counts as difficult moves a score by more than most inventions do.
+#
+# **Cure.** Score both on the same scenes with the same program. `python -m detlearn face-off` does nothing else.
+#
+# </details>
+#
+# **Patient 2.** “Both were trained with the same settings, what could be fairer? Ours wins.” The numbers are invented: two networks of equal worth, whose best learning rates differ.
+
+# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+def score_at(rate, best_rate):
+    """Invented: 0.65 at the best rate, less on both sides."""
+    return 0.65 - 0.04 * math.log10(rate / best_rate) ** 2
+
+
+rates = (1e-3, 2e-3, 3e-3, 5e-3, 1e-2)
+for chosen, words in ((2e-3, "one rate for both"), (None, "own search")):
+    scored = [score_at(chosen or max(
+        rates, key=lambda rate: score_at(rate, best)), best)
+        for best in (2e-3, 1e-2)]
+    print(f"{words}: ours {scored[0]:.3f}, theirs {scored[1]:.3f}")
+
+# %% [markdown] id="clinic-3" slide="subslide" tags=["clinic"]
+# <details><summary>Diagnosis of patient 2: tuned against untuned</summary>
+#
+# The common rate was found for ours. Theirs ran with a setting that somebody else needed.
+#
+# **Cure.** Equal *searches*, not equal settings. In our record each network tried the same rates on a tune set before the first run that counts.
+#
+# </details>
+#
+# **Patient 3.** “We ran ten seeds and report the best run. They report what they got.” Two equal networks, scores drawn around the same mean with the spread that our reference really has:
+
+# %% id="clinic-3-symptom" slide="-" tags=["clinic"]
+draw = random.Random(12)
+own = rows[face_off.reference].scores["mAP"]
+wobble = statistics.stdev(own) if len(own) > 1 else face_off.delta
+gains = [max(draw.gauss(0, wobble) for _ in range(10)) - draw.gauss(
+    0, wobble) for _ in range(2000)]
+print(f"spread of one run {wobble:.4f} mAP")
+print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
+      f"wins in {sum(gain > 0 for gain in gains) / 20:.0f} % of papers")
+
+# %% [markdown] id="clinic-3-diagnosis" slide="fragment" tags=["clinic"]
+# <details><summary>Diagnosis of patient 3: best of many seeds</summary>
+#
+# The best of ten equal runs lies about one and a half standard deviations above their mean. Nothing was invented but a way of choosing.
+#
+# **Cure.** As many seeds for everybody, all of them in the mean, and the interval beside it. How many is decided before the first one runs.
+#
+# </details>
+
+# %% [markdown] id="quiz" slide="slide"
+# ### Quiz: true or false?
+#
+# 1. If two 95 % intervals overlap, the networks are equally good.
+# 2. An interval that holds 0 proves that there is no difference.
+# 3. A network that is not on the Pareto front by means may still belong to it.
+# 4. Fair means: the same learning rate for everybody.
+# 5. With four pairs of seeds the course gives no verdict, however large the difference.
+#
+# <details><summary>Answers</summary>
+#
+# 1. False. Overlap says that the order of the means is no finding by itself; look at the paired differences.
+# 2. False. Only an interval inside of ± δ says that no difference matters.
+# 3. True. The front goes through means, and means have intervals.
+# 4. False. The same search, and each its own result.
+# 5. True. The rule was fixed before the first run.
+#
+# </details>
+
+# %% [markdown] id="summary" slide="slide"
+# ### Summary
+#
+# - **A mean without an interval** is a rumour; five paired seeds and 2.776 make one.
+# - **Three verdicts and a shrug**: better, worse, as good as, cannot be told.
+# - **A table without costs** rewards size: equal multiply-adds, or the front.
+# - **One number hides where**: size, class, sight, kind of error, reliability.
+# - **Unfair** is other data, other tuning, or the best of many.
+#
+# Next: [13 · In the wild](13_in_the_wild.ipynb), a published detector on real photographs.
+#
+# **Further reading.** Student 1908, *The probable error of a mean* · Holm 1979, on several tests at once · Bolya et al. 2020, TIDE, on kinds of error · Guo et al. 2017, on calibration.
+
+# %% [markdown] id="star-own" slide="skip"
+# ## ★ Your own network in the table
+#
+# ```sh
+# python -m detlearn train ssd_tiny --out runs/mine
+# python -m detlearn face-off runs/mine --out mine.png
+# ```
+#
+# The command measures it on the same scenes and asks its `run.json` whether it kept the rules: the data, random initial weights, and no more images than the others saw. A run that broke one is refused; `--anyway` shows it with a star.
