@@ -138,6 +138,7 @@ def a_record(experiment, *runs, **table):
         "experiment": experiment.name, "question": "?", "command": "python", "complete": False,
         "settings": {"reference": "ssd_tiny", "delta": 0.01}, "table": table, "runs": list(runs),
         "variants": [{"name": one.name, "model": one.model} for one in experiment.variants],
+        "tuning": {}, "set_aside": [],
     }  # fmt: skip
 
 
@@ -149,6 +150,14 @@ def test_a_table_out_of_records(tmp_path):
         a_run("m2det_tiny", 0, 0.9, role="tune"),
         refinedet_tiny={"difference": {"mean": 0.1, "verdict": "helps"}},
     )
+    first["tuning"] = {
+        "ssd_tiny": {"tried": {"0.01": [0.5, 0.6], "0.02": [0.7]}, "sick": ["0.02"], "chosen": 0.01}
+    }
+    ended = {"half": {"mAP": 0.1}, "test": {"mAP": 0.2}}
+    dead = {"dead": {"top": 0.8, "stem": 0.9}}
+    first["set_aside"] = [
+        a_run("ssd_tiny", 0, 0.2, learning_rate=0.02, scores=ended, check_up=dead)
+    ]
     second = a_record(EQUAL, a_run("ssd_tiny", 0, 0.1), a_run("refinedet_tiny, narrow", 0, 0.65))
     path = tmp_path / "table.json"
     path.write_text(json.dumps(table_of([first, second])))
@@ -162,6 +171,11 @@ def test_a_table_out_of_records(tmp_path):
     assert ssd.difference is None and refinedet.difference["verdict"] == "helps"
     assert refinedet.dead == {"0": {"top": 0.8}}
     assert not table.complete and table.rules["images"] == 24_000
+    assert ssd.search == {
+        "tried": {"0.01": [0.5, 0.6], "0.02": [0.7]}, "sick": ["0.02"],
+        "given_up": {"0.02": {"half": [0.1], "end": [0.2], "dead": [2]}},
+    }  # fmt: skip
+    assert refinedet.search == {"tried": {}, "sick": [], "given_up": {}}
 
 
 def test_another_file_is_refused(tmp_path):
