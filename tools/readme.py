@@ -145,9 +145,37 @@ def speed(record: str = "benchmarks/ratios.json") -> str:
     return "\n".join([*lines, "", f"Measured on: {cpus}."])
 
 
+def face_off() -> str:
+    """Scores and verdicts of data/results/face_off.json."""
+    from detlearn.report import read_face_off, verdicts
+
+    table = read_face_off()
+    rules, reference = table.rules, table.reference
+    lines = [
+        f"| {rules['images']:,} images seen, mAP on {rules['test_scenes']:,} other scenes "
+        f"| mean, 95 % interval | M multiply-adds | verdict, paired by seed |",
+        "|:--|--:|--:|:--|",
+    ]
+    for name in verdicts.ranking(table, list(table.rows)):
+        row = table.rows[name]
+        low, high = verdicts.spread(row.scores["mAP"])
+        said = verdicts.verdict_sentence(row).removeprefix(f"{name} ").rstrip(".")
+        said = "the reference" if name == reference else said
+        seeds = f"{len(row.seeds)} seeds" + (
+            f", {len(row.dead)} with dead modules" * bool(row.dead)
+        )
+        lines.append(
+            f"| `{name}`, learning rate {row.learning_rate:g}, {seeds} | {row.mean():.3f}, "
+            f"{low:.3f} to {high:.3f} | {row.multiply_adds / 1e6:.0f} | {said} |"
+        )
+    done = "" if table.complete else "; not all of its runs are made"
+    command = f"`OMP_NUM_THREADS=1 {table.command}`"
+    return "\n".join([*lines, "", f"{command}, {table.cpu_hours:g} hours of CPU{done}."])
+
+
 MAKERS = {
     "badges": badges, "clone": clone, "start": start, "contents": contents,
-    "throughput": throughput, "speed": speed,
+    "face-off": face_off, "throughput": throughput, "speed": speed,
 }  # fmt: skip
 
 
