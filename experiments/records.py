@@ -144,6 +144,7 @@ def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         and run["variant"] in found
         and run["learning_rate"] != found[run["variant"]]["chosen"]
     ]
+    complete = not next_runs(experiment, runs)  # knows which rates were given up, and why
     runs = [run for run in runs if run not in aside]
     return {
         "schema": SCHEMA,
@@ -151,7 +152,7 @@ def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         "question": experiment.question,
         "paper": experiment.paper,
         "command": f"python -m experiments {experiment.name}",
-        "complete": not next_runs(experiment, runs),
+        "complete": complete,
         "settings": settings_of(experiment),
         "variants": variants_of(experiment),
         "cpu_hours": round(sum(run["cpu_seconds"] for run in [*runs, *aside]) / 3600, 2),

@@ -144,6 +144,20 @@ def test_a_final_run_of_a_rate_that_turns_out_sick_is_kept_and_compared_with_not
     assert len(whole["set_aside"]) == 5
 
 
+def test_a_record_whose_rate_two_final_runs_took_away_ends(tmp_path):
+    path = record_path(EXPERIMENT, tmp_path)
+    while missing := next_runs(EXPERIMENT, read_runs(path, EXPERIMENT)):
+        spec = missing[0]
+        dead = spec.variant == "blue" and spec.role == "final" and spec.rate == 2e-3
+        changes = {"check_up": {"dead": {"stem": 0.8}}} if dead else {}
+        add_run(path, EXPERIMENT, a_run(spec, **changes))
+        assert len(read_runs(path, EXPERIMENT)) < 60
+    record = json.loads(path.read_text())
+    assert record["complete"] and len(record["set_aside"]) == 2
+    assert record["tuning"]["blue"]["sick"] == ["0.002"]
+    assert len(record["table"]["blue"]["seeds"]) == 5 and not record["sick"]
+
+
 def test_no_verdict_before_all_rows_have_five_pairs():
     runs = [run for run in all_runs() if (run["variant"], run["seed"]) != ("blue", 4)]
     assert not any("verdict" in row for row in conclude(EXPERIMENT, runs)["table"].values())

@@ -143,7 +143,7 @@ def draw_trade_off(
             )
     means = {name: statistics.fmean(values) for name, values in scores.items()}
     front = pareto_front(costs, means)
-    told = ", ".join(f"{name} {means[name]:.3f} at {costs[name]:g}" for name in scores)
+    told = ", ".join(f"{name} {means[name]:.3f} at {costs[name]:.4g}" for name in scores)
     alt = alt or f"{y} against {x}: {told}. On the front: {', '.join(front)}."
     with house_style():
         drawing = new_figure(PAGE_WIDTH, 3.9)
