@@ -80,14 +80,13 @@ pairs = len(shares)
 print(f"{agreed} of {pairs} pairs as predicted; intervals that overlap: "
       f"{sum(share > 0 for share in shares)} of {pairs}")
 
-# %% [markdown] id="overlap-read" slide="fragment"
-# An overlap of 0 % means that the intervals are apart. Where they overlap, the order of the means alone is no finding: other seeds may turn it round. The next section makes a better tool than looking at overlaps.
-
 # %% [markdown] id="notes-table" slide="notes"
 # > *For the speaker.* Collect the predictions on a board before the table is run, and keep them visible. Most people order by year of publication. Ask afterwards who was right about a pair whose intervals overlap: nobody was, the data cannot say.
 
 # %% [markdown] id="interval" slide="slide"
 # ## 2 · Five numbers and an interval
+#
+# An overlap of 0 % means that two intervals are apart. Where they overlap, the order of the means alone is no finding: other seeds may turn it round. Looking at overlaps is a coarse tool, and this section makes a finer one.
 #
 # A network trained again with another seed gets another score. Five seeds give five scores, and their mean wobbles, too. Student (1908) says how far. With mean $m$, standard deviation $s$ and $n$ values, the interval is $m \pm t \, s / \sqrt n$. For five values and 95 %, $t$ is 2.776. By hand:
 
@@ -144,14 +143,13 @@ print(verdicts.half_sentence(face_off, four))
 print(verdicts.dead_sentence(face_off))
 for name in four:
     half, runs = statistics.mean(rows[name].half), rows[name].scores["mAP"]
-    print(f"{name:15} {half:.3f} at half (tune set); at the end "
-          f"{min(runs):.3f} to {max(runs):.3f}")
-
-# %% [markdown] id="half-read" slide="-"
-# The widest range belongs to the network with the sick run, and it alone makes that interval so wide. All four were still improving at half time: 24,000 images are few, and the table speaks about this budget only.
+    print(f"{name:15} {half:.3f} at half (tune set); the runs at the end:",
+          *(f"{score:.3f}" for score in sorted(runs)))
 
 # %% [markdown] id="search" slide="subslide"
-# It also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training, the chosen one in brackets. A dagger marks a rate that left modules dead. **Predict:** is the rate with the highest number always the one to take for the whole training?
+# A wide interval may hide two kinds of run: some of `m2det_tiny` fell behind together, and only one of them has a dead module. All four networks were still improving at half time, so the table speaks about this budget only.
+#
+# The record also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training, the chosen one in brackets. A dagger marks a rate that left modules dead. **Predict:** is the rate with the highest number always the one to take for the whole training?
 
 # %% id="search-shown" slide="fragment"
 print(verdicts.search_table(face_off, four))
@@ -247,7 +245,8 @@ show.draw_by_group({
 sight = {"in full sight": "found_free", "partly hidden": "found_hidden"}
 for name in four:
     free, hidden = (rows[name].mean(key) for key in sight.values())
-    print(f"{name:15} finds {free:.1%} in full sight, {hidden:.1%} partly hidden")
+    print(f"{name:15} finds {free:.1%} in full sight, "
+          f"{hidden:.1%} partly hidden")
 show.draw_by_group(
     {words: {name: rows[name].scores[key] for name in four}
      for words, key in sight.items()}, y="share found")
@@ -267,10 +266,9 @@ for words, lengths in sides.items():
     print(f"{words}: {len(lengths)} objects, "
           f"median side {statistics.median(lengths):.0f} px")
 
-# %% [markdown] id="confounder-read" slide="-"
-# Their size. Large objects overlap others more easily, and large ones are found more easily. Size is a **confounder**: it moves both. Whoever wants to know what crowds cost has to compare objects of equal size, and the record cannot say it.
-
 # %% [markdown] id="errors" slide="subslide"
+# Their size. Large objects overlap others more easily, and large ones are found more easily. Size is a **confounder**: it moves both. Whoever wants to know what crowds cost has to compare objects of equal size, and the record cannot say it.
+#
 # ### Kinds of error
 #
 # Chapter 05 sorted mistakes by kind. Here they are on all test scenes, as a mean over the seeds, from the score on that suits each network best.
@@ -428,7 +426,7 @@ def choose(cost, most, worth=lambda row: row.scores["mAP"]):
 print(choose(lambda row: row.milliseconds[0], math.inf))
 
 # %% [markdown] id="jobs" slide="subslide"
-# **Three jobs.** A toy has a weak processor: no more multiply-adds than `ssd_tiny`. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays for each false alarm, that is, for detections on background; time does not matter. **Predict** each choice:
+# **Three jobs.** A toy has a weak processor: no more multiply-adds than `ssd_tiny`. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays for each false alarm, that is, for detections on background; time does not matter. What counts as cost, and what as worth, comes before any table. **Predict** each choice:
 
 # %% id="jobs-chosen" slide="fragment"
 limit = rows[face_off.reference].multiply_adds
@@ -437,9 +435,6 @@ print("web page:", choose(lambda row: row.parameters, 500_000))
 print("sorting: ", choose(
     lambda row: row.milliseconds[0], math.inf,
     lambda row: [-count for count in row.errors["on background"]]))
-
-# %% [markdown] id="jobs-read" slide="-"
-# The best mean does not win every job. What counts as a cost, and what as worth, is part of the job, and comes before any table.
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ## 7 · Your turn
@@ -507,7 +502,8 @@ nb12.decide.check(decide)
 first, second = verdicts.ranking(face_off, four)[:2]
 theirs, ours = rows[first].mean("mAP"), rows[second].mean("mAP_simple")
 honest = rows[second].mean("mAP") - theirs
-print(f"{second}, our table: {ours:.3f}; {first}, their paper: {theirs:.3f}")
+print(f"{second}, our table: {ours:.3f}; "
+      f"{first}, their paper: {theirs:.3f}")
 print(f"difference {ours - theirs:+.3f}; on the same data {honest:+.3f}")
 
 # %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
@@ -613,6 +609,6 @@ print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
 
 # %% id="best-page" slide="skip"
 best = verdicts.ranking(face_off, four)[0]
-page = show.DetectorPage(
-    load_model(data.data_path("weights", f"{best}.safetensors")), title=best)
+model = load_model(data.data_path("weights", f"{best}.safetensors"))
+page = show.DetectorPage(model, title=best)
 page.preview("runs/12/best_detector.html")
