@@ -55,25 +55,27 @@ from detlearn.training import RECIPES, TrainConfig
 #                   §4 check-up · checkpoint
 # ```
 #
-# This is what it is for: a network on three unseen scenes, before and after its training. (Three of the lower boxes are still wrong.)
+# This is what it is for: a network on three unseen scenes, before and after training, the truth dashed. (Three lower boxes are still wrong.)
 
 # %% id="before-and-after" slide="subslide" tags=["hide-input"]
 folder = data_path("shapes_val")
 validation = data.CocoDetectionDataset(
     folder / "images", folder / "annotations.json")
-some = [validation[i][0] for i in (3, 8, 24)]
+some, truths = zip(*[validation[i] for i in (3, 8, 24)])
 torch.manual_seed(0)
 unborn = create_model("ssd_tiny").eval()
 grown = load_model(data_path("weights", "ssd_tiny.safetensors"))
-empty = unborn.detect(some, score_threshold=0.13, max_detections=8)
-full = grown.detect(some, score_threshold=0.5)
+empty = unborn.detect(list(some), score_threshold=0.13, max_detections=8)
+full = grown.detect(list(some), score_threshold=0.5)
+answers = [one | {"reference": truth["boxes"]}
+           for one, truth in zip([*empty, *full], truths * 2)]
 show.draw_scenes(
-    [*zip(some, empty), *zip(some, full)], validation.class_names,
+    [*zip(some * 2, answers)], validation.class_names,
     titles=["before"] * 3 + ["after"] * 3, columns=3,
-    alt="Three scenes that the network has never seen. Above, before "
-    "training, its best boxes are noise with scores near one in nine; "
-    "below, after training, nearly all boxes lie on objects and have "
-    "right names; three of low score do not.")
+    alt="Three scenes that the network has never seen, the truth dashed. "
+    "Above, before training, its best boxes are noise with scores near one "
+    "in nine; below, after training, nearly all boxes lie on objects and "
+    "have right names; three of low score do not.")
 
 # %% [markdown] id="notes-whole" slide="notes"
 # > *For the speaker.* Ask what the scores of the upper row are, and why. Nine classes with background, all equally likely: one in nine.

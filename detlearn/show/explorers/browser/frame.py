@@ -91,8 +91,8 @@ def framed(name: str, options: dict[str, Any], *, title: str, height: int) -> st
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title>"
-        '<main id="app"></main><noscript>This explorer needs JavaScript; the figure before it '
-        f'shows the same facts.</noscript><script type="module">{script}</script></html>'
+        '<main id="app"></main><noscript>This explorer needs JavaScript; the chapter can be read '
+        f'without it.</noscript><script type="module">{script}</script></html>'
     )
     return (
         f'<iframe title="{html.escape(title)}" height="{height}" '
