@@ -22,7 +22,7 @@ from detlearn.data import data_path
 from .catalogue import EXPERIMENTS
 from .face_off import publish
 from .plan import Experiment, Spec, next_runs, spec_of
-from .records import ROOT, add_run, read_runs, record_path
+from .records import ROOT, add_run, borrow, read_runs, record_path
 from .runs import execute, measure_later, tidy
 
 
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             look_quickly(experiment, args.runs / "quick")
         return
     for experiment in wanted:
+        if taken := borrow(experiment, list(EXPERIMENTS.values()), args.records):
+            say(f"{experiment.name}: {len(taken)} runs that were made for another experiment")
         if experiment.standing:
             complete_standings(experiment, record_path(experiment, args.records), args.runs)
     while (job := claim(wanted, args.records, args.runs)) is not None:

@@ -18,7 +18,7 @@ from detlearn.files import write_atomically
 
 from .plan import Experiment, next_runs, sick_rates, spec_of, tuned_rate, tuning
 
-__all__ = ["ROOT", "RUN_KEYS", "add_run", "make_record", "read_runs", "record_path"]
+__all__ = ["ROOT", "RUN_KEYS", "add_run", "borrow", "make_record", "read_runs", "record_path"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -118,6 +118,42 @@ def add_run(path: Path, experiment: Experiment, run: Run) -> None:
         runs = [one for one in runs if spec_of(one) != spec_of(run)]
         record = make_record(experiment, [*runs, run])
         write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def borrow(
+    experiment: Experiment, others: Sequence[Experiment], folder: Path | None = None
+) -> list[str]:
+    """Take over runs that another experiment has made for the same row.
+
+    A run is decided by its row, its rate, its seed and the settings; where all are the same, and
+    both experiments ask for the same measurements, making it again gives the same numbers.
+
+    Args:
+        experiment: whose record gets the runs.
+        others: experiments whose records are looked at.
+        folder: of the records.
+
+    Returns:
+        What was taken over, as keys of runs.
+    """
+    path, taken = record_path(experiment, folder), []
+    rows = {row["name"]: row for row in variants_of(experiment)}
+    for other in others:
+        source = record_path(other, folder)
+        same = {**settings_of(other), "reference": ""} == {
+            **settings_of(experiment),
+            "reference": "",
+        }
+        if other is experiment or not same or other.standing != experiment.standing:
+            continue
+        shared = [row["name"] for row in variants_of(other) if rows.get(row["name"]) == row]
+        there = {spec_of(run) for run in read_runs(path, experiment)}
+        for run in read_runs(source, other) if shared else ():
+            spec = spec_of(run)
+            if spec.variant in shared and spec not in there:
+                add_run(path, experiment, {**run, "made_for": run.get("made_for", other.name)})
+                taken.append(spec.key)
+    return taken
 
 
 def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:

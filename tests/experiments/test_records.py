@@ -10,7 +10,7 @@ import pytest
 from detlearn.training import TrainConfig
 from experiments.plan import Experiment, Spec, Variant, next_runs
 from experiments.protocol import conclude
-from experiments.records import RUN_KEYS, add_run, make_record, read_runs, record_path
+from experiments.records import RUN_KEYS, add_run, borrow, make_record, read_runs, record_path
 
 EXPERIMENT = Experiment(
     name="colours",
@@ -201,3 +201,28 @@ def test_a_damaged_record_is_refused(tmp_path):
     path.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(ValueError, match="says no order"):
         read_runs(path, EXPERIMENT)
+
+
+def test_runs_of_the_same_row_are_made_once(tmp_path):
+    other = dataclasses.replace(
+        EXPERIMENT,
+        name="shades",
+        reference="green",
+        variants=(Variant("green", "ssd_tiny", rate=1e-3), *EXPERIMENT.variants[:2]),
+    )
+    longer = dataclasses.replace(other, name="longer", epochs=4)
+    changed = dataclasses.replace(
+        other, name="changed", variants=(other.variants[0], Variant("red", "ssd_tiny", rate=2e-3))
+    )
+    for run in all_runs():
+        add_run(record_path(EXPERIMENT, tmp_path), EXPERIMENT, run)
+    taken = borrow(other, [EXPERIMENT, other], tmp_path)
+    assert len(taken) == 10 and not any(key.startswith("blue") for key in taken)
+    runs = read_runs(record_path(other, tmp_path), other)
+    assert {run["variant"] for run in runs} == {"plain", "red"}
+    assert {run["made_for"] for run in runs} == {"colours"}
+    assert {spec.variant for spec in next_runs(other, runs)} == {"green"}
+    assert borrow(other, [EXPERIMENT, other], tmp_path) == [], "once"
+    assert borrow(longer, [EXPERIMENT], tmp_path) == [] == borrow(changed, [EXPERIMENT], tmp_path)
+    measured = dataclasses.replace(other, name="measured", standing=True)
+    assert borrow(measured, [EXPERIMENT], tmp_path) == []
