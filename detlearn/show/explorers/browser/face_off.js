@@ -136,8 +136,9 @@ export function mount(app, options) {
       g.beginPath();
       g.rect(x, y, side, side);
       g.clip();
-      if (!panel) now.truth.forEach((one) => mark(g, big(one), classes[one[4]], "ink", [], colours));
-      else answered(g, now, answers, big, colours);
+      const area = [x, y, side];
+      if (panel) answered(g, now, answers, big, colours, area);
+      else now.truth.forEach((one) => mark(g, big(one), classes[one[4]], "ink", [], colours, area));
       g.restore();
     }
     legend(g, 2 * (side + GAP), side + 2 * HEAD + GAP, side, colours);
@@ -154,7 +155,7 @@ export function mount(app, options) {
     g.font = `${small ? 10.5 : 12}px system-ui, sans-serif`;
   }
 
-  function answered(g, now, answers, big, colours) {
+  function answered(g, now, answers, big, colours, area) {
     const found = new Set(answers.map((one) => one[6]));
     now.truth.forEach((one, i) => {
       if (!found.has(i)) outline(g, big(one), { colour: colours.ink, width: 1.6, dash: [2, 3],
@@ -162,14 +163,18 @@ export function mount(app, options) {
     });
     for (const one of answers) {
       const right = one[6] >= 0;
-      mark(g, big(one), `${right ? "✓" : "✗"} ${classes[one[4]]}`, right ? "good" : "warm",
-        right ? [] : [6, 3], colours);
+      const name = right && area[2] < 150 ? "" : ` ${classes[one[4]]}`; // little room on a phone
+      mark(g, big(one), `${right ? "✓" : "✗"}${name}`, right ? "good" : "warm",
+        right ? [] : [6, 3], colours, area);
     }
   }
 
-  function mark(g, box, words, colour, dash, colours) {
+  // The words stay inside of the panel, whose corner and side are `area`.
+  function mark(g, box, words, colour, dash, colours, [x, y, side]) {
     outline(g, box, { colour: colours[colour], width: 2, dash, halo: colours.halo });
-    plate(g, words, box[0], Math.max(box[1], 9), { colour: colours[colour], paper: colours.paper });
+    const most = x + side - g.measureText(words).width - 10;
+    plate(g, words, Math.max(x, Math.min(box[0], most)), Math.max(box[1], y + 9), {
+      colour: colours[colour], paper: colours.paper });
   }
 
   function legend(g, x, y, side, colours) {
