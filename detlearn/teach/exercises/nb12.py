@@ -22,6 +22,7 @@ def _intervals(generator: torch.Generator) -> Iterator[Case]:
         (0.012, 0.03), (-0.03, -0.012), (-0.004, 0.006), (-0.02, 0.03), (0.002, 0.006),
         (0.001, 0.017), (0.001, 0.024), (-0.005, 0.012), (-0.024, -0.001), (-0.04, 0.006),
         (-0.006, 0.04), (-0.006, -0.002), (0.004, 0.014), (-0.014, -0.004), (-0.012, 0.005),
+        (0.0, 0.03), (-0.03, 0.0), (-0.01, 0.005),  # at the edge: 0 is inside, ±delta is not
     ):  # fmt: skip
         yield *ends, 0.01
     for _ in range(25):
@@ -100,6 +101,10 @@ read_interval = Exercise(
             "(0.002, 0.006) has its middle below delta.",
         ),
         WrongAnswer(
+            _read(better="low >= 0 and mean >= delta"),
+            "An interval that begins at 0 does not leave it out: better asks for low > 0.",
+        ),
+        WrongAnswer(
             _read(better="low >= delta", worse="high <= -delta"),
             "You ask that the whole interval lies beyond delta. The rule asks it of the middle; of "
             "the lower end only that it is above 0.",
@@ -149,8 +154,8 @@ unfair = Exercise(
     notebook="nb12",
     key="unfair",
     prompt=(
-        'For each of the four tables a to d one word: "data", "tuning", "seeds" or "fair". It '
-        "works when every word names the fault that you can point at in the table's conditions."
+        'Fill `unfair`: for each of the tables a to d, lower case, "data", "tuning", "seeds" or '
+        '"fair". It works when every word names the fault that you can point at in the conditions.'
     ),
     stub="""
     unfair = ...  # ("fair", "data", ...), four words
@@ -180,8 +185,8 @@ unfair = Exercise(
         ),
         WrongAnswer(
             _parts("tuning", "tuning", "seeds", "data"),
-            "Table b: the rates differ because each had its own search, equally long. That is what "
-            "a fair table looks like.",
+            "Table b: the rates differ because each had its own search, by the same rule. That is "
+            "what a fair table looks like.",
         ),
         WrongAnswer(
             _parts("tuning", "data", "seeds", "data"),
@@ -217,7 +222,7 @@ unfair = Exercise(
             "Table d: five seeds each, all counted. Ask what each network had seen before.",
         ),
     ),
-    praise="Three published kinds of unfairness, and you know each from its conditions alone.",
+    praise="Three kinds of unfairness, and you know each from its conditions alone.",
     look_at=(
         "Table a: for whom was the learning rate found?",
         "Table b: is there anything that one had and the other had not?",
@@ -342,6 +347,7 @@ def _choices(generator: torch.Generator) -> Iterator[Case]:
     yield (("a", 10, 0.60), ("b", 20, 0.64)), 5, 0.02
     yield (("b", 20, 0.64), ("a", 10, 0.63), ("c", 40, 0.9)), 20, 0.02
     yield (("c", 9, 0.50), ("a", 15, 0.62), ("b", 12, 0.61)), 15, 0.05
+    yield (("a", 10, 0.50), ("b", 20, 0.75)), 20, 0.25  # exactly within reach
     yield (("a", 10, 0.64), ("b", 20, 0.66), ("c", 30, 0.65)), 30, 0.0225
     yield (("a", 10, 0.10), ("b", 12, 0.40), ("c", 20, 0.62)), 30, 0.05
     for _ in range(12):
@@ -428,8 +434,12 @@ decide = Exercise(
             "Your best is one that cannot be paid. Compare with the best of the allowed ones.",
         ),
         WrongAnswer(
+            _decide(good="[row for row in allowed if row[2] > best - reach or row[2] == best]"),
+            "Within reach means that a score exactly `reach` below the best still counts: >=.",
+        ),
+        WrongAnswer(
             _decide(pick="max(good, key=lambda row: row[1])[0]"),
-            "You take the dearest of the equally good ones. Take the cheapest.",
+            "You take the most expensive of the equally good ones. Take the cheapest.",
         ),
         WrongAnswer(
             _decide(pick="min(good, key=lambda row: row[1])"),
