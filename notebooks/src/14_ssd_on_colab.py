@@ -127,10 +127,11 @@ def seconds_a_step(name, batch_size, count=3):
 step_seconds = seconds_a_step(name, recipe.batch_size if FULL else 8)
 steps, epochs = (images[DATA] // recipe.batch_size, recipe.epochs
                  ) if FULL else (192 // 8, 4)
-minutes = step_seconds * steps / 60
-print(f"{step_seconds:.2f} s a step, {minutes:.1f} minutes an epoch,"
-      f" {epochs * minutes:,.0f} minutes in all; reading the pictures"
-      " comes on top")
+epoch = step_seconds * steps
+told = [f"{seconds / 60:,.0f} minutes" if seconds >= 120 else
+        f"{seconds:.0f} seconds" for seconds in (epoch, epochs * epoch)]
+print(f"{step_seconds:.2f} s a step, {told[0]} an epoch, {told[1]} in all;"
+      " reading the pictures comes on top")
 
 # %% [markdown] id="sessions-text" slide="subslide"
 # **From minutes to sessions.** A session does not train all the time: at its beginning you wait for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A run of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight. **Predict**, then move *hours a session* to 2 and the *set-up* to 40: how many evenings does it take now?
@@ -660,6 +661,60 @@ assert [mine[i] for i in said] == [Shapes.class_names[i] for i in truly]
 # - **Fine-tuning** keeps what fits, and matches classes by name.
 #
 # **Further reading.** Liu et al. 2016, *SSD*, arXiv 1512.02325, §3.1, §3.6 and Table 6 · uvipen/SSD-pytorch · `docs/training.md` for everything else that a training needs · [a thread of somebody without a checkpoint](https://github.com/Surrey-EEEM071-CVDL/CourseWork/issues/1).
+
+# %% [markdown] id="star-fast" slide="skip"
+# ## ★ How fast is your processor, and how fast is it used?
+#
+# A processor multiplies so many numbers a second, and no network is faster than that. What a product of two large matrices reaches is a fair measure of this peak. The cells count *processor time*, so that other programs on your machine do not matter much. A network that reaches a tenth of it wastes time; one that reaches all of it can only be made faster by computing *less exactly*.
+
+# %% id="the-peak" slide="skip" tags=["nbval-ignore-output"]
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def speed_of(run, operations, repeats=2):
+    """Billions of operations in a second of processor time."""
+    seconds = []
+    for _ in range(1 + repeats):
+        start = time.process_time()
+        run()
+        seconds.append(time.process_time() - start)
+    return operations / min(seconds[1:]) / 1e9  # the first one warms up
+
+
+square = torch.randn(2048, 2048)
+peak = speed_of(lambda: square @ square, 2 * 2048**3)
+print(f"peak: a product of matrices in float32 {peak:,.0f} GFLOP/s")
+
+# %% [markdown] id="fast-text" slide="skip"
+# Three things help. **channels_last** lays the channels of a cell side by side, as convolutions read them. **bfloat16** halves the bytes of a number. Predict: what does it do to the time, and can a bar be longer than the peak?
+
+# %% id="fast-modes" slide="skip" tags=["nbval-ignore-output"]
+COMPILE = False  # True: needs a C++ compiler and a minute more
+
+
+@torch.inference_mode()
+def fast_modes(picture):
+    network = create_model("ssd300_resnet50").eval()
+    with FlopCounterMode(display=False) as counter:
+        network(picture)
+    work = counter.get_total_flops()
+    yield "float32", speed_of(lambda: network(picture), work)
+    picture = picture.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)
+    yield "channels_last", speed_of(lambda: network(picture), work)
+    with torch.autocast("cpu", torch.bfloat16):
+        yield "and bfloat16", speed_of(lambda: network(picture), work)
+        if COMPILE:
+            network.compile()
+            yield "and compiled", speed_of(lambda: network(picture), work)
+
+
+for mode, speed in fast_modes(torch.randn(1, 3, 300, 300)):
+    bar = "█" * round(25 * speed / peak)
+    print(f"{mode:14}{speed:8,.0f} GFLOP/s {bar} {speed / peak:.0%}")
+
+# %% [markdown] id="fast-read" slide="skip"
+# Processors of the last years (Intel's with AMX, AMD's since Zen 4) multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. Older ones emulate it, mostly with the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; on a processor that gains little where the bars are near the peak already.
 
 # %% [markdown] id="star-coco" slide="slide"
 # ## ★ COCO's layout, and a longer run

@@ -158,7 +158,7 @@ UNFORESEEN = [
     ("kind", lambda h, s, i: torch.zeros(h * h, 2, dtype=torch.int64), "cell_centers(1, 300, 300): expected reals, got integers (tensor([[0, 0]]))."),
     ("value", lambda h, s, i: torch.zeros(h * h, 2), "cell_centers(1, 300, 300): at [0, 0] expected 0.5, got 0 (shape (1, 2) is right)."),
     ("type", lambda h, s, i: "text", "cell_centers(1, 300, 300): expected tensor([[0.5, 0.5]]), got 'text'."),
-    ("list", lambda h, s, i: [[0.5, 0.5]], "cell_centers(1, 300, 300): expected tensor([[0.5, 0.5]]), got [[0.5, 0.5]]."),
+    ("list", lambda h, s, i: [[0.5, 0.5]], "cell_centers(1, 300, 300): expected tensor([[0.5, 0.5]]), got [[0.5, 0.5]]. Return a tensor and not a list."),
 ]  # fmt: skip
 
 
