@@ -44,7 +44,8 @@ print(len(rows), "rows; the four:", ", ".join(four))
 
 # %% id="conditions" slide="-"
 rules = face_off.rules
-print(f"every network saw {rules['images']:,} images of the same scenes")
+print(f"with the same seed, every network saw the same "
+      f"{rules['images']:,} images in the same order")
 print(f"every score is from {rules['test_scenes']:,} other scenes")
 for name in four:
     print(f"{name:15} {len(rows[name].seeds)} seeds, learning rate "
@@ -52,7 +53,7 @@ for name in four:
 print(f"in all {face_off.cpu_hours:g} hours of CPU")
 
 # %% [markdown] id="predict" slide="subslide"
-# **Predict.** Put the four names in order, best mAP first. Below stands the order that the papers' COCO tables suggest: M2Det 37.6, RefineDet 33.0, SSD 28.8 (VGG-16, 512 px, test-dev). HRNet's papers use other heads, so its place is a guess. Change the order if you disagree.
+# **Predict.** Put the four names in order, best mAP first. The next cell holds the order that the papers' COCO tables suggest: M2Det 37.6, RefineDet 33.0, SSD 28.8 (VGG-16, 512 px, test-dev). HRNet's papers use other heads, so its place is a guess. Change the order if you disagree.
 
 # %% id="prediction" slide="-"
 prediction = ["m2det_tiny", "refinedet_tiny", "ssd_hrnet_tiny", "ssd_tiny"]
@@ -81,14 +82,14 @@ print(f"{agreed} of {pairs} pairs as predicted; intervals that overlap: "
       f"{sum(share > 0 for share in shares)} of {pairs}")
 
 # %% [markdown] id="notes-table" slide="notes"
-# > *For the speaker.* Collect the predictions on a board before the table is run, and keep them visible. Most people order by year of publication. Ask afterwards who was right about a pair whose intervals overlap: overlap alone does not settle it, section 2 looks at the differences.
+# > *For the speaker.* Collect the predictions on a board before the table is run, and keep them visible. Ask afterwards who was right about a pair whose intervals overlap: overlap alone does not settle it, section 2 looks at the differences.
 
 # %% [markdown] id="interval" slide="slide"
 # ## 2 · Five numbers and an interval
 #
-# Where intervals overlap, the order of the means alone is no finding: other seeds may turn it round. Looking at overlaps is coarse; this section asks the differences.
+# Overlap alone settles nothing: two intervals may overlap a little although that of the difference leaves out 0. This section looks at the differences.
 #
-# A network trained again with another seed gets another score. Five seeds give five scores, and their mean wobbles, too. Student (1908) says how far. With mean $m$, standard deviation $s$ and $n$ values, the interval is $m \pm t \, s / \sqrt n$. For five values and 95 %, $t$ is 2.776: of a hundred such experiments, about 95 intervals would hold the true mean, provided that scores scatter in one hump. Only seeds vary here, the test scenes do not. By hand:
+# A network trained again with another seed gets another score. Five seeds give five scores, and their mean wobbles, too. Student (1908) says how far. With mean $m$, standard deviation $s$ and $n$ values, the interval is $m \pm t \, s / \sqrt n$. For five values and 95 %, $t$ is 2.776: of a hundred such experiments, about 95 intervals would hold the true mean, provided that scores scatter roughly like a bell. Only seeds vary here, so nothing is said about other test scenes. By hand:
 
 # %% id="interval-by-hand" slide="-" tags=["prove"]
 values = [0.61, 0.62, 0.60, 0.63, 0.64]
@@ -103,7 +104,7 @@ prove("by hand = the package's", [mean, mean - reach, mean + reach],
 # %% [markdown] id="paired" slide="subslide"
 # ### Pairs
 #
-# All networks were trained with the same seeds, and a seed fixes scenes and order. So we subtract seed by seed and compute the interval of the *differences*. If a seed is hard for both, that cancels, and the interval shrinks. It need not: where two networks move against each other (a negative correlation), the paired interval is the wider one. Pairing was fixed beforehand; nobody switches after seeing the result. One network against the reference:
+# All networks were trained with the same seeds. So we subtract seed by seed and compute the interval of the *differences*. If a seed is hard for both, that cancels, and the interval shrinks. It pays only where the two scores rise and fall together (a correlation well above 0, which five pairs hardly show). Pairing was fixed beforehand; nobody switches after seeing the result.
 
 # %% id="paired-differences" slide="-"
 shown = next(name for name in four if name != face_off.reference)
@@ -121,10 +122,10 @@ if record:
     print(f"the record's {record['confidence']:.1%}: {a:+.4f} to {b:+.4f}")
 
 # %% [markdown] id="corrected" slide="subslide"
-# The record's interval has a confidence of 95 % or more. Any of several comparisons may be wrong by chance, so each one must be surer than it would be alone (Holm's correction). Its verdicts follow one rule, which was fixed before the first run:
+# The more comparisons, the likelier one of them is wrong by chance. So each must be surer than it would be alone, the clearest one most of all (Holm's correction); every bar below is drawn at its own confidence. Its verdicts follow one rule, which was fixed before the first run:
 #
 # - *better* or *worse*: the interval leaves out 0, and the mean is at least δ (0.01 mAP) away from it; the true difference may still be smaller;
-# - *as good as*: the whole interval lies inside of ± δ;
+# - *as good as*: the whole interval lies inside ± δ;
 # - *cannot be told*: everything else. With fewer than five pairs there is no verdict.
 
 # %% id="intervals-drawn" slide="subslide" tags=["key-figure"]
@@ -146,26 +147,26 @@ print(verdicts.dead_sentence(face_off))
 for name in four:
     half, runs = statistics.mean(rows[name].half), rows[name].scores["mAP"]
     print(f"{name:15} {half:.3f} at half (tune set); the runs at the end:",
-          *(f"{score:.3f}" for score in sorted(runs)))
+          *(f"{score:.3f}" for score in runs))
 
 # %% [markdown] id="search" slide="subslide"
-# A wide interval may hide two kinds of run: those of `m2det_tiny` form two groups, and one of the low ones has a dead module. Student's interval expects one hump, so it is a rough guide there. All four networks were still improving at half time; the table speaks about this budget only.
+# A wide interval may hide two kinds of run: those of `m2det_tiny` form two groups, and one of the low ones has a dead module. Student's interval expects a bell. Half and end are scored on different sets, so the gain is only rough; but every network gained much, and the table speaks about this budget only.
 #
-# The record also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training, the chosen one in brackets. A dagger marks a rate that left modules dead. **Predict:** is the rate with the highest number always the one to take for the whole training?
+# The record also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training (one or two seeds), the chosen one in brackets. **Predict:** is the rate with the highest number always the one to take for the whole training?
 
 # %% id="search-shown" slide="fragment"
 print(verdicts.search_table(face_off, four))
 
 # %% [markdown] id="search-read" slide="-"
-# No. The highest number of a row may carry a dagger, and in four times as many steps such a rate may collapse. So the rule says: a rate that kills in the search, or in two runs that count, is out, whatever it scores. It may have cost HRNet a little: compare the lines below the table with its row in section 1. M2Det's one sick run is reported, and its rate stays.
+# No. A dagger marks a rate that left modules dead. The highest number of a row may carry one, and in four times as many steps such a rate may collapse. So the rule says: a rate that kills in the search, or in two runs that count, is out, whatever it scores. It was added when HRNet's first long run had collapsed, and may have cost HRNet a little (the lines below are test scores). M2Det's one sick run is reported, and its rate stays.
 
 # %% [markdown] id="notes-interval" slide="notes"
-# > *For the speaker.* Do the five numbers on the board; 2.776 comes from a table, as it did in 1908. Ask why the difference of two intervals is not the interval of the differences. Whoever remembers one thing from this chapter should remember the shrug: “cannot be told” is a result.
+# > *For the speaker.* Do the five numbers on the board; 2.776 comes from a t table, which grew out of Student's paper. Ask why the difference of two intervals is not the interval of the differences. Whoever remembers one thing from this chapter should remember the shrug: “cannot be told” is a result.
 
 # %% [markdown] id="cost" slide="slide"
 # ## 3 · What does it cost?
 #
-# A wider network is usually better, so a table without costs often rewards size. Draw the score against the cost instead. A detector is *beaten* if another one costs no more, scores no less, and is better in one of the two. Those that nobody beats form the **Pareto front**:
+# A wider network is usually better, so a table without costs may reward size. Draw the score against the cost instead. A detector is *beaten* if another one costs no more, scores no less, and is better in one of the two. Those that nobody beats form the **Pareto front**:
 
 # %% id="pareto-front" slide="-" tags=["teaches:detlearn.metrics.compare:pareto_front"]
 def pareto_front(costs, scores):
@@ -215,7 +216,7 @@ show.draw_trade_off(
     x="million parameters")
 
 # %% [markdown] id="pareto-read" slide="subslide"
-# Fronts go through means; ask the paired differences, not the bars, whether a network off the line belongs to it. The costs need not agree: a layer with few weights may work on a large map, and many small layers take more time than few large ones.
+# Fronts go through means; ask the paired differences, not the bars, whether a network off the line belongs to it. The costs need not agree: compare RefineDet and M2Det in the table, by multiply-adds and by milliseconds.
 #
 # SSD, RefineDet and HRNet share one layout of priors here, and M2Det adds a map of 2 × 2 cells. In the papers the layouts differ, too (RefineDet §4, SSD §2.2).
 
@@ -225,7 +226,7 @@ show.draw_trade_off(
 # %% [markdown] id="where" slide="slide"
 # ## 4 · Where do they differ?
 #
-# Two networks with the same mAP may fail on different things. We split the score by size of the object, and by class: discs, squares, triangles and crosses are *simple*; faces, houses, trees and people are *complex*. The sentences hold plain 95 % intervals, and each pair was chosen after looking: a *better* is a hint here, no verdict.
+# Two networks with the same mAP may fail on different things. We split the score by size of the object, and by class: discs, squares, triangles and crosses are *simple*; faces, houses, trees and people are *complex*. The sentences hold plain 95 % intervals, and each pair was chosen after looking: a *better* is a hint here, no verdict. *Small* is COCO's word, under 32 × 32 px.
 
 # %% id="groups-drawn" slide="-"
 groups = {"small": "mAP_small", "medium": "mAP_medium",
@@ -269,7 +270,7 @@ for words, lengths in sides.items():
           f"median side {statistics.median(lengths):.0f} px")
 
 # %% [markdown] id="errors" slide="subslide"
-# Hidden objects are larger, and large objects are found more easily (above). Size is the likely **confounder**: it moves both. What crowds cost is seen by comparing objects of equal size; this record does not hold it.
+# Hidden objects are larger, and medium ones have the higher mAP above. Size is the likely **confounder**: it moves both. What crowds cost is seen by comparing objects of equal size; this record does not hold it.
 #
 # ### Kinds of error
 #
@@ -351,7 +352,7 @@ show.draw_scenes(
         "one answer in a row is without a fault, as the titles say.")
 
 # %% [markdown] id="explore" slide="subslide"
-# Each row is one scene. Find the fault of each wrong answer. A network that is worse on average may still be the only one that is right. Whoever knew whom to trust would have more scenes right than the best one alone; a real ensemble does not know.
+# Each row is one scene. Find the fault of each wrong answer. A network that is worse on average may still be the only one that is right. But two seeds of one network disagree, too: until that is counted, this is no difference between designs.
 #
 # ### Search yourself
 #
@@ -361,7 +362,7 @@ show.draw_scenes(
 explorer
 
 # %% [markdown] id="notes-where" slide="notes"
-# > *For the speaker.* In the explorer, let the class filter until a network “wins”. It nearly always works, and that is the lesson: with ten scenes left, a filter is a way of choosing the result.
+# > *For the speaker.* In the explorer, let the class filter until a network “wins”. That is the lesson: with ten scenes left, a filter is a way of choosing the result.
 
 # %% [markdown] id="claims" slide="slide"
 # ## 5 · What the papers claimed
@@ -386,7 +387,7 @@ claims = [  # claim, paper, row, against, score, what differs
      "m2det_tiny", "refinedet_tiny", "mAP_small", "scenes of 128 px"),
     ("HRNet's pyramid serves a detector",
      "COCO val, Faster R-CNN: W18 38.0, ResNet-50 37.6 (Table VIII, 2x)",
-     "ssd_hrnet_tiny", "ssd_tiny", "mAP", "SSD's heads, not Faster R-CNN"),
+     "ssd_hrnet_tiny", "ssd_tiny", "mAP", "SSD's heads; no ResNet-50 beside it"),
 ]
 claims = [c for c in claims if c[2] in rows and c[3] in rows]
 print(len(claims), "claims; ours are", small)
@@ -398,7 +399,7 @@ for claim, paper, name, other, score, differs in claims:
     print(f"  verdict {verdicts.claim_word(ours)}\n  differs {differs}")
 
 # %% [markdown] id="claims-read" slide="fragment"
-# A claim that fails here is not refuted. Size and budget are others. What a small experiment can show is whether a whole network, at this size and budget, does better; which of its parts is to blame, it cannot. The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
+# A claim that fails here is not refuted. Size and budget are others. What a small experiment can show is whether a whole network, at this size and budget, does better. It cannot show which part is to blame. The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
 
 # %% [markdown] id="notes-claims" slide="notes"
 # > *For the speaker.* Ask for each claim what would have to be true for the paper to be right and for us, too. Size and budget are the usual answers. The conditions of 28.8 and 37.6 differ by about two years of tricks.
@@ -406,7 +407,7 @@ for claim, paper, name, other, score, differs in claims:
 # %% [markdown] id="choose" slide="slide"
 # ## 6 · Choose for a job
 #
-# Nobody needs the best detector. People need one for a job, with a limit. The rule has three steps: drop what is too expensive, find the best mean of what is left, then take the cheapest one that cannot be told from it. That is no proof of equality: nothing shows that the more expensive one is better.
+# Nobody needs the best detector. People need one for a job, with a limit. The rule has three steps: drop what is too expensive, find the best mean of what is left, then take the cheapest one that cannot be told from it. That is no proof of equality, and a network with widely scattered runs ties with nearly everybody.
 
 # %% id="choose-rule" slide="-"
 def choose(cost, most, worth=lambda row: row.scores["mAP"]):
@@ -428,7 +429,7 @@ def choose(cost, most, worth=lambda row: row.scores["mAP"]):
 print(choose(lambda row: row.milliseconds[0], math.inf))
 
 # %% [markdown] id="jobs" slide="subslide"
-# **Three jobs.** A toy has a weak processor: at most 150 million multiply-adds. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays five times as much for a detection on background as for an object that it misses; time does not matter. Decide what is cost and what is worth before you look. **Predict** each choice:
+# **Three jobs.** A toy has a weak processor: at most 150 million multiply-adds. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays five times as much for a detection on background as for an object that it misses; time does not matter. (The counts are those of section 4, at thresholds that were chosen for no price.) Decide what is cost and what is worth before you look. **Predict** each choice:
 
 # %% id="jobs-chosen" slide="fragment"
 def harm(row):
@@ -459,7 +460,7 @@ print("sorting: ", choose(lambda row: row.milliseconds[0], math.inf, harm))
 #
 # Replace the dots and run the cell: it says what is right, or wrong and why. `nb12.decide.hint()` helps, a little more at each call.
 #
-# 1. `read_interval`: a word for an interval. Better: it leaves out 0, and its middle is at least delta; worse likewise; same: it lies inside of ± delta; else unknown. It works when (0.001, 0.024) with 0.01 is "better".
+# 1. `read_interval`: a word for an interval. Better: it leaves out 0, and its middle is at least delta; worse likewise; same: it lies inside ± delta; else unknown. It works when (0.001, 0.024) with 0.01 is "better".
 # 2. `unfair`: one word for each of these tables: "data", "tuning", "seeds" or "fair". All networks saw 24,000 images of the same scenes unless said otherwise.
 #    - a: five seeds each, means; both with the learning rate that was best for A.
 #    - b: five seeds each, means; each with the best of five rates of its own.
@@ -498,7 +499,7 @@ nb12.decide.check(decide)
 # %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
 # ### Clinic: three unfair comparisons
 #
-# None of the three needs a lie. Run the symptom, write down the fault, *then* open the diagnosis.
+# Run the symptom, write down the fault, *then* open the diagnosis.
 #
 # **Patient 1.** “Our network scores higher than theirs.” Ours is the second of the four, theirs the first.
 
@@ -513,7 +514,7 @@ print(f"difference {ours - theirs:+.3f}; on the same data {honest:+.3f}")
 # %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
 # <details><summary>Diagnosis of patient 1: other data</summary>
 #
-# Ours was scored on the four simple classes only, theirs on all eight. A test set that differs in classes, in years or in what counts as difficult moves a score; the second line shows by how much here.
+# Ours was scored on the four simple classes only, theirs on all eight. A test set that differs in classes, in years or in what counts as difficult moves a score: here far enough to turn the sign.
 #
 # **Cure.** Score both on the same scenes with the same program. `python -m detlearn face-off` does nothing else.
 #
@@ -543,7 +544,7 @@ for chosen, words in ((2e-3, "one rate for both"), (None, "own search")):
 #
 # </details>
 #
-# **Patient 3.** “We ran ten seeds and report the best run. They report what they got.” Two equal networks, scores drawn around the same mean with the spread that our reference really has:
+# **Patient 3.** “We ran ten seeds and report the best run. They report one run.” Two equal networks, scores drawn around the same mean with the spread that our reference really has:
 
 # %% id="clinic-3-symptom" slide="-" tags=["clinic"]
 draw = random.Random(12)
@@ -575,8 +576,8 @@ print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
 #
 # <details><summary>Answers</summary>
 #
-# 1. False. Overlap says that the order of the means is no finding by itself; look at the paired differences.
-# 2. False. Only an interval inside of ± δ says that no difference matters.
+# 1. False. Overlap settles nothing by itself; look at the differences.
+# 2. False. Only an interval inside ± δ says that no difference matters.
 # 3. True. The front goes through means, and means have intervals.
 # 4. False. The same search, and each its own result.
 # 5. True. The rule was fixed before the first run.
@@ -588,7 +589,7 @@ print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
 #
 # - **A mean without an interval** is a rumour; five paired seeds and 2.776 make one.
 # - **Three verdicts and a shrug**: better, worse, as good as, cannot be told.
-# - **A table without costs** often rewards size: draw the front.
+# - **A table without costs** may reward size: draw the front.
 # - **An absurd result** asks for its confounder.
 # - **One number hides where**: size, class, kind of error, reliability.
 # - **Unfair** is other data, other tuning, or the best of many.
@@ -610,7 +611,7 @@ print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
 # %% [markdown] id="star-page" slide="skip"
 # ## ★ The best of the table in your hands
 #
-# The shipped network of the row with the best mean, as one HTML file that needs no Python. Drag a shape until it is lost: a corner, a neighbour on top of it, half its size. Then read in the groups of section 4 whether that fault is a common one.
+# The shipped network of the row with the best mean, as one HTML file that needs no Python. Drag a shape until it is lost: a corner, a neighbour on top of it, half its size. Small objects you can look up in section 4; hidden ones you cannot, as the trap has shown.
 
 # %% id="best-page" slide="skip"
 best = verdicts.ranking(face_off, four)[0]
