@@ -121,7 +121,7 @@ assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 # %% [markdown] id="read-the-keys" slide="fragment"
 # - `boxes` (D, 4) has a row for each of the D detections: the corners **x1, y1, x2, y2** in pixels of *your* image. x grows to the right, y grows **downwards**.
 # - `scores` (D,) lie between 0 and 1, best first.
-# - `labels` (D,) are integers from 1. **Label 0 is the background**: it says that a box holds nothing. No object ever has it: an object numbered 0 can turn the loss into NaN, as patient 1 of the clinic shows.
+# - `labels` (D,) are integers from 1. **Label 0 is the background**: it says that a box holds nothing. No object ever has it: an object numbered 0 can turn the loss into NaN, as patient 1 of the clinic explains.
 #
 # A fourth key, `priors`, is for §3.
 #

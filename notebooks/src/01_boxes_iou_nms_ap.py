@@ -99,7 +99,7 @@ cxcywh_to_xyxy(xyxy_to_cxcywh(box))
 # %% [markdown] id="trap-format" slide="subslide"
 # ### Trap 1: which format is it?
 #
-# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (A check can only see an inversion, x1 > x2. One such box is in the right picture: the cup's runs from x = 300 to 254, and is drawn as if nothing were wrong.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
+# Nothing in the numbers says so: `[20, 30, 40, 50]` is a legal box in all three formats. Read in the wrong one, it often does not crash. It sits elsewhere, and a network learns from it without complaint. (A check can only see an inversion, x1 > x2. One such box is in the third picture, “cxcywh, read as xyxy”: the cup's runs from x = 300 to 254, and is drawn as if nothing were wrong.) Hence our rule: a variable called `boxes` holds **corners**, and every other format stands in the name, as in `boxes_xywh`. And **draw your boxes before you train**:
 
 # %% id="read-as-corners" slide="-" tags=["hide-input"]
 photo, coffee = load_photo("coffee")

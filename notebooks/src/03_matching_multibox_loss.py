@@ -311,7 +311,7 @@ show.draw_target_spread(
     "all four spread over a few units, most of it within ±2.")
 
 # %% [markdown] id="what-variances-are" slide="fragment"
-# **The scales are about the spread that such targets have**: divided by them, the targets spread by about 1. They are *standard deviations*, so “variances” is the wrong word. They are also no limits: a delta of 50 is legal.
+# **The scales are about the spread that such targets have**: divided by them, the targets spread by a little more than 1. They are *standard deviations*, so “variances” is the wrong word. They are also no limits: a delta of 50 is legal.
 #
 # The scales weigh the box loss as well. A network that always says 0, “the prior is right as it is”, pays 0.08 for a plain target and 2.6 for a divided one (★).
 
@@ -511,7 +511,7 @@ prove("the loss, by hand", multibox_loss(
 # %% [markdown] id="step-zero" slide="subslide"
 # ### The loss before the first step
 #
-# **Predict, on paper.** In a fresh network all K logits are about equal, so every prior that takes part pays log K. A positive brings three negatives, which makes **4 · log K**: for Shapes (K = 9) 8.79, for VOC (21) 12.2, for COCO (81) 17.6. The deltas are about 0, so the box loss is the smooth L1 of the targets themselves: 2.6 in §2, with a threshold of 0.5. And with 0.4?
+# **Predict, on paper.** In a fresh network all K logits are about equal, so every prior that takes part pays log K. A positive brings three negatives, which makes **4 · log K**: for Shapes (K = 9) 8.79, for VOC (21) 12.2, for COCO (81) 17.6. The deltas are about 0, so the box loss is the smooth L1 of the targets themselves: 2.6 in §2, with a threshold of 0.5. More or less with 0.4, and why?
 
 # %% id="predicted-and-measured" slide="fragment" tags=["hide-input"]
 found = [make_targets(t["boxes"] / 128, t["labels"], priors, threshold)
@@ -929,7 +929,7 @@ for mask in (hard_negative_mask, mask_by_ranks):
 # | half precision overflows | only with mixed precision | `upcast` |
 # | steps too large ([RefineDet #58](https://github.com/sfzhang15/RefineDet/issues/58)) | the loss climbs first | a lower rate |
 #
-# **Boxes without area, and nobody positive.** The logarithm of a width of 0 is −∞. “No prior will match such a box”, one hopes, but rule 2 forces one. An image without objects gives 0 / 0. More often somebody numbers the classes from 0, and every object *is* background. `check_boxes` refuses both when the data are read.
+# **Boxes without area, and nobody positive.** The logarithm of a width of 0 is −∞. “No prior will match such a box”, one hopes, but rule 2 forces one. An image without objects gives 0 / 0. More often somebody numbers the classes from 0, and every object *is* background. `check_boxes` refuses the flat box and the label 0 when the data are read; an image without objects is legal, and N ≥ 1 takes care of it.
 
 # %% id="nan-data" slide="skip"
 flat = torch.tensor([[40.0, 20.0, 40.0, 60.0]])  # xmin = xmax
@@ -967,8 +967,9 @@ print("sum in half:", costs.half().sum().item(),
       "| in float32:", round(costs.sum().item(), -2))
 wild = torch.tensor([[0.0, 0.0, 600.0, 0.0]])
 unbound = decode(wild, few[:1], max_log=math.inf)
+bound = decode(wild, few[:1])[0]
 print("side of the box:", (unbound[0, 2] - unbound[0, 0]).item(),
-      "without a bound,", f"{decode(wild, few[:1])[0, 2]:.0f} with it")
+      "without a bound,", f"{bound[2] - bound[0]:.0f} with it")
 
 # %% [markdown] id="nan-steps" slide="skip"
 # **Steps too large** ([RefineDet #58](https://github.com/sfzhang15/RefineDet/issues/58): “the pace of learning is too big”). Here the loss first *grows*, from step to step; the causes in the data strike at once. The rate is absurd on purpose, so that every machine shows it within a few steps.

@@ -502,7 +502,7 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="fragment"
-# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. In the run shown a few channels wake: 55 % were never active, and 45 % still are. The dead modules stay dead. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
+# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. A few channels wake, since earlier layers still move: 55 % were never active, and 45 % still are. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
 
 # %% [markdown] id="stop-and-resume" slide="slide"
 # ### Stop and resume
@@ -552,7 +552,7 @@ print(len(again), "tensors are equal to the last bit")
 
 # %% [markdown] id="why-each-entry" slide="subslide"
 # - **model**: weights, and BatchNorm's running means, which are no parameters; `model.parameters()` would lose them.
-# - **optimizer**: the moments. Without them AdamW starts anew, with steps of the wrong size.
+# - **optimizer**: AdamW's running means of each gradient and of its square. Without them the first steps have the wrong size.
 # - **schedule**: else the warm-up comes twice. **position**: else batches are learned twice.
 # - **rng**: no difference here, because order and augmentation follow from (seed, epoch, index). A network with dropout needs it.
 #

@@ -3,7 +3,7 @@
 #
 # **One question: why ask every prior twice, and what must be built for it?**
 #
-# SSD asks every prior once, from the place where it happens to lie. A prior that covers a car badly is taught “background”, although a short move would make it a good box. And most priors lie on no object at all. In a scene of this course there are 3,392 of them, and about 50 match something; the others are asked for a class name like these.
+# SSD asks every prior once, from the place where it happens to lie. A prior that covers a car badly is taught “background”, although a short move would make it a good box. And most priors lie on no object at all. In a scene of this course there are 3,392 of them, and about 20 match something (at an IoU of 0.5); the others are asked for a class name like these.
 #
 # RefineDet (Zhang et al. 2018) asks twice in one pass. The first answer drops the easy background and moves the priors towards the objects. The second one starts from the moved priors, names the objects and moves the boxes once more.
 #
@@ -51,7 +51,7 @@ print(refinedet.REFINEDET320_VGG16.name)
 show.draw_overview("refinedet")
 
 # %% [markdown] id="the-network-text" slide="subslide"
-# Now look at that station block by block. The **ARM** reads the backbone's four maps. It says of each prior whether it holds *anything* and how to move it. A *moved* prior is called an **anchor** here. (The paper says anchor and refined anchor where we say prior and anchor.) The **TCBs** prepare the same maps for the harder question. The **ODM** reads the prepared maps, starts from the anchors, and says *what* is there and how to move it once more.
+# Now look at that station block by block. The **ARM** reads four maps, three of the backbone and one of an extra layer. It says of each prior whether it holds *anything* and how to move it. A *moved* prior is called an **anchor** here. (The paper says anchor and refined anchor where we say prior and anchor.) The **TCBs** prepare the same maps for the harder question. The **ODM** reads the prepared maps, starts from the anchors, and says *what* is there and how to move it once more.
 
 # %% id="the-network" slide="-"
 show.draw_refinedet(
@@ -156,7 +156,7 @@ for objects, anchors in pairs:
     for start, found in ((tiny.priors, before), (anchors, after)):
         iou = box_iou(cxcywh_to_xyxy(start), objects)  # (P, G)
         found.append(iou[rows, owner[rows]])
-print("positives per object: {:.0f} priors, {:.0f} anchors".format(
+print("positives per object: {:.1f} priors, {:.1f} anchors".format(
     *positives(0.5)))
 show.draw_iou_shift(
     torch.cat(before), torch.cat(after), alt="Histograms of IoU. Priors "

@@ -324,7 +324,7 @@ show.draw_iou_shift(stages[1], stages[2], names=("anchor", "final box"),
 # %% [markdown] id="steps-read" slide="fragment"
 # On these forty scenes the ODM moves the mean IoU from 0.79 to 0.86. Half of its positives come from priors below 0.4, which an SSD with this threshold would nearly all teach “background”.
 #
-# The filter drops 40 % of the matched anchors. Of the positives that are left only 4 % have an anchor below a half, so a threshold of 0.5 instead of 0.4 would change little. `experiments/refinedet.py` asks about 0.4, 0.5 and 0.6 (`refinedet_threshold`).
+# The filter drops 40 % of the matched anchors. Of the positives that are left only 4 % have an anchor below a half, so in this network a threshold of 0.5 would take 4 % of them away; what a training at 0.5 gives is another question. `experiments/refinedet.py` asks about 0.4, 0.5 and 0.6 (`refinedet_threshold`).
 #
 # Here is the anchor that gained most on one object, enlarged:
 
@@ -489,7 +489,7 @@ for name, layout in (("ours", small.priors),
 # - *The threshold.* It is 0.4, for priors and for anchors.
 # - *Size.* Without TCBs, and in `ssd_tiny`, there are fewer parameters.
 #
-# `experiments/refinedet.py` describes an experiment for each: all eight combinations of the three ideas, a wider SSD, a threshold for the anchors alone, both layouts, and a learning rate tuned for each. Until they have run, the honest answer is this: the filter costs nothing, and in these runs mAP is not lower with it. About the other two we do not know.
+# `experiments/refinedet.py` describes an experiment for most of them: all eight combinations of the three ideas, a wider SSD, a threshold for the anchors alone, both layouts, and a learning rate tuned for each. Until they have run, the honest answer is this: the filter costs nothing, and in these runs mAP is not lower with it. About the other two we do not know.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
@@ -936,7 +936,7 @@ show.draw_transfer(
 #
 # Why is the second step's network behind at high IoU? One suspicion: the loss tells a rough anchor its name as firmly as a perfect one, so the scores say little about placement, and NMS, which trusts the scores, keeps a worse box than it could. The suspicion can be tested in the shipped networks. Take all boxes that name an object rightly (score above 0.3) and overlap it by half. How far does the **winner**, the one with the highest score, lie below the best?
 #
-# RefineDet has more such boxes, and the best of 24 is better than the best of 12 by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU.
+# RefineDet has more such boxes, and the best of 24 is better than the best of 12 by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU: 1 if both put the boxes in one order, 0 if the orders are unrelated.
 
 # %% id="suspicion" slide="skip"
 def claimants(model):

@@ -709,7 +709,7 @@ with torch.inference_mode():
 # %% [markdown] id="star-paper" slide="subslide"
 # ### The paper's way up
 #
-# In the paper's Figure 4c the 3 × 3 convolutions stand *on the way up*, and the encoder's maps are added *as they are*. A 1 × 1 convolution at the end **thins** every map from 256 to 128 channels: hence the name. The released code keeps 256 channels and does not smooth the coarsest map. The author was asked and says that the paper's is “a little better while the arch in this repo is more fancy” ([thread 36](https://github.com/VDIGPKU/M2Det/issues/36)). Compare with the U of §2:
+# In the paper's Figure 4c the 3 × 3 convolutions stand *on the way up*, and the encoder's maps are added *as they are*. A 1 × 1 convolution at the end takes every map from 256 to 128 channels. (*Thinned* is the paper's word for a U that is thinner than FPN's.) The released code keeps 256 channels and does not smooth the coarsest map. The author was asked and says that the paper's is “a little better while the arch in this repo is more fancy” ([thread 36](https://github.com/VDIGPKU/M2Det/issues/36)). Compare with the U of §2:
 
 # %% id="paper-tum-drawn" slide="-"
 show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")

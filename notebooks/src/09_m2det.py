@@ -241,7 +241,7 @@ def forward(self, images):
 # %% [markdown] id="init-words" slide="subslide"
 # ### As it says, and as it does
 #
-# `init_weights` sets the starting weights. The published initialiser announces that it prepares “tums, reduce, up_reduce, leach, loc, conf”, that is, everything: Kaiming's normal distribution for convolutions, zeros for biases. It recognises a convolution by the letters `conv` in the *name* of its weight. A BasicConv calls its convolution `conv`. A head is a bare convolution in a list. **Predict:** what is the name of a head's weight, and is the head initialised?
+# `init_weights` sets the starting weights. The published initialiser announces that it prepares “tums, reduce, up_reduce, leach, loc, conf”, that is, everything: Kaiming's normal distribution (its spread keeps the size of maps behind a ReLU) for convolutions, zeros for biases. It recognises a convolution by the letters `conv` in the *name* of its weight. A BasicConv calls its convolution `conv`. A head is a bare convolution in a list. **Predict:** what is the name of a head's weight, and is the head initialised?
 
 # %% id="head-names" slide="fragment"
 heads = nn.ModuleDict({"loc": nn.ModuleList([nn.Conv2d(8, 4, 3)])})
@@ -351,7 +351,7 @@ show.draw_scenes(
     "with the boxes that m2det_tiny found.")
 
 # %% [markdown] id="soft-words" slide="subslide"
-# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and the house of the last that is called “face 0.74”, the one wrong class. The one false alarm is a dark blot, “disc 0.53”.
+# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and a house of the last. Two boxes are false alarms: “face 0.74” on that house, the one wrong class, and “disc 0.53” on a dark blot.
 #
 # ### From answers to boxes
 #
@@ -928,7 +928,7 @@ print(tuple(deltas.shape), tuple(cured.shape))
 # 1. True, but thinned. The first reads nothing else, and the others also the TUM before them.
 # 2. False: 54 of 133 million. The heads have 56.
 # 3. False, if it is loaded strictly: there are keys too many.
-# 4. False: in effect at 0.3, whatever the config says.
+# 4. False, if the number comes from the released code: there it is 0.3 in effect, whatever the config says.
 # 5. False. The steps are others, too: to a half, a fifth, a tenth, a tenth.
 # 6. False. Another level may say the same; silence both, and see.
 # 7. False. A map shows that something is bright, not that anybody needs it. Silence it and measure.

@@ -421,13 +421,13 @@ for i in chosen[2:]:
     panels[f"scene {i}, found"] = images[i], answer["keypoints"][..., :2]
 show.draw_poses(panels, alt="Two scenes twice: with the labelled joints, "
     "and with the joints that the network found. They look alike, but for "
-    "a wrist and a knee that a house hides.")
+    "an arm and a lower leg that houses hide.")
 
 # %% [markdown] id="notes-shipped" slide="notes"
 # > *For the speaker.* By eye the pairs differ only where a house hides an arm and a knee, which is the point: no figure shows half a pixel. The next cell does. These people are about 40 px tall, a crop pixel is a third of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
 
 # %% [markdown] id="score-words" slide="subslide"
-# The two pictures differ where a house hides a wrist and a knee: there the network guesses.
+# The two pictures differ where houses hide an arm and a lower leg: there the network guesses.
 #
 # ### The third and fourth lost half, in its score
 #
@@ -488,9 +488,9 @@ branches = [torch.rand(1, c, s, s)
 # > *For the speaker.* Why enlarge everything only to shrink it again? Because in between every cell of the fine map sees all four resolutions. A usual feature pyramid hands down step by step.
 
 # %% [markdown] id="detector-words" slide="subslide"
-# Does the fine map pay in detection? The journal paper compares on COCO, with Faster R-CNN (Table VIII). HRNetV2p-W18 has 36.2 AP after the short training and 38.0 after the long one. ResNet-50 with a feature pyramid has 36.7 and 37.6: HRNet is behind, then 0.4 ahead.
+# Does the fine map pay in detection? The journal paper compares on COCO, with Faster R-CNN, which proposes boxes first and names them in a second step (Table VIII). HRNetV2p-W18 has 36.2 AP after the short training and 38.0 after the long one. ResNet-50 with a feature pyramid has 36.7 and 37.6: HRNet is behind, then 0.4 ahead.
 #
-# Our tiny version puts SSD's heads on that pyramid. This is what `ssd_hrnet_tiny` finds in a scene; the true boxes are dashed. **Predict** which of its boxes are wrong:
+# Our tiny version puts SSD's heads on that pyramid. This is what `ssd_hrnet_tiny` finds in a scene; the true boxes are dashed. **Predict** which of the five objects gets the worst box; then look:
 
 # %% id="detector-drawn" slide="-" tags=["hide-input"]
 detector = load_model(data_path("weights", "ssd_hrnet_tiny.safetensors"))

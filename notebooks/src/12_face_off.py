@@ -387,7 +387,7 @@ claims = [  # claim, paper, row, against, score, what differs
      "m2det_tiny", "refinedet_tiny", "mAP_small", "scenes of 128 px"),
     ("HRNet's pyramid serves a detector",
      "COCO val, Faster R-CNN: W18 38.0, ResNet-50 37.6 (Table VIII, 2x)",
-     "ssd_hrnet_tiny", "ssd_tiny", "mAP", "SSD's heads; no ResNet-50 beside it"),
+     "ssd_hrnet_tiny", "ssd_tiny", "mAP", "SSD's heads, no ResNet-50"),
 ]
 claims = [c for c in claims if c[2] in rows and c[3] in rows]
 print(len(claims), "claims; ours are", small)

@@ -436,7 +436,7 @@ show.draw_decline(
     second=("eye line off by, degrees", tilt))
 
 # %% [markdown] id="rotation-read" slide="fragment"
-# The score is the last to notice. Up to a right angle the points follow the face. Beyond it they are upside down, and still the score is mostly above 0.5 (not for Hopper at 135°). At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
+# The score is the last to notice. Up to a right angle the points follow the face. Beyond it they let go, Hopper's at 105°, the others' at 120°, and still the score is mostly above 0.5 (Hopper's is not at 135° and 180°). At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
 
 # %% [markdown] id="explore" slide="subslide"
 # **Everything at once.** Move, turn, scale and blur the astronaut below. Score, box and prior come from a table that the network filled beforehand, so this works without a kernel. Find a place where the score is high and the box is wrong.
@@ -473,7 +473,7 @@ show.draw_decline(
     xlabel="width : height of the squashed picture")
 
 # %% [markdown] id="alarms" slide="subslide"
-# A face that is squashed to half its width is still found. Much more, and it is lost: a panorama that is made square loses its faces.
+# A face that is squashed to half its width is still found. At a quarter of its width none is found: a panorama that is made square loses its faces.
 #
 # **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The network sees the motorcycle twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it. (The panel shows the photograph unsquashed, with the box that was found.)
 
@@ -498,10 +498,10 @@ assert top["motorcycle"] < 0.45 and top["squashed"] > 0.65
 show.draw_face_panels(shown)
 
 # %% [markdown] id="alarms-read" slide="fragment"
-# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; SSD is trained on squashed pictures, and this network is not.
+# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; SSD is trained on squashed pictures; this network, whose runtime letterboxes, very probably was not.
 
 # %% [markdown] id="notes-fails" slide="notes"
-# > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 128 px”, and never “works”.
+# > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 144 px”, and never “works”.
 
 # %% [markdown] id="ledger" slide="slide" tags=["ledger"]
 # ### Paper ↔ code
@@ -518,7 +518,7 @@ show.draw_face_panels(shown)
 # | softmax over two labels (SSD) | one number, sigmoid | (0, logit) | ★ b |
 # | logits as they are | clipped to ± 100 | not clipped | ★ b |
 # | squashed input (SSD) | letterbox, black border | `letterbox` | §4 |
-# | smoothed when shrunk (ours) | every fourth pixel read | smoothed | ★ c |
+# | smoothed when shrunk (ours) | every fourth pixel read, as we understand it | smoothed | ★ c |
 
 # %% [markdown] id="exercises" slide="subslide"
 # ## 5 · Your turn
@@ -530,7 +530,7 @@ show.draw_face_panels(shown)
 # 1. `same_padding`: zeros before and behind by TensorFlow's rule, for *any* side. It works when side 7, filter 3, stride 2 give (1, 1) and side 8 gives (0, 1).
 # 2. `points_in_photo`: key points from the letterboxed input back to the photograph. It works when the middle of the input is the middle of the photograph.
 # 3. `slot_sizes`: the geometric middle of the sizes that each slot answers to, which means a score of at least 0.5. It works when a slot that answers from 16 to 64 px has 32.
-# 4. `training_sizes`: the eight sizes behind the slots, from two numbers in the settings and `levels` = 4, one for each stride in the settings. It works when the first is 19 px and the last ones lie near 96 and 111.
+# 4. `training_sizes`: the eight sizes behind the slots, from two numbers in the settings and `levels` = 4, one for each stride in the settings; after the last level comes the whole picture, 1.0. It works when the first is 19 px and the last ones lie near 96 and 111.
 # 5. `average_boxes`: weighted NMS of given boxes and overlaps. It works when no box of a cluster is lost and no cluster is averaged twice.
 
 # %% id="exercise-same-padding" slide="skip" tags=["exercise"]
