@@ -502,7 +502,7 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="fragment"
-# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. A few channels wake, since earlier layers still move: 55 % were never active, and 45 % still are. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
+# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. A few channels wake, since earlier layers move: 55 % were never active, and 45 % still are. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
 
 # %% [markdown] id="stop-and-resume" slide="slide"
 # ### Stop and resume
