@@ -42,7 +42,7 @@ print(len(rows), "rows; the four:", ", ".join(four))
 #
 # Every table, figure and verdict below is computed from that record. First, the conditions:
 
-# %% id="conditions" slide="-"
+# %% id="conditions" slide="-" tags=["hide-input"]
 rules = face_off.rules
 print(f"with the same seed, every network saw the same "
       f"{rules['images']:,} images in the same order")
@@ -60,7 +60,7 @@ prediction = ["m2det_tiny", "refinedet_tiny", "ssd_hrnet_tiny", "ssd_tiny"]
 prediction = [name for name in prediction if name in four]
 print("predicted:", " > ".join(prediction))
 
-# %% id="table" slide="subslide"
+# %% id="table" slide="subslide" tags=["hide-input"]
 print(verdicts.face_off_table(face_off))
 
 # %% [markdown] id="table-read" slide="fragment"
@@ -68,7 +68,7 @@ print(verdicts.face_off_table(face_off))
 #
 # Now your prediction: for each pair, were the means in your order, and by how much do the intervals overlap, as a share of the shorter one?
 
-# %% id="prediction-checked" slide="subslide"
+# %% id="prediction-checked" slide="subslide" tags=["hide-input"]
 ends = {name: verdicts.spread(rows[name].scores["mAP"]) for name in four}
 agreed, shares = 0, []
 for better, worse in combinations(prediction, 2):
@@ -128,7 +128,7 @@ if record:
 # - *as good as*: the whole interval lies inside ± δ;
 # - *cannot be told*: everything else. With fewer than five pairs there is no verdict.
 
-# %% id="intervals-drawn" slide="subslide" tags=["key-figure"]
+# %% id="intervals-drawn" slide="subslide" tags=["hide-input", "key-figure"]
 others = [name for name in four if name != face_off.reference]
 for name in others:
     print(verdicts.verdict_sentence(rows[name]))
@@ -141,7 +141,7 @@ show.draw_intervals(
 #
 # A verdict may depend on when we stopped, and a mean may hide a broken run. The record keeps the score after half of the training, and a check-up of every network (chapter 05).
 
-# %% id="half-and-dead" slide="-"
+# %% id="half-and-dead" slide="-" tags=["hide-input"]
 print(verdicts.half_sentence(face_off, four))
 print(verdicts.dead_sentence(face_off))
 for name in four:
@@ -154,7 +154,7 @@ for name in four:
 #
 # The record also keeps the search for the learning rates. Columns are rates, numbers are mAP on the tune set after a quarter of the training (one or two seeds), the chosen one in brackets. **Predict:** is the rate with the highest number always the one to take for the whole training?
 
-# %% id="search-shown" slide="fragment"
+# %% id="search-shown" slide="fragment" tags=["hide-input"]
 print(verdicts.search_table(face_off, four))
 
 # %% [markdown] id="search-read" slide="-"
@@ -193,13 +193,13 @@ print(pareto_front(
 # %% [markdown] id="pareto-predict" slide="subslide"
 # **Predict:** which of the four stand on the front by multiply-adds? Are the same ones on the front by milliseconds, and by parameters?
 
-# %% id="pareto-drawn" slide="fragment"
+# %% id="pareto-drawn" slide="fragment" tags=["hide-input"]
 show.draw_trade_off(
     {name: rows[name].scores["mAP"] for name in four},
     {name: rows[name].multiply_adds / 1e6 for name in four},
     x="million multiply-adds for one scene")
 
-# %% id="pareto-others" slide="subslide"
+# %% id="pareto-others" slide="subslide" tags=["hide-input"]
 scores = {name: rows[name].mean() for name in four}
 by_adds = pareto_front(
     {name: rows[name].multiply_adds for name in four}, scores)
@@ -228,7 +228,7 @@ show.draw_trade_off(
 #
 # Two networks with the same mAP may fail on different things. We split the score by size of the object, and by class: discs, squares, triangles and crosses are *simple*; faces, houses, trees and people are *complex*. The sentences hold plain 95 % intervals, and each pair was chosen after looking: a *better* is a hint here, no verdict. *Small* is COCO's word, under 32 × 32 px.
 
-# %% id="groups-drawn" slide="-"
+# %% id="groups-drawn" slide="-" tags=["hide-input"]
 groups = {"small": "mAP_small", "medium": "mAP_medium",
           "simple": "mAP_simple", "complex": "mAP_complex"}
 for group, key in groups.items():
@@ -244,7 +244,7 @@ show.draw_by_group({
 #
 # In a crowd an object is partly hidden behind another; Shapes hides at most 30 % of one. **Predict:** are objects that are more than a tenth hidden found less often than those in full sight?
 
-# %% id="sight-drawn" slide="fragment"
+# %% id="sight-drawn" slide="fragment" tags=["hide-input"]
 sight = {"in full sight": "found_free", "partly hidden": "found_hidden"}
 for name in four:
     free, hidden = (rows[name].mean(key) for key in sight.values())
@@ -257,7 +257,7 @@ show.draw_by_group(
 # %% [markdown] id="trap" slide="subslide"
 # Being hidden seems to help, with every network. A result that is absurd for all is a question about the data: what else is different about hidden objects?
 
-# %% id="confounder" slide="fragment"
+# %% id="confounder" slide="fragment" tags=["hide-input"]
 scenes_of_shapes = data.Shapes(300)
 sides = {"in full sight": [], "partly hidden": []}
 for k in range(300):
@@ -276,7 +276,7 @@ for words, lengths in sides.items():
 #
 # Chapter 05 sorted mistakes by kind. Here they are on all test scenes, as a mean over the seeds, above each network's own best threshold.
 
-# %% id="errors-counted" slide="-"
+# %% id="errors-counted" slide="-" tags=["hide-input"]
 kinds = [kind for kind in metrics.ERROR_KINDS if kind != "correct"]
 print(" " * 15, *(f"{kind:>14}" for kind in kinds))
 for name in four:
@@ -295,7 +295,7 @@ for kind in kinds:
 #
 # A network that says 0.8 should be right in eight of ten cases. Marks above the dashed line are modest, marks below it boast; *off by* is the distance to the line, a mean over all detections.
 
-# %% id="reliability-drawn" slide="-"
+# %% id="reliability-drawn" slide="-" tags=["hide-input"]
 off = {name: rows[name].expected_calibration_error for name in four}
 for name in sorted(off, key=off.get):
     bins = rows[name].reliability
@@ -309,7 +309,7 @@ show.draw_reliability({name: rows[name].reliability for name in four})
 #
 # Averages hide that networks are right on different scenes. Here the four *shipped* networks look at 60 scenes; they are other runs than those of the table. A scene counts as right if every object is found and nothing else is.
 
-# %% id="four-look" slide="-"
+# %% id="four-look" slide="-" tags=["hide-input"]
 explorer = show.FaceOffExplorer()
 thresholds = dict(zip(explorer.content["networks"],
                       explorer.content["thresholds"]))
@@ -327,7 +327,7 @@ for name in four:
         for a, t in zip(answers[name], targets)]
 print({name: sum(hits) for name, hits in right.items()}, "of", len(scenes))
 
-# %% id="alone" slide="subslide"
+# %% id="alone" slide="subslide" tags=["hide-input"]
 winners = {}
 for k in range(len(scenes)):
     perfect = [name for name in four if right[name][k]]
@@ -369,7 +369,7 @@ explorer
 #
 # Five claims, each with the paper's figure, ours, and what differs. Only differences of mAP to `ssd_tiny` are corrected; the others have a plain 95 % interval.
 
-# %% id="claims-listed" slide="-"
+# %% id="claims-listed" slide="skip"
 coco = "COCO test-dev, VGG-16, 512 px"
 small = "dozens of times smaller, on drawn scenes, without ImageNet"
 claims = [  # claim, paper, row, against, score, what differs
@@ -392,7 +392,7 @@ claims = [  # claim, paper, row, against, score, what differs
 claims = [c for c in claims if c[2] in rows and c[3] in rows]
 print(len(claims), "claims; ours are", small)
 
-# %% id="claims-judged" slide="subslide"
+# %% id="claims-judged" slide="subslide" tags=["hide-input"]
 for claim, paper, name, other, score, differs in claims:
     ours = verdicts.pair_sentence(face_off, name, other, score)
     print(f"{claim}\n  paper   {paper}\n  ours    {ours}")
