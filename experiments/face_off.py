@@ -101,7 +101,14 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             ]  # fmt: skip
             if runs and variant["name"] not in done:
                 rows.append(_row(variant, runs, record) | {"search": _search(variant, record)})
-    runs = [run for record in records for run in record["runs"]]
+    shown = {row["experiment"] for row in rows}
+    runs = [
+        run
+        for record in records
+        if record["experiment"] in shown
+        for run in [*record["runs"], *record["set_aside"]]
+        if "made_for" not in run  # counted where it was made
+    ]
     return {
         "experiment": first["experiment"],
         "question": first["question"],

@@ -191,7 +191,9 @@ def make_record(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         "complete": complete,
         "settings": settings_of(experiment),
         "variants": variants_of(experiment),
-        "cpu_hours": round(sum(run["cpu_seconds"] for run in [*runs, *aside]) / 3600, 2),
+        "cpu_hours": round(
+            sum(run["cpu_seconds"] for run in [*runs, *aside] if "made_for" not in run) / 3600, 2
+        ),
         "tuning": found,
         **conclude(experiment, runs),
         "runs": runs,

@@ -221,6 +221,7 @@ def test_runs_of_the_same_row_are_made_once(tmp_path):
     runs = read_runs(record_path(other, tmp_path), other)
     assert {run["variant"] for run in runs} == {"plain", "red"}
     assert {run["made_for"] for run in runs} == {"colours"}
+    assert make_record(other, runs)["cpu_hours"] == 0, "counted where they were made"
     assert {spec.variant for spec in next_runs(other, runs)} == {"green"}
     assert borrow(other, [EXPERIMENT, other], tmp_path) == [], "once"
     assert borrow(longer, [EXPERIMENT], tmp_path) == [] == borrow(changed, [EXPERIMENT], tmp_path)
