@@ -306,6 +306,25 @@ def test_hostile_notebooks_harm_nobody_and_fool_nothing(server, tmp_path, precio
 
 
 @needs_fence
+def test_a_crowd_is_counted_and_sent_home(server, tmp_path, monkeypatch):
+    """Root passes the kernel's limit; two hundred sleepers are ended all the same."""
+    from detlearn.teach.grading import fence
+
+    assert fence.crowd(os.getpid()) >= 1 and fence.crowd(2**22 + 1) == 0
+    sleepers = (
+        "import os, time\nfor k in range(200):\n    try: child = os.fork()\n"
+        "    except OSError: os._exit(0)  # nobody but root gets so far\n"
+        "    if child == 0: time.sleep(1000)\n"
+    )
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with server.program(60) as program:
+        begun = time.monotonic()
+        with pytest.raises(ProgramEnded):
+            program.run([sleepers, "time.sleep(1000)"])
+        assert time.monotonic() - begun < 50, "ended for its number, before its time"
+
+
+@needs_fence
 def test_nothing_is_left_behind(server, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with server.program(10) as program:

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["close_fence", "missing_parts", "readable_folders", "unshare_all"]
+__all__ = [
+    "PROCESSES", "close_fence", "crowd", "missing_parts", "readable_folders", "unshare_all",
+]  # fmt: skip
 
 # numbers of Linux's system calls, the same on every 64-bit machine since 5.13
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -134,6 +136,21 @@ def _guard_files(folder: Path, readable: Sequence[Path], version: int) -> None:
     if _call(RESTRICT_SELF, ruleset, 0) < 0:
         raise OSError(ctypes.get_errno(), "Landlock did not close")
     os.close(ruleset)
+
+
+def crowd(first: int) -> int:
+    """How many processes live in the world of a process; 0 where nobody may look."""
+    number = 0
+    try:
+        world = os.readlink(f"/proc/{first}/ns/pid")
+    except OSError:
+        return 0
+    for name in os.listdir("/proc"):
+        try:
+            number += name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == world
+        except OSError:
+            continue
+    return number
 
 
 def _address_space() -> int:
