@@ -21,6 +21,15 @@ from typing import Any
 
 from scipy import stats
 
+from detlearn.metrics.compare import (
+    CANNOT_BE_TOLD,
+    HELPS,
+    HURTS,
+    NO_DIFFERENCE,
+    verdict,
+)
+from detlearn.metrics.compare import MIN_PAIRS as MIN_SEEDS
+
 from .plan import Experiment, Run
 
 __all__ = [
@@ -30,13 +39,6 @@ __all__ = [
 
 ALPHA = 0.05
 """A table holds a false verdict at most this often."""
-
-MIN_SEEDS = 5
-"""With fewer pairs there is no verdict."""
-
-HELPS, HURTS = "helps", "hurts"
-NO_DIFFERENCE = "makes no difference that matters"
-CANNOT_BE_TOLD = "cannot be told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +145,6 @@ def compare(
         if not low <= 0 <= high:
             rows -= 1
     return {name: found[name] for name in differences}
-
-
-def verdict(mean: float, low: float, high: float, delta: float) -> str:
-    """The words for a mean difference and its interval.
-
-    >>> verdict(0.02, 0.01, 0.03, delta=0.01), verdict(-0.02, -0.03, -0.01, delta=0.01)
-    ('helps', 'hurts')
-    >>> verdict(0.002, 0.001, 0.003, delta=0.01)  # certain, and too small to matter
-    'makes no difference that matters'
-    >>> verdict(0.008, 0.001, 0.015, delta=0.01), verdict(0.03, -0.01, 0.07, delta=0.01)
-    ('cannot be told', 'cannot be told')
-    """
-    if -delta < low and high < delta:
-        return NO_DIFFERENCE
-    if low > 0 and mean >= delta:
-        return HELPS
-    if high < 0 and mean <= -delta:
-        return HURTS
-    return CANNOT_BE_TOLD
 
 
 # ---------------------------------------------------------------- how many seeds it takes

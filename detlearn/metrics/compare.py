@@ -6,7 +6,17 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-__all__ = ["interval_overlap", "pareto_front", "t_interval", "t_quantile"]
+__all__ = [
+    "CANNOT_BE_TOLD", "HELPS", "HURTS", "MIN_PAIRS", "NO_DIFFERENCE", "interval_overlap",
+    "pareto_front", "t_interval", "t_quantile", "verdict",
+]  # fmt: skip
+
+MIN_PAIRS = 5
+"""With fewer pairs of seeds there is no verdict."""
+
+HELPS, HURTS = "helps", "hurts"
+NO_DIFFERENCE = "makes no difference that matters"
+CANNOT_BE_TOLD = "cannot be told"
 
 TABLE = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
 """Student's t for 1 to 9 degrees of freedom, 97.5 %."""
@@ -69,6 +79,34 @@ def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
     reach = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
     mean = statistics.fmean(values)
     return mean, mean - reach, mean + reach
+
+
+def verdict(mean: float, low: float, high: float, delta: float) -> str:
+    """The words for a mean difference and its interval.
+
+    Args:
+        mean: of the paired differences.
+        low: lower end of its interval.
+        high: upper end.
+        delta: the smallest difference that is worth a name.
+
+    Returns:
+        one of `HELPS`, `HURTS`, `NO_DIFFERENCE` and `CANNOT_BE_TOLD`.
+
+    >>> verdict(0.02, 0.01, 0.03, delta=0.01), verdict(-0.02, -0.03, -0.01, delta=0.01)
+    ('helps', 'hurts')
+    >>> verdict(0.002, 0.001, 0.003, delta=0.01)  # certain, and too small to matter
+    'makes no difference that matters'
+    >>> verdict(0.008, 0.001, 0.015, delta=0.01), verdict(0.03, -0.01, 0.07, delta=0.01)
+    ('cannot be told', 'cannot be told')
+    """
+    if -delta < low and high < delta:
+        return NO_DIFFERENCE
+    if low > 0 and mean >= delta:
+        return HELPS
+    if high < 0 and mean <= -delta:
+        return HURTS
+    return CANNOT_BE_TOLD
 
 
 def interval_overlap(first: tuple[float, float], second: tuple[float, float]) -> float:

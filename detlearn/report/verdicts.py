@@ -6,23 +6,28 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from ..metrics import t_interval
+from ..metrics.compare import (
+    CANNOT_BE_TOLD,
+    HELPS,
+    HURTS,
+    MIN_PAIRS,
+    NO_DIFFERENCE,
+    t_interval,
+    verdict,
+)
 from .standing import FaceOff, Standing
 
 __all__ = [
-    "MIN_PAIRS", "claim_word", "dead_sentence", "difference_of", "face_off_table", "half_sentence",
+    "claim_word", "dead_sentence", "difference_of", "face_off_table", "half_sentence",
     "pair_sentence", "paired", "ranking", "search_table", "spread", "verdict_of",
     "verdict_sentence",
 ]  # fmt: skip
 
-MIN_PAIRS = 5
-"""With fewer pairs of seeds there is no verdict."""
-
 WORDS = {
-    "helps": "is better than",
-    "hurts": "is worse than",
-    "makes no difference that matters": "is as good as",
-    "cannot be told": "cannot be told from",
+    HELPS: "is better than",
+    HURTS: "is worse than",
+    NO_DIFFERENCE: "is as good as",
+    CANNOT_BE_TOLD: "cannot be told from",
 }
 
 
@@ -57,7 +62,7 @@ def verdict_sentence(row: Standing, score: str = "mAP") -> str:
             "seeds, no verdict with fewer than five pairs."
         )
     low, high = row.difference["interval"]
-    words = WORDS.get(verdict_of(row), "cannot be told from")
+    words = WORDS[verdict_of(row)]
     return (
         f"{row.name} {words} {row.reference}: {row.difference['mean']:+.3f} {score} "
         f"({low:+.3f} to {high:+.3f}, {pairs} pairs)."
@@ -114,7 +119,7 @@ def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") 
         A sentence: the record's own where ``other`` is the row's reference; else with a plain 95 %
         interval, which no other comparison has widened.
     """
-    row, delta = face_off.rows[name], face_off.delta
+    row = face_off.rows[name]
     if other == row.reference and score == "mAP":
         return verdict_sentence(row)
     pairs = paired(face_off, name, other, score)
@@ -124,15 +129,9 @@ def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") 
             "seeds, no verdict with fewer than five pairs."
         )
     mean, low, high = t_interval(pairs)
-    verdict = "cannot be told"
-    if low > 0 and mean >= delta:
-        verdict = "helps"
-    elif high < 0 and mean <= -delta:
-        verdict = "hurts"
-    elif -delta < low and high < delta:
-        verdict = "makes no difference that matters"
+    words = WORDS[verdict(mean, low, high, face_off.delta)]
     return (
-        f"{name} {WORDS[verdict]} {other}: {mean:+.3f} {score} "
+        f"{name} {words} {other}: {mean:+.3f} {score} "
         f"({low:+.3f} to {high:+.3f}, {len(pairs)} pairs)."
     )
 
@@ -150,13 +149,13 @@ def claim_word(sentence: str) -> str:
     'does not hold here: the other way round'
     """
     said = {
-        WORDS["helps"]: "holds here",
-        WORDS["hurts"]: "does not hold here: the other way round",
-        WORDS["makes no difference that matters"]: "does not hold here: no difference that matters",
-        WORDS["cannot be told"]: "cannot be told here",
+        WORDS[HELPS]: "holds here",
+        WORDS[HURTS]: "does not hold here: the other way round",
+        WORDS[NO_DIFFERENCE]: "does not hold here: no difference that matters",
+        WORDS[CANNOT_BE_TOLD]: "cannot be told here",
     }
     return next(
-        (verdict for words, verdict in said.items() if f" {words} " in sentence),
+        (told for words, told in said.items() if f" {words} " in sentence),
         "no verdict with fewer than five pairs",
     )
 

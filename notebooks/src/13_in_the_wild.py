@@ -41,7 +41,7 @@ print(", ".join(blazeface.FACE_POINTS))
 # %% [markdown] id="first-minute" slide="slide"
 # ## 1 · A face
 #
-# So far the detectors of this course knew only drawn scenes. This one was trained by others, on photographs, and is installed in a very large number of phones: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
+# So far the detectors of this course knew only drawn scenes. This one was trained by others, on photographs: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
 
 # %% id="face-found" slide="-"
 path = data.data_path("weights", "blazeface.safetensors")
@@ -288,7 +288,7 @@ show.draw_face(
     candidates=512 * corners[sure])
 
 # %% [markdown] id="weighted" slide="subslide"
-# Your decode and your NMS found the face. The points cost nothing extra: they are twelve more channels of the same head, and NMS keeps those of the surviving row.
+# The points cost nothing extra: they are twelve more channels of the same head, and NMS keeps those of the surviving row.
 #
 # ### Weighted NMS: an average instead of a winner
 #
@@ -378,7 +378,7 @@ show.draw_slot_ranges(
     sizes, slots, names)
 
 # %% [markdown] id="hidden-read" slide="subslide"
-# The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Here are both results, without their code:
+# The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Both results:
 
 # %% id="hidden-compared" slide="-"
 rule = torch.tensor(
@@ -415,7 +415,7 @@ show.draw_decline(
     xlabel="side of the face, px", logarithmic=True)
 
 # %% [markdown] id="distance-read" slide="fragment"
-# Short range is the name, and short range it is. Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
+# Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
 
 # %% id="rotation" slide="subslide"
 turns = list(range(0, 181, 15))
@@ -436,10 +436,10 @@ show.draw_decline(
     second=("eye line off by, degrees", tilt))
 
 # %% [markdown] id="rotation-read" slide="fragment"
-# The score is the last to notice. Up to a right angle the points follow the face. Beyond it they let go, Hopper's at 105°, the others' at 120°, and still the score is mostly above 0.5 (Hopper's is not at 135° and 180°). At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
+# Up to a right angle the points follow the face. Beyond it they let go, Hopper's at 105°, the others' at 120°, and still the score is mostly above 0.5 (Hopper's is not at 135° and 180°). At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
 
 # %% [markdown] id="explore" slide="subslide"
-# **Everything at once.** Move, turn, scale and blur the astronaut below. Score, box and prior come from a table that the network filled beforehand, so this works without a kernel. Find a place where the score is high and the box is wrong.
+# **Everything at once.** Move, turn, scale and blur the astronaut below. The answers come from a table, so no kernel is needed. Find a place where the score is high and the box is wrong.
 #
 # <details><summary>For example</summary>
 #
@@ -498,7 +498,7 @@ assert top["motorcycle"] < 0.45 and top["squashed"] > 0.65
 show.draw_face_panels(shown)
 
 # %% [markdown] id="alarms-read" slide="fragment"
-# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. A network must also see proportions that it learned from; SSD is trained on squashed pictures; this network, whose runtime letterboxes, very probably was not.
+# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. SSD is trained on squashed pictures; this network, whose runtime letterboxes, very probably was not.
 
 # %% [markdown] id="notes-fails" slide="notes"
 # > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 144 px”, and never “works”.
@@ -635,7 +635,7 @@ for name, change in patients.items():
 #
 # **Detection is not recognition.** A box says that something looks like a face; it does not say whose. But it is the first step of every system that does, and a crop of a face is personal data in many countries.
 #
-# **Who is found less often?** A detector may find some groups of people less often than others. We could not measure it: three portraits prove nothing, and we had no set with consent. MediaPipe publishes a model card with figures for training data and fairness; it could **not be reached** from where this chapter was written, so nothing here quotes it. Read it before you deploy.
+# **Who is found less often?** Some groups of people, perhaps. We could not measure it: three portraits prove nothing, and we had no set with consent. MediaPipe publishes a model card with figures for training data and fairness; it could **not be reached** from where this chapter was written, so nothing here quotes it. Read it before you deploy.
 #
 # **Licence.** The weights are Apache-2.0 (© The MediaPipe Authors); licence text, source, hashes and what was changed stand in `data/weights/blazeface.json`. The card's terms were not checked, either.
 
