@@ -122,7 +122,7 @@ if record:
     print(f"the record's {record['confidence']:.1%}: {a:+.4f} to {b:+.4f}")
 
 # %% [markdown] id="corrected" slide="subslide"
-# The more comparisons, the likelier one of them is wrong by chance. So each must be surer than it would be alone, the clearest one most of all (Holm's correction); every bar below is drawn at its own confidence. Its verdicts follow one rule, which was fixed before the first run:
+# The more comparisons, the likelier one of them is wrong by chance. So each must be surer than it would be alone, the clearest one most of all (Holm's correction); every bar below is drawn at its own confidence. The verdicts follow one rule, which was fixed before the first run:
 #
 # - *better* or *worse*: the interval leaves out 0, and the mean is at least δ (0.01 mAP) away from it; the true difference may still be smaller;
 # - *as good as*: the whole interval lies inside ± δ;
