@@ -13,7 +13,7 @@ from detlearn.boxes import box_area
 from .average_precision import match_detections
 from .border import as_float64, check_same_length
 from .coco import COCO_AREAS
-from .errors import ERROR_KINDS, error_kinds, explain_errors
+from .errors import ERROR_KINDS, DetectionError, error_kinds, explain_errors
 
 
 def detection_errors(
@@ -95,13 +95,26 @@ def errors_by_size(
     1
     """
     check_same_length(detections, targets)
+    errors = [
+        explain_errors(detection, target, iou_threshold, background)
+        for detection, target in zip(detections, targets, strict=True)
+    ]
+    return count_by_size(detections, targets, errors)
+
+
+def count_by_size(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    errors: Sequence[Sequence[DetectionError]],
+) -> dict[str, dict[str, int]]:
+    """`errors_by_size` of errors that are explained already, image by image."""
     sizes = {size: dict.fromkeys(ERROR_KINDS, 0) for size in COCO_AREAS if size != "all"}
-    for detection, target in zip(detections, targets, strict=True):
-        errors = explain_errors(detection, target, iou_threshold, background)
+    for detection, target, explained in zip(detections, targets, errors, strict=True):
         gt_sizes = _sizes(target.get("area", box_area(target["boxes"])))
-        for own, (kind, index) in zip(_sizes(box_area(detection["boxes"])), errors, strict=True):
+        own_sizes = _sizes(box_area(detection["boxes"]))
+        for own, (kind, index) in zip(own_sizes, explained, strict=True):
             sizes[own if index < 0 else gt_sizes[index]][kind] += 1
-        found = {index for kind, index in errors if kind == "correct"}
+        found = {index for kind, index in explained if kind == "correct"}
         for index in set(range(len(gt_sizes))) - found:
             sizes[gt_sizes[index]]["missed"] += 1
     return sizes
@@ -150,9 +163,24 @@ def confusion_matrix(
             [0, 0, 0]])
     """
     check_same_length(detections, targets)
+    errors = [
+        explain_errors(detection, target, iou_threshold, min(0.1, iou_threshold))
+        for detection, target in zip(detections, targets, strict=True)
+    ]
+    return count_confusions(detections, targets, errors, num_classes)
+
+
+def count_confusions(
+    detections: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    errors: Sequence[Sequence[DetectionError]],
+    num_classes: int,
+) -> Tensor:
+    """`confusion_matrix` of errors that are explained already, image by image."""
     matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)  # (K, K)
-    for index, (detection, target) in enumerate(zip(detections, targets, strict=True)):
-        errors = explain_errors(detection, target, iou_threshold, min(0.1, iou_threshold))
+    for index, (detection, target, explained) in enumerate(
+        zip(detections, targets, errors, strict=True)
+    ):
         for name, labels in (("detections", detection["labels"]), ("targets", target["labels"])):
             if len(labels) and int(labels.max()) >= num_classes:
                 raise ValueError(
@@ -160,9 +188,9 @@ def confusion_matrix(
                     f"got {int(labels.max())}"
                 )
         truth, said = target["labels"].tolist(), detection["labels"].tolist()
-        taken = {error.gt_index for error in errors if error.kind == "correct"}
+        taken = {error.gt_index for error in explained if error.kind == "correct"}
         for d in detection["scores"].argsort(descending=True, stable=True).tolist():
-            kind, g = errors[d]
+            kind, g = explained[d]
             if kind == "wrong class" and g not in taken:
                 taken.add(g)
                 matrix[truth[g], said[d]] += 1

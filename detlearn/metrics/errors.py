@@ -126,22 +126,24 @@ def explain_errors(
     [DetectionError(kind='on background', gt_index=-1),
      DetectionError(kind='wrong class', gt_index=0)]
     """
-    kinds = error_kinds(detection, target, iou_threshold, background)
+    _check_error_case(detection, target, iou_threshold, background)
     overlaps = box_iou(detection["boxes"], target["boxes"])  # (D, G)
     same_class = detection["labels"][:, None] == target["labels"]  # (D, G)
     taken = torch.zeros(overlaps.shape[1], dtype=torch.bool)  # (G,)
-    objects = [-1] * len(kinds)
+    errors = [DetectionError("on background", -1)] * len(overlaps)
     for d in detection["scores"].argsort(descending=True, stable=True).tolist():
-        if kinds[d] == "on background":
-            continue
-        allowed = {
-            "correct": same_class[d] & ~taken,
-            "duplicate": same_class[d],
-            "wrong class": ~same_class[d],
-        }.get(kinds[d], torch.ones_like(taken))  # (G,)
-        objects[d] = int((overlaps[d] * allowed).argmax())
-        taken[objects[d]] |= kinds[d] == "correct"
-    return [DetectionError(kind, index) for kind, index in zip(kinds, objects, strict=True)]
+        near = overlaps[d] >= iou_threshold  # (G,)
+        for kind, objects in (
+            ("correct", near & same_class[d] & ~taken),
+            ("duplicate", near & same_class[d]),
+            ("wrong class", near),
+            ("badly placed", overlaps[d] >= background),
+        ):  # the first kind that has an object
+            if objects.any():
+                errors[d] = DetectionError(kind, int((overlaps[d] * objects).argmax()))
+                taken[errors[d].gt_index] |= kind == "correct"
+                break
+    return errors
 
 
 def _check_error_case(

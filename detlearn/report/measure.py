@@ -13,19 +13,18 @@ from torch import Tensor
 from ..boxes import box_area
 from ..data.skeleton import choose_sigmas
 from ..metrics import (
+    ERROR_KINDS,
     DetectionError,
     best_score_threshold,
     coco_curves,
     coco_keypoint_evaluate,
-    confusion_matrix,
-    detection_errors,
     detection_scores,
-    errors_by_size,
     explain_errors,
     leave_out_ignored,
     oks,
     pck,
 )
+from ..metrics.error_counts import count_by_size, count_confusions
 
 __all__ = [
     "PCK_REFERENCE", "Findings", "Picture", "PoseFindings", "measure", "measure_pose",
@@ -48,6 +47,7 @@ class Findings:
         chosen: whether it was chosen on these images, by `best_score_threshold`.
         detections: of each image those that count.
         targets: of each image the objects that count.
+        errors: of each image what `explain_errors` returns.
         counts: what `detection_errors` returns.
         sizes: what `errors_by_size` returns.
         confusion: ``(K, K)``, what `confusion_matrix` returns.
@@ -62,6 +62,7 @@ class Findings:
     chosen: bool
     detections: list[dict[str, Any]]
     targets: list[dict[str, Any]]
+    errors: list[list[DetectionError]]
     counts: dict[str, int]
     sizes: dict[str, dict[str, int]]
     confusion: Tensor
@@ -115,6 +116,8 @@ def measure(
         counted = leave_out_ignored(detection, target)
         found.append(counted[0])
         truth.append(counted[1])
+    errors = [explain_errors(*image) for image in zip(found, truth, strict=True)]
+    sizes = count_by_size(found, truth, errors)
     return Findings(
         class_names=names,
         scores=scores,
@@ -123,9 +126,10 @@ def measure(
         chosen=score_threshold is None,
         detections=found,
         targets=truth,
-        counts=detection_errors(found, truth),
-        sizes=errors_by_size(found, truth),
-        confusion=confusion_matrix(found, truth, len(names)),
+        errors=errors,
+        counts={kind: sum(size[kind] for size in sizes.values()) for kind in ERROR_KINDS},
+        sizes=sizes,
+        confusion=count_confusions(found, truth, errors, len(names)),
         indices=indices,
         total=len(dataset),
     )
@@ -175,14 +179,14 @@ def worst_pictures(findings: Findings, dataset: Any, number: int) -> list[Pictur
         dataset: the one that was measured on.
         number: of pictures, at most; images without a mistake are none of them.
     """
-    weights, all_errors, all_missed = [], [], []
-    for detection, target in zip(findings.detections, findings.targets, strict=True):
-        errors = explain_errors(detection, target)
+    weights, all_missed = [], []
+    for detection, target, errors in zip(
+        findings.detections, findings.targets, findings.errors, strict=True
+    ):
         right = {error.gt_index for error in errors if error.kind == "correct"}
         missed = [g for g in range(len(target["labels"])) if g not in right]
         wrong = zip(errors, detection["scores"].tolist(), strict=True)
         weights.append(len(missed) + sum(score for e, score in wrong if e.kind != "correct"))
-        all_errors.append(errors)
         all_missed.append(missed)
     order = sorted(range(len(weights)), key=lambda i: -weights[i])
     pictures = []
@@ -192,7 +196,7 @@ def worst_pictures(findings: Findings, dataset: Any, number: int) -> list[Pictur
         pixels = dataset[index][0].permute(1, 2, 0).numpy()  # (H, W, 3)
         pictures.append(
             Picture(
-                index, str(name), pixels, findings.detections[i], target, all_errors[i],
+                index, str(name), pixels, findings.detections[i], target, findings.errors[i],
                 all_missed[i],
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from detlearn.metrics import (
     error_kinds,
     explain_errors,
 )
-from tests.metrics.cases import CAT, DOG, detection, target
+from tests.metrics.cases import CAT, DOG, detection, random_scenes, target
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_errors_name_their_object():
 def test_two_cats_under_two_boxes_are_two_objects():
     found = detection((0, 0, 10, 10, 0.8, 1), (0, 0, 10, 10, 0.9, 1))
     assert [e.gt_index for e in explain_errors(found, target(CAT, (0, 0, 10, 9, 1)))] == [1, 0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_explanations_have_the_kinds(seed):
+    for found, truth in zip(*random_scenes(seed, most_boxes=40), strict=True):
+        for threshold, background in ((0.5, 0.1), (0.75, 0.75), (0.3, 0.05)):
+            errors = explain_errors(found, truth, threshold, background)
+            assert [e.kind for e in errors] == error_kinds(found, truth, threshold, background)
+            right = [e.gt_index for e in errors if e.kind == "correct"]
+            assert len(right) == len(set(right))

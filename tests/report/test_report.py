@@ -20,7 +20,13 @@ from PIL import Image
 import detlearn.report
 from detlearn.__main__ import main
 from detlearn.data import data_path
-from detlearn.metrics import confusion_matrix, detection_errors
+from detlearn.metrics import (
+    confusion_matrix,
+    detection_errors,
+    errors,
+    errors_by_size,
+    explain_errors,
+)
 from detlearn.report import read_run, write_report
 from detlearn.report.measure import Picture, measure, measure_pose, worst_pictures
 from detlearn.report.page import report_page
@@ -28,6 +34,7 @@ from detlearn.report.render import environment, render
 from detlearn.report.run import Run
 from detlearn.training import detect_all, evaluate
 from detlearn.training.cli import open_dataset
+from tests.metrics.cases import scenes
 
 EPOCHS = [
     {"epoch": 1.0, "bbox_regression": 3.0, "classification": 5.0, "learning_rate": 0.01, "seconds": 60.0},
@@ -445,6 +452,20 @@ def test_mistakes_are_named_and_the_gravest_come_first():
         assert words in text, words
     assert len(worst_pictures(findings, told, 1)) == 1
     assert page_of(told, images=0)[0].count("<img") == 0
+
+
+def test_each_image_is_explained_in_one_pass(monkeypatch):
+    found, truth = scenes(seed=3, images=9)
+    told, calls = Told(list(zip(found, truth, strict=True)), names=("background", *"abc")), []
+    overlaps = errors.box_iou
+    monkeypatch.setattr(errors, "box_iou", lambda *boxes: calls.append(1) or overlaps(*boxes))
+    findings = measure(told, told, score_threshold=0.0)
+    assert worst_pictures(findings, told, 4)
+    assert len(calls) == len(told)
+    assert findings.counts == detection_errors(found, truth)
+    assert findings.sizes == errors_by_size(found, truth)
+    assert findings.confusion.equal(confusion_matrix(found, truth, 4))
+    assert findings.errors == [explain_errors(*image) for image in zip(found, truth, strict=True)]
 
 
 def test_crowds_and_difficult_objects_are_no_mistakes():
