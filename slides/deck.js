@@ -10,7 +10,7 @@
   "use strict";
 
   const SIZES = [1.18, 1.1, 1.04, 1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5];
-  const COMFORT = 0.84, LEAST = 0.7;
+  const COMFORT = 0.84, KEPT = 0.75, LEAST = 0.7;
   // type: of the smallest words of a figure at its own size, px; half: of the body's type, px.
   const FIGURE = { most: 560, enlarged: 1.45, sharp: 1.9, area: 190_000, type: 12, half: 13.5 };
   const WIDE = 1280, TALL = 720;
@@ -23,8 +23,16 @@
   const belongs = (unit) => kind(unit) === "code" || isOutput(unit);
   const isOutput = (unit) => isSeen(unit) || kind(unit) === "text" || kind(unit) === "error";
 
+  const stays = (unit) => unit.classList.contains("stays");
+
   // Rows of columns of units.
   function plansOf(units) {
+    const kept = units.filter(stays);
+    if (kept.length && kept.length < units.length) { // a figure that stays: below the rest, or beside
+      const rest = units.filter((unit) => !stays(unit));
+      const below = plansOf(rest).map(({ rows, of }) => ({ rows: [...rows, [kept]], of: [...of, ""] }));
+      return [...below, { rows: [[rest, kept]], of: ["stays"] }];
+    }
     const stack = { rows: [[units]], of: [""] };
     const plans = [stack];
     if (units[0].classList.contains("caption")) return plans;
@@ -62,7 +70,7 @@
     body.replaceChildren(...plan.rows.map((columns, i) => {
       const row = document.createElement("div");
       row.className = columns.length > 1 ? `row two ${plan.of[i]}` : "row";
-      if (plan.rows.length === 1 && plan.of[i] === "seen") row.classList.add("grow");
+      if (plan.rows.length === 1 && ["seen", "stays"].includes(plan.of[i])) row.classList.add("grow");
       for (const units of columns) {
         const column = document.createElement("div");
         column.className = "col";
@@ -135,12 +143,13 @@
       for (const image of own) {
         const natural = ownWidth(image) * ownHeight(image), seen = image.width * image.height;
         area += seen;
-        small ||= seen < Math.min(FIGURE.area, natural * 1.3);
+        small ||= !image.closest(".stays") && seen < Math.min(FIGURE.area, natural * 1.3);
       }
     }
     const held = plan.rows.flat(2);
     const codes = held.filter((unit) => kind(unit) === "code").length;
-    const comfort = codes === 1 && held.every(belongs) ? LEAST : COMFORT;
+    const together = codes === 1 && held.every(belongs) ? LEAST : COMFORT;
+    const comfort = held.some(stays) ? Math.min(together, KEPT) : together;
     const value = (works ? size : size - 0.25) + 0.6 * Math.min(1, area / 300_000);
     const good = works && size >= comfort && !small;
     return { plan, size: works ? size : size - 0.01, comfort, tall, value, good };
@@ -193,6 +202,7 @@
     for (let i = 1; i < units.length; i += 1) {
       const before = units[i - 1], after = units[i];
       if (kind(before) === "prose" && leadsOn(before)) continue;
+      if (stays(after)) continue;
       if (!loose && isOutput(after) && kind(after) !== "figure") continue;
       places.push(i);
     }

@@ -106,6 +106,45 @@ def test_an_explorers_heading_ends_with_its_slide():
     assert '<header class="head on"><h2>One cell</h2>' in slide_html(made[-1], "07")
 
 
+def test_a_lead_is_shown_and_the_rest_is_said():
+    made = slides(cell("## One cell\n\nA picture.\n\nAnd *why* so.", "slide", tags=["lead"]))
+    assert made[-1].title == "One cell"
+    assert [block.html.strip() for block in made[-1].blocks] == ["<p>A picture.</p>"]
+    assert "<em>why</em>" in made[-1].notes[0]
+
+
+def test_a_figure_stays_in_sight():
+    output = new_output("display_data", {"image/png": PIXEL, "text/plain": "Figure: A dot."})
+    shown = cell("x = 1", "slide", outputs=[output], name="dot")
+    made = slides(shown, cell("Words.", "subslide", tags=["beside:dot"]))
+    assert [(block.kind, block.stays) for block in made[-1].blocks] == [
+        ("prose", False),
+        ("figure", True),
+    ]
+    assert 'class="block figure stays"' in slide_html(made[-1], "07")
+    with pytest.raises(ValueError, match="expected a figure of the cell 'ghost'"):
+        slides(cell("Words.", "subslide", tags=["beside:ghost"]))
+
+
+def test_a_lecture_lasts_as_long_as_it_may_and_a_stub_does_not():
+    words = "word " * 900
+    assert sum(
+        s.seconds for s in slides(*[cell(words, "slide") for _ in range(8)])
+    ) == pytest.approx(2700, abs=9)
+    assert sum(s.seconds for s in slides(cell("Few.", "slide"))) < 120
+    assert sum(s.seconds for s in slides(*[cell(words, "slide") for _ in range(40)])) > 3000
+
+
+def test_what_every_chapter_has_comes_with_words_for_the_speaker():
+    fold = "Symptom.\n\n<details><summary>Diagnosis</summary>\n\nSo.\n\n</details>"
+    title, _, clinic, end = slides(
+        cell(fold, "slide", tags=["clinic"]), cell("## Summary\n\n- all", "slide")
+    )
+    assert "question" in title.notes[0]
+    assert "symptom" in clinic.notes[0]
+    assert "Ask for one sentence" in end.notes[0]
+
+
 def test_notes_are_for_the_speaker_only():
     made = slides(cell("Shown.", "slide"), cell("> *For the speaker.* Draw.", "notes"))
     assert made[-1].notes == ["<p>Draw.</p>"]

@@ -536,3 +536,47 @@ def test_what_has_no_setup_cell_is_not_renewed(clone: Path) -> None:
     nbformat.write(notebook, product)
     with pytest.raises(ValueError, match="second cell is not tagged setup"):
         build.renew_setup(source, clone)
+
+
+def test_prose_and_tags_are_written_anew_and_outputs_stay(clone: Path) -> None:
+    """What comes out has the bytes of a build that executes everything."""
+    source = clone / "notebooks/src/00_small.py"
+    build.build(source, clone)
+    text = small(clone).replace("One question.", "Another question.")
+    text = text.replace('slide="fragment" id="evidence"', 'slide="skip" id="evidence"')
+    text += '\n# %% [markdown] slide="notes"\n# > *For the speaker.* Ask.\n'
+    rewrite(clone, text)
+    assert check.check_one(source, clone) != []
+    kept = build.keep_outputs(source, clone).read_bytes()
+    assert check.check_one(source, clone) == []
+    assert build.build(source, clone).read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("double(4)", "double(5)", "code changed: evidence"),
+        ("# %% slide=", '# %% tags=["nbval-skip"] slide=', "code changed: define-double"),
+        ('id="evidence"', 'id="proof"', "code changed: evidence, proof"),
+    ],
+    ids=["text", "never executed", "another cell"],
+)
+def test_outputs_of_other_code_are_not_kept(clone: Path, old: str, new: str, message: str) -> None:
+    source = clone / "notebooks/src/00_small.py"
+    with pytest.raises(BuildError, match="00_small.ipynb: not built"):
+        build.keep_outputs(source, clone)
+    product = build.build(source, clone)
+    before = product.read_bytes()
+    rewrite(clone, small(clone).replace(old, new, 1))
+    with pytest.raises(BuildError, match=f"{message}; it must be executed"):
+        build.keep_outputs(source, clone)
+    assert product.read_bytes() == before
+
+
+def test_the_command_keeps_outputs(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = clone / "notebooks/src/00_small.py"
+    assert command.main(["build", "--keep-outputs"], clone) == 1
+    assert "not built" in capsys.readouterr().err
+    build.build(source, clone)
+    assert command.main(["build", "0", "--keep-outputs"], clone) == 0
+    assert "00_small.ipynb" in capsys.readouterr().out

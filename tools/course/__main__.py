@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.course import lab
-from tools.course.build import build, renew_setup
+from tools.course.build import build, keep_outputs, renew_setup
 from tools.course.check import check
 from tools.course.clone import ROOT, BuildError, product_of, sources
 from tools.course.lint import lint
@@ -29,6 +29,17 @@ def build_all(numbers: Sequence[str], root: Path) -> list[str]:
             continue
         seconds, size = time.perf_counter() - started, path.stat().st_size / 1000
         print(f"{path.relative_to(root).as_posix()}: {seconds:.1f} s, {size:.0f} kB", flush=True)
+    return problems
+
+
+def keep_all(numbers: Sequence[str], root: Path) -> list[str]:
+    """Write prose and tags of these chapters anew; what could not be kept."""
+    problems = []
+    for source in sources(numbers, root):
+        try:
+            print(keep_outputs(source, root).relative_to(root).as_posix())
+        except BuildError as error:
+            problems.append(str(error))
     return problems
 
 
@@ -66,6 +77,12 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
         ("lint", "form, taught definitions, sizes"),
     ):
         command = commands.add_parser(name, help=words)
+        if name == "build":
+            command.add_argument(
+                "--keep-outputs",
+                action="store_true",
+                help="write prose and tags anew, execute nothing; refused where code changed",
+            )
         command.add_argument("chapters", nargs="*", metavar="NN", help="02; all when omitted")
     student = commands.add_parser("student", help="copies for a class")
     student.add_argument("--out", required=True, help="folder for student/ and instructor/")
@@ -78,6 +95,8 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
             print(*update(root), sep="\n")
         elif args.command == "student":
             print(*write_student_copies(args.out, root), sep="\n")
+        elif args.command == "build" and args.keep_outputs:
+            problems = keep_all(args.chapters, root)
         else:
             problems = on_chapters[args.command](args.chapters, root)
     except ValueError as error:

@@ -14,7 +14,7 @@ from tools.course.clone import ROOT, BuildError, needed, product_of, tags_of
 from tools.course.minutes import core_of, fill_minutes
 from tools.course.source import METADATA, read_source
 
-__all__ = ["build", "renew_setup", "tidy_outputs", "write_notebook"]
+__all__ = ["build", "keep_outputs", "renew_setup", "tidy_outputs", "write_notebook"]
 
 SECONDS_FOR_A_CELL = 600
 
@@ -76,6 +76,43 @@ def build(source: Path, root: Path = ROOT) -> Path:
         if cell.cell_type == "code":
             cell.outputs = tidy_outputs(cell.outputs)
     _keep_uncompared(notebook, target)
+    if "{minutes}" in notebook.cells[0].source:
+        fill_minutes(notebook, notebook.cells)
+        _write_minutes(source.name[:2], core_of(notebook.cells).minutes, root)
+    write_notebook(notebook, target)
+    return target
+
+
+def keep_outputs(source: Path, root: Path = ROOT) -> Path:
+    """Write prose, tags and slide types anew; nothing is executed, all outputs stay.
+
+    Args:
+        source: `notebooks/src/NN_name.py`, which has been built.
+        root: the clone.
+
+    Returns:
+        The path of the product; the bytes are those of a build.
+
+    Raises:
+        BuildError: it has not been built, or a code cell is not the one that was executed.
+    """
+    nbformat = needed("nbformat")
+    target = product_of(source)
+    if not target.exists():
+        raise BuildError(f"{target.name}: not built; run `python -m tools.course build`")
+    executed = [c for c in nbformat.read(target, as_version=4).cells if c.cell_type == "code"]
+    notebook = read_source(source, root)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    before, now = (
+        {cell.id: (cell.source, "nbval-skip" in tags_of(cell)) for cell in cells}
+        for cells in (executed, code)
+    )
+    if list(before.items()) != list(now.items()):
+        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        said = f"code changed: {', '.join(changed)}" if changed else "code cells changed places"
+        raise BuildError(f"{source.name}: {said}; it must be executed")
+    for cell, old in zip(code, executed, strict=True):
+        cell.outputs, cell.execution_count = old.outputs, old.execution_count
     if "{minutes}" in notebook.cells[0].source:
         fill_minutes(notebook, notebook.cells)
         _write_minutes(source.name[:2], core_of(notebook.cells).minutes, root)

@@ -34,6 +34,7 @@ TAGS = {
     "clinic": "the bug clinic: a mistake, its symptom, its cure",
     "optional": "needs more than the course (a download, a GPU); also tagged nbval-skip",
     "hide-input": "slides show only the output",
+    "lead": "slides show its heading and first paragraph, the speaker's notes the rest",
     "key-figure": "its figure stands on the title slide and in the list of chapters",
     "nbval-skip": "never executed by the builder or the tests",
     "nbval-ignore-output": "executed, its output not compared",
@@ -41,6 +42,7 @@ TAGS = {
     "raises-exception": "the same, for nbclient",
 }
 TEACHES = "teaches:"
+BESIDE = "beside:"  # slides keep the figure of that cell in sight
 NOT_COMPARED = {"nbval-skip", "nbval-ignore-output"}
 
 MAX_LINES, MAX_COLUMNS, MAX_BYTES, MAX_NOT_COMPARED = 25, 76, 1_000_000, 0.08
@@ -196,8 +198,9 @@ def _lint_cell(cell: Any) -> Iterator[str]:
     if unknown:
         yield f"unknown metadata {', '.join(sorted(unknown))}"
     for tag in tags_of(cell):
-        if tag not in TAGS and not tag.startswith(TEACHES):
-            yield f"unknown tag {tag!r}; known are {', '.join(TAGS)} and {TEACHES}MODULE:NAME"
+        if tag not in TAGS and not tag.startswith((TEACHES, BESIDE)):
+            known_tags = f"{', '.join(TAGS)}, {TEACHES}MODULE:NAME and {BESIDE}CELL"
+            yield f"unknown tag {tag!r}; known are {known_tags}"
     tags = set(tags_of(cell))
     if cell.cell_type == "code" and "optional" in tags and "nbval-skip" not in tags:
         yield "an optional cell is also tagged nbval-skip"

@@ -40,6 +40,7 @@ class Block:
         steps: how many key presses point at parts of it.
         seconds: how long one speaks about it.
         recall: code that leads it where it stands alone, as HTML; hidden otherwise.
+        stays: a figure that was shown before, and stays in sight.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Block:
     steps: int = 0
     seconds: float = 0.0
     recall: str = ""
+    stays: bool = False
 
 
 def blocks_of(cell: Any, folder: Path) -> list[Block]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tools.course.clone import tags_of
 from tools.course.minutes import core_cells
-from tools.slides.blocks import Block, blocks_of, notes_html, output_block
+from tools.slides.blocks import Block, blocks_of, markdown, notes_html, output_block
 
-__all__ = ["Slide", "key_figure", "plain", "slide_type", "slides_of", "split_heading"]
+__all__ = ["Slide", "key_figure", "lead_of", "plain", "slide_type", "slides_of", "split_heading"]
+
+LECTURE = 45 * 60  # seconds
+SLOWEST, FASTEST = 0.8, 2.2  # of one who asks no questions
+BESIDE = "beside:"
 
 LABELS = {
     "explorer": "Explorer",
@@ -38,6 +42,8 @@ class Slide:
         notes: HTML of what only the speaker sees.
         key: the chapter's key figure, on the title slide.
         presses: of a key, until all of it is seen.
+        beside: id of the cell whose figure stays in sight here; may be empty.
+        seconds: how long one speaks about it, of the lecture's minutes.
     """
 
     name: str
@@ -50,11 +56,14 @@ class Slide:
     notes: list[str] = field(default_factory=list)
     key: Block | None = None
     presses: int = 0
+    beside: str = ""
+    seconds: int = 0
 
     @property
-    def seconds(self) -> int:
-        """How long one speaks about it."""
-        return round(sum(block.seconds for block in self.blocks) + 4 + 4 * self.presses)
+    def weight(self) -> float:
+        """How much there is to say about it, in seconds of somebody who does not stop to ask."""
+        opens = 20 if self.kind == "title" else 4
+        return sum(block.seconds for block in self.blocks) + opens + 4 * self.presses
 
 
 def slide_type(cell: Any) -> str:
@@ -85,7 +94,10 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
         if kind in ("slide", "subslide") or not slides:
             slides.append(Slide(cell.id, starts=kind == "slide" or not slides, section=section))
         slide = slides[-1]
-        blocks = [block for block in blocks_of(cell, folder) if block.html.strip()]
+        slide.beside = next((t for t in tags_of(cell) if t.startswith(BESIDE)), slide.beside)
+        shown, said = lead_of(cell)
+        slide.notes += [markdown(said, folder)] * bool(said)
+        blocks = [block for block in blocks_of(shown, folder) if block.html.strip()]
         alive = any(block.kind == "explorer" for block in blocks)
         labels = [LABELS[t] for t in tags_of(cell) if t in LABELS and (t != "explorer" or alive)]
         slide.label = slide.label or next(iter(labels), "")
@@ -102,7 +114,64 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
         raise ValueError("expected a notebook with slides, got one whose cells are all skipped")
     slides = _with_title(slides)
     slides[0].key = key_figure(notebook)
+    for slide in slides:
+        if slide.beside:
+            slide.blocks.append(_staying(notebook, slide))
+        slide.notes += _said_of(slide)
+    _plan(slides)
     return slides
+
+
+def lead_of(cell: Any) -> tuple[Any, str]:
+    """A cell as a slide shows it, and what of it is left to the speaker.
+
+    Of prose tagged `lead` the slide shows headings and the first paragraph.
+    """
+    if "lead" not in tags_of(cell) or cell.cell_type != "markdown":
+        return cell, ""
+    shown: list[str] = []
+    parts = re.split(r"\n{2,}", cell.source)
+    while parts and all(part.startswith("#") for part in shown):
+        shown.append(parts.pop(0))
+    return type(cell)({**cell, "source": "\n\n".join(shown)}), "\n\n".join(parts)
+
+
+def _staying(notebook: Any, slide: Slide) -> Block:
+    """The figure that a slide keeps in sight beside what it says.
+
+    Raises:
+        ValueError: the cell that the tag names has no figure.
+    """
+    name = slide.beside.removeprefix(BESIDE)
+    for cell in notebook.cells:
+        if cell.id == name and cell.cell_type == "code":
+            for block in map(output_block, cell.outputs):
+                if block.kind == "figure":
+                    return replace(block, stays=True, seconds=10)
+    raise ValueError(f"slide {slide.name!r}: expected a figure of the cell {name!r}, there is none")
+
+
+def _said_of(slide: Slide) -> list[str]:
+    """What a speaker should know of slides that every chapter has."""
+    words = []
+    if slide.kind == "title":
+        words.append("Read the question aloud and let the room guess, before you turn the page.")
+    opens = [block for block in slide.blocks if block.later]
+    if opens and slide.label == LABELS["clinic"]:
+        words.append("Show the symptom, and wait: let the room say the cause, then open it.")
+    if plain(slide.title) == "Summary":
+        words.append("Ask for one sentence of each section before you read these.")
+    if plain(slide.title).endswith("Your turn"):
+        words.append("Choose one to do in the room; the others are for at home.")
+    return [f"<p>{one}</p>" for one in words]
+
+
+def _plan(slides: list[Slide]) -> None:
+    """Share the minutes of a lecture out; a deck much too long or too short stays so."""
+    whole = sum(slide.weight for slide in slides)
+    factor = min(max(LECTURE / whole, SLOWEST), FASTEST)
+    for slide in slides:
+        slide.seconds = round(slide.weight * factor)
 
 
 def _wait(slide: Slide, blocks: list[Block], fragment: bool) -> None:

@@ -56,7 +56,7 @@ def slide_html(slide: Slide, number: str, before: int = 0, whole: int = 0) -> st
 
 def _block_html(block: Block) -> str:
     waits = f' data-fragment-index="{block.fragment}"' if block.fragment else ""
-    kinds = f"block {block.kind}{' fragment' if waits else ''}"
+    kinds = f"block {block.kind}{' fragment' if waits else ''}{' stays' if block.stays else ''}"
     waits += f' data-recall="{html.escape(block.recall)}"' if block.recall else ""
     return f'<div class="{kinds}"{waits}>{block.html}</div>'
 
