@@ -106,7 +106,7 @@ for size, net in nets.items():
 #
 # $$\frac{1}{N_\text{arm}}\Big(\sum_i L_b(p_i, [l_i \ge 1]) + \sum_{i \in \text{pos}} L_r(x_i, g_i)\Big) + \frac{1}{N_\text{odm}}\Big(\sum_i L_m(c_i, l_i) + \sum_{i \in \text{pos}} L_r(t_i, g_i)\Big)$$
 #
-# $p$ and $x$ are the ARM's two answers, $c$ and $t$ the ODM's. $L_b$ is the cross-entropy of two labels, $L_m$ that of K labels, $L_r$ is smooth L1. $l_i$ is the label of prior i and $g_i$ its target deltas. In the second half they are those of the anchors, which are matched anew. The sums over i run over the positives and three mined negatives for each; what the filter drops is left out.
+# $p$ and $x$ are the ARM's two answers, $c$ and $t$ the ODM's. $L_b$ is the cross-entropy of two labels, $L_m$ that of K labels, $L_r$ is smooth L1. $l_i$ is the label of prior i and $g_i$ its target deltas. In the second half they are those of the anchors, which are matched anew. The sums over i run over the positives and three mined negatives for each. From the second half, what the filter drops is left out.
 
 # %% [markdown] id="notes-loss" slide="notes"
 # > *For the speaker.* A question that always comes: can the ARM *learn* to drop everything, so that the ODM has no loss? No. A comparison with a threshold has no gradient, and the ARM's own loss pays for every *prior* that matches an object and is denied. An anchor's match does not count for it. But it may happen by accident early in training; hence N ≥ 1.
@@ -128,7 +128,7 @@ for name, arm_logits in (("unsure", unsure), ("sure", sure)):
     print(f"{name:7}| ARM: {arm:.2f} log 2 | ODM: {odm:.2f} log 4")
 
 # %% [markdown] id="by-hand-read" slide="fragment"
-# Four terms became three in both, for different reasons. The *ARM* still has its third negative, but it costs nothing. In the *ODM* it is gone: two priors are dropped, and only two negatives are left to mine.
+# Four became three in both halves, for different reasons. The *ARM* still has its third negative, but it costs nothing. In the *ODM* it is gone: two priors are dropped, and only two negatives are left to mine.
 
 # %% [markdown] id="filters-text" slide="subslide"
 # ### Three filters
@@ -936,7 +936,7 @@ show.draw_transfer(
 #
 # Why is the second step's network behind at high IoU? One suspicion: the loss tells a rough anchor its name as firmly as a perfect one, so the scores say little about placement, and NMS, which trusts the scores, keeps a worse box than it could. The suspicion can be tested in the shipped networks. Take all boxes that name an object rightly (score above 0.3) and overlap it by half. How far does the **winner**, the one with the highest score, lie below the best?
 #
-# RefineDet has more such boxes, and the best of 24 is better than the best of 12 by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU: 1 if both put the boxes in one order, 0 if the orders are unrelated.
+# RefineDet has more such boxes, and the best of many is better than the best of few by chance alone. So compare the twelve highest scores of each object, too, and ask for the rank correlation of score and IoU: 1 if both put the boxes in one order, 0 if the orders are unrelated.
 
 # %% id="suspicion" slide="skip"
 def claimants(model):
@@ -968,7 +968,7 @@ for name, model in {"RefineDet": tiny, "SSD": ssd}.items():
           f"of twelve {of_twelve:.2f}; rank correlation {correlation:.2f}")
 
 # %% [markdown] id="suspicion-read" slide="skip"
-# With all boxes the gap looks larger for RefineDet. With equal numbers the difference is gone, and the rank correlation, if anything, speaks *for* RefineDet. So the suspicion finds no support in these two networks. (§4 has weakened it already: the filter drops most rough anchors.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
+# With all boxes the gap looks larger for RefineDet. With equal numbers the difference is gone, and the rank correlation, if anything, speaks *for* RefineDet. So the suspicion finds no support in these two networks. (§4 has weakened it already: of the ODM's positives only 4 % have an anchor below 0.5.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
 
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code
