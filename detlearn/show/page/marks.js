@@ -22,6 +22,14 @@ export function drawFound(g, one, name, { chosen, prior, wide, tall }) {
     { colour: "#14181d", paper: colour });
 }
 
+// Where a shape's two handles are, in fractions of the picture: one sizes it, one turns it.
+export function handlesOf(shape) {
+  const reach = shape.size / 2 + 0.02, at = (angle) => [
+    between(shape.cx + Math.cos(shape.turn + angle) * reach * 1.2, 0.02, 0.98),
+    between(shape.cy + Math.sin(shape.turn + angle) * reach * 1.2, 0.02, 0.98)];
+  return { size: at(Math.PI / 4), turn: at(-Math.PI / 2) };
+}
+
 export function drawHandles(g, { size, turn }, wide, tall, colours) {
   g.lineWidth = 2;
   for (const [[x, y], round] of [[size, false], [turn, true]]) {
