@@ -29,12 +29,6 @@ finally:
         gc.enable()
 
 __all__ = [
-    "__version__",
-    "create_model",
-    "list_models",
-    "load_backbone",
-    "load_initial_weights",
-    "load_model",
-    "load_reference_weights",
-    "save_model",
-]
+    "__version__", "create_model", "list_models", "load_backbone", "load_initial_weights",
+    "load_model", "load_reference_weights", "save_model",
+]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 from detlearn.data.shapes import SHAPES_VERSION, TRAIN_SEED
 from detlearn.files import write_atomically
 from detlearn.models.zoo import create_model
-from detlearn.report.standing import BINS, TEST_SCENES
+from detlearn.report.face_off import BINS, TEST_SCENES
 
 from .plan import Experiment, Variant
 from .recipes import TINY

@@ -13,7 +13,8 @@ from tools import architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-WALKS = re.split(r"^### ", PAGE.split("\n## What is written by hand")[0], flags=re.M)[1:]
+WALKS = re.split(r"^### ", PAGE.split("\n## Where is")[0], flags=re.M)[1:]
+FOUND = re.findall(r"^\| [^|]+ \| `([^`]+)` \| `([^`]+)` \|$", PAGE, re.M)
 STOPS = [re.findall(r"^\d+\. `([^`]+)`, `([^`]+)`", walk, re.M) for walk in WALKS]
 
 
@@ -34,10 +35,15 @@ def test_three_walks_of_several_stops():
     assert sum(map(len, STOPS)) == len(re.findall(r"^\d+\. ", PAGE, re.M))
 
 
-@pytest.mark.parametrize(("file", "name"), [stop for stops in STOPS for stop in stops])
+@pytest.mark.parametrize(("file", "name"), [*FOUND, *(stop for stops in STOPS for stop in stops)])
 def test_a_stop_is_there(file, name):
     assert (ROOT / file).is_file()
     assert name in definitions(ROOT / file)
+
+
+def test_the_table_is_read():
+    rows = PAGE.split("\n## Where is")[1].split("\n## ")[0].count("\n|") - 2
+    assert rows == len(FOUND) == len({file for file, _ in FOUND})
 
 
 def test_no_file_is_named_twice():

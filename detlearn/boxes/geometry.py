@@ -12,17 +12,9 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "box_area",
-    "box_iou",
-    "check_boxes",
-    "check_corners",
-    "clip_boxes",
-    "cxcywh_to_xyxy",
-    "resize_boxes",
-    "xywh_to_xyxy",
-    "xyxy_to_cxcywh",
-    "xyxy_to_xywh",
-]
+    "box_area", "box_iou", "check_boxes", "check_corners", "clip_boxes", "cxcywh_to_xyxy",
+    "resize_boxes", "xywh_to_xyxy", "xyxy_to_cxcywh", "xyxy_to_xywh",
+]  # fmt: skip
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:

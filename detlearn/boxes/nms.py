@@ -16,14 +16,9 @@ from torch import Tensor
 from .geometry import box_area, box_iou, check_corners
 
 __all__ = [
-    "all_finite",
-    "check_candidates",
-    "nms",
-    "select_detections",
-    "select_weighted",
-    "soft_nms",
+    "all_finite", "check_candidates", "nms", "select_detections", "select_weighted", "soft_nms",
     "weighted_nms",
-]
+]  # fmt: skip
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

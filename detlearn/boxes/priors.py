@@ -34,25 +34,11 @@ from .layouts import (
 )
 
 __all__ = [
-    "M2DET320_PRIORS",
-    "M2DET512_PRIORS",
-    "M2DET704_PRIORS",
-    "M2DET800_PRIORS",
-    "PRIOR_LAYOUTS",
-    "REFINEDET320_PRIORS",
-    "REFINEDET512_PRIORS",
-    "SSD300_COCO_PRIORS",
-    "SSD300_UVIPEN_PRIORS",
-    "SSD300_VOC_PRIORS",
-    "SSD512_VOC_PRIORS",
-    "SSDLITE300_UVIPEN_PRIORS",
-    "SSD_TINY_PRIORS",
-    "PriorBox",
-    "PriorConfig",
-    "PriorIndex",
-    "make_priors",
-    "ssd_sizes",
-]
+    "M2DET320_PRIORS", "M2DET512_PRIORS", "M2DET704_PRIORS", "M2DET800_PRIORS", "PRIOR_LAYOUTS",
+    "REFINEDET320_PRIORS", "REFINEDET512_PRIORS", "SSD300_COCO_PRIORS", "SSD300_UVIPEN_PRIORS",
+    "SSD300_VOC_PRIORS", "SSD512_VOC_PRIORS", "SSDLITE300_UVIPEN_PRIORS", "SSD_TINY_PRIORS",
+    "PriorBox", "PriorConfig", "PriorIndex", "make_priors", "ssd_sizes",
+]  # fmt: skip
 
 
 class PriorIndex(NamedTuple):

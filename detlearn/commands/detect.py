@@ -23,7 +23,7 @@ from ..training.precision import AMP, AMP_HELP, told_dtype
 from .objects import class_names, objects_of
 from .pictures import drawing_names, find_pictures, why_unreadable
 from .video import detect_video
-from .weights import WEIGHTS_HELP, load_weights, shipped_weights
+from .weights import WEIGHTS_HELP, load_detector, shipped_weights
 
 __all__ = ["add_command", "run_detect"]
 
@@ -37,11 +37,7 @@ def run_detect(args: argparse.Namespace) -> int:
         raise ValueError("detect: expected pictures and folders, or --video, got "
                          f"{'both' if args.images else 'neither'}")  # fmt: skip
     device = pick_device(args.device)
-    model = load_weights(args.weights).to(device)
-    if not isinstance(model, Detector):
-        raise ValueError(
-            f"{args.weights}: {model.config.name} finds no boxes; detect takes a detector's weights"
-        )
+    model = load_detector(args.weights, "detect").to(device)
     with predicting_in(model, told_dtype(device, args.amp)):
         if args.video is None:
             return _detect_pictures(model, args)

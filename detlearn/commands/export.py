@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..models import Detector
 from ..models.onnx_export import ONNX_OPSET, export_onnx
-from .weights import WEIGHTS_HELP, load_weights, shipped_weights
+from .weights import WEIGHTS_HELP, load_detector, shipped_weights
 
 __all__ = ["add_command", "run_export"]
 
 
 def run_export(args: argparse.Namespace) -> None:
     """``python -m detlearn export WEIGHTS --out FILE.onnx``: for runtimes without PyTorch."""
-    model = load_weights(args.weights)
-    if not isinstance(model, Detector):
-        raise ValueError(
-            f"{args.weights}: {model.config.name} finds no boxes; export takes a detector's weights"
-        )
+    model = load_detector(args.weights, "export")
     try:
         path = export_onnx(model, args.out)
     except ModuleNotFoundError as error:

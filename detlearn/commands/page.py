@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..models import Detector
 from ..show.page import DetectorPage
-from .weights import WEIGHTS_HELP, load_weights, shipped_weights
+from .weights import WEIGHTS_HELP, load_detector, shipped_weights
 
 __all__ = ["add_command", "run_page"]
 
 
 def run_page(args: argparse.Namespace) -> None:
     """``python -m detlearn page WEIGHTS --out FILE.html``: a detector in the reader's browser."""
-    model = load_weights(args.weights)
-    if not isinstance(model, Detector):
-        raise ValueError(
-            f"{args.weights}: {model.config.name} finds no boxes; page takes a detector's weights"
-        )
+    model = load_detector(args.weights, "page")
     page = DetectorPage(model, title=args.title)
     path = page.save(args.out)
     facts = repr(page).rstrip(".")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..data import data_path
-from ..models import load_model
+from ..models import Detector, load_model
 
-__all__ = ["WEIGHTS_HELP", "load_weights", "shipped_weights"]
+__all__ = ["WEIGHTS_HELP", "load_detector", "load_weights", "shipped_weights"]
 
 WEIGHTS_HELP = "a .safetensors file of this package, or one that comes with it by name: {}"
 
@@ -55,3 +55,21 @@ def load_weights(weights: str) -> Any:
             f"{weights}: there is no such file, and no such weights; there are {', '.join(names)}"
         )
     return load_model(weights)
+
+
+def load_detector(weights: str, command: str) -> Detector:
+    """A detector with its weights.
+
+    Args:
+        weights: see `load_weights`.
+        command: that wants it, for the message.
+
+    Raises:
+        ValueError: the network finds no boxes; and what `load_weights` refuses.
+    """
+    model = load_weights(weights)
+    if not isinstance(model, Detector):
+        raise ValueError(
+            f"{weights}: {model.config.name} finds no boxes; {command} takes a detector's weights"
+        )
+    return model

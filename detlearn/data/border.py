@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .headers import ON_THEIR_SIDE
-from .listing import only_the_size_is_swapped
 from .points import look_at_points
 from .readings import TELLING, fit, other_readings
 from .same_pictures import also_in, identity
+from .sizes import only_the_size_is_swapped
 from .surveying import SLOPPY, Finding, Survey, finding_about, survey
 from .wording import are, by, count_of, have, its
 

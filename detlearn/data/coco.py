@@ -15,7 +15,8 @@ from .coco_json import CocoContent, read_coco
 from .compact import ById, Paths, Ragged, Texts, integers
 from .finding import find_pictures
 from .images import read_image
-from .listing import Listing, check_said_size
+from .listing import Listing
+from .sizes import check_said_size
 from .skeleton import Skeleton
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 

@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 from .finding import find_pictures
 from .headers import read_header
 from .images import read_image
-from .listing import Listing, check_said_size, make_listing
+from .listing import Listing, make_listing
+from .sizes import check_said_size
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
 __all__ = ["CsvDetectionDataset"]

@@ -32,13 +32,9 @@ from .shapes import KEYPOINT_NAMES
 from .targets import Target
 
 __all__ = [
-    "COCO_AUGMENTATION",
-    "MPII_AUGMENTATION",
-    "NOT_MIRRORED",
-    "SHAPES_AUGMENTATION",
-    "KeypointAugmentation",
-    "KeypointCrops",
-]
+    "COCO_AUGMENTATION", "MPII_AUGMENTATION", "NOT_MIRRORED", "SHAPES_AUGMENTATION",
+    "KeypointAugmentation", "KeypointCrops",
+]  # fmt: skip
 
 NOT_MIRRORED = (
     "nobody says which joints change places in a mirror, so nothing is mirrored: expected "

@@ -15,13 +15,8 @@ from ..metrics import COCO_SIGMAS
 from .shapes import KEYPOINT_FLIP, KEYPOINT_NAMES
 
 __all__ = [
-    "UNIFORM_SIGMA",
-    "Skeleton",
-    "choose_sigmas",
-    "flip_order",
-    "parse_pairs",
-    "read_skeleton",
-]
+    "UNIFORM_SIGMA", "Skeleton", "choose_sigmas", "flip_order", "parse_pairs", "read_skeleton",
+]  # fmt: skip
 
 UNIFORM_SIGMA = round(sum(COCO_SIGMAS) / len(COCO_SIGMAS), 4)
 """The mean of COCO's, for joints of which nobody has measured how exactly they are pointed at."""

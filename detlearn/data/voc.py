@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 from .files import path_inside, read_lines
 from .finding import PICTURE_SUFFIXES, by_stem, picture_of, pictures_in
 from .images import read_image
-from .listing import Listing, check_said_size, make_listing
+from .listing import Listing, make_listing
+from .sizes import check_said_size
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, make_target
 
 __all__ = ["VOC_CLASS_NAMES", "VocDetectionDataset", "voc_image_sets"]

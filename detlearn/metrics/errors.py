@@ -105,17 +105,10 @@ def explain_errors(
     class that it overlaps most; one of the wrong class about the object of another class that it
     overlaps most; one that is badly placed about the object that it overlaps most.
 
-    Args:
-        detection: see `error_kinds`.
-        target: see `error_kinds`.
-        iou_threshold: see `error_kinds`.
-        background: see `error_kinds`.
+    Takes and refuses what `error_kinds` does.
 
     Returns:
         D pairs, in the order of the detections.
-
-    Raises:
-        ValueError: what `error_kinds` refuses.
 
     **Invariant:** ``[error.kind for error in explain_errors(...)] == error_kinds(...)``; no object
     is found correctly twice.

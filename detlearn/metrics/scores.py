@@ -9,13 +9,8 @@ from .coco import coco_evaluate
 from .voc import voc_evaluate
 
 __all__ = [
-    "HEADLINES",
-    "SCORE_TEXTS",
-    "VOC_SCORES",
-    "detection_scores",
-    "is_score",
-    "score_label",
-]
+    "HEADLINES", "SCORE_TEXTS", "VOC_SCORES", "detection_scores", "is_score", "score_label",
+]  # fmt: skip
 
 HEADLINES: tuple[str, ...] = ("mAP", "AP")
 """The one number that stands for all: of a detector, of a pose network."""

@@ -12,18 +12,9 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "check_choice",
-    "check_flag",
-    "check_image",
-    "check_images",
-    "check_integer",
-    "check_integers",
-    "check_number",
-    "check_numbers",
-    "check_positive",
-    "is_integer",
-    "is_number",
-]
+    "check_choice", "check_flag", "check_image", "check_images", "check_integer", "check_integers",
+    "check_number", "check_numbers", "check_positive", "is_integer", "is_number",
+]  # fmt: skip
 
 # ---------------------------------------------------------------- configs
 

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..boxes import (
-    all_finite,
     clip_boxes,
     decode,
     decode_linear,
@@ -24,12 +23,9 @@ from ..boxes import (
     select_detections,
     select_weighted,
 )
-from .checks import (
-    check_image,
-    check_images,
-)
+from .checks import check_images
 from .detector_config import DetectorConfig
-from .inputs import check_network_input, check_targets, fit, normalize, place
+from .inputs import TakesPictures, check_finite, check_network_input, check_targets, fit, place
 from .layers import Predictions, check_predictions
 from .modes import evaluating
 
@@ -39,7 +35,7 @@ IMAGES_PER_PASS = 16
 """`Detector.detect` splits longer lists, so that memory does not grow with their length."""
 
 
-class Detector(nn.Module):
+class Detector(TakesPictures):
     """A network with priors, pictures in, boxes out.
 
     A model derives from it and adds `forward` and `loss`; one whose predictions are not
@@ -55,22 +51,17 @@ class Detector(nn.Module):
     """
 
     priors: Tensor
-    image_mean: Tensor
-    image_std: Tensor
     not_for_me: tuple[str, ...] = ()
     """Switches of the config that a model's own way of reading or selecting would pass over."""
 
     def __init__(self, config: DetectorConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         for name in self.not_for_me:
             if getattr(config, name):
                 raise ValueError(f"{name}: expected False, {type(self).__name__} has no such way")
         self.config = config
         self.class_names: tuple[str, ...] | None = None
         self.register_buffer("priors", make_priors(config.priors), persistent=False)
-        for name in ("image_mean", "image_std"):
-            values = torch.tensor(getattr(config, name))[:, None, None]  # (3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
 
     def loss(self, predictions: Any, targets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """What training minimises the sum of; each model has its own.
@@ -123,29 +114,6 @@ class Detector(nn.Module):
                 black,
             )  # (B, 3, S, S)
         return torch.cat([self._prepare(image[None]) for image in images])  # (B, 3, S, S)
-
-    def normalize(self, images: Tensor) -> Tensor:
-        """Pixels to numbers that the network knows: scale to [0, 1], minus mean, over spread.
-
-        Args:
-            images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
-
-        Returns:
-            The same shape, floating point, on the model's device.
-
-        Raises:
-            ValueError: if the images are no such tensor.
-
-        >>> import detlearn
-        >>> model = detlearn.create_model("ssd_tiny")
-        >>> model.normalize(torch.full((3, 1, 1), 255, dtype=torch.uint8)).flatten()
-        tensor([1., 1., 1.])
-        """
-        check_image(images, "images", dims=None)
-        return self._normalize(images)
-
-    def _normalize(self, images: Tensor) -> Tensor:
-        return normalize(images, self.image_mean, self.image_std)
 
     def check_input(self, images: Tensor) -> None:
         """Refuse what the network cannot take: anything but ``(B, 3, S, S)`` floating point.
@@ -241,8 +209,8 @@ class Detector(nn.Module):
             score_threshold: None for the config's; so are the next two.
             iou_threshold: see `DetectorConfig`.
             max_detections: see `DetectorConfig`.
-            clip: cut the boxes at the image's edge, before NMS, as torchvision does.
-                uvipen/SSD-pytorch does not.
+            clip: cut the boxes at the image's edge: before NMS, as torchvision does, M2Det's after
+                it.  uvipen/SSD-pytorch and the published M2Det do not.
 
         Returns:
             For each image ``"boxes" (D, 4)`` xyxy px of the original image, ``"scores" (D,)``
@@ -273,23 +241,9 @@ class Detector(nn.Module):
         points = self.keypoints(predictions)
         detections = []
         for index, size in enumerate(image_sizes):
-            if not (all_finite(scores[index]) and all_finite(boxes[index])):
-                raise ValueError(
-                    f"predictions: those of image {index} are not finite: "
-                    "the training diverged, or the weights are damaged"
-                )
-            own = None if points is None else self.in_picture(points[index], size)  # (P, J, 2)
-            found = self._select(
-                self.in_picture(boxes[index], size), scores[index], own, config, clip
-            )
-            whole = boxes.new_tensor([size[1], size[0]])  # (2,)
-            found["boxes"] = found["boxes"] * whole.repeat(2)  # (D, 4)
-            if "keypoints" in found:
-                # The third column says that a point is there, as torchvision's key points do.
-                found["keypoints"] = F.pad(
-                    found["keypoints"] * whole, (0, 1), value=1.0
-                )  # (D, J, 3)
-            detections.append(found)
+            check_finite(index, scores[index], boxes[index])
+            own = None if points is None else points[index]  # (P, J, 2)
+            detections.append(self._select(boxes[index], scores[index], own, size, config, clip))
         return detections
 
     def in_picture(self, points: Tensor, size: tuple[int, int]) -> Tensor:
@@ -313,23 +267,32 @@ class Detector(nn.Module):
         boxes: Tensor,
         scores: Tensor,
         points: Tensor | None,
-        config: DetectorConfig,
+        size: tuple[int, int],
+        config: Any,
         clip: bool,
     ) -> dict[str, Tensor]:
-        """Threshold and NMS for one picture; boxes and points are fractions of it."""
+        """Threshold and NMS for one picture: from fractions of the input to its pixels."""
+        boxes = self.in_picture(boxes, size)  # (P, 4)
         limits: dict[str, Any] = {
             "score_threshold": config.score_threshold,
             "iou_threshold": config.iou_threshold,
             "max_candidates": config.max_candidates,
             "max_detections": config.max_detections,
         }
+        points = None if points is None else self.in_picture(points, size)  # (P, J, 2)
         # An IoU is the same in pixels and in fractions of the image.
         boxes = clip_boxes(boxes, 1.0, 1.0) if clip else boxes
         if config.weighted_nms:
-            return select_weighted(boxes, scores, points, **limits)
-        found = select_detections(boxes, scores, **limits)
-        if points is not None:
-            found["keypoints"] = points[found["priors"]]  # (D, J, 2)
+            found = select_weighted(boxes, scores, points, **limits)
+        else:
+            found = select_detections(boxes, scores, **limits)
+            if points is not None:
+                found["keypoints"] = points[found["priors"]]  # (D, J, 2)
+        whole = boxes.new_tensor([size[1], size[0]])  # (2,)
+        found["boxes"] = found["boxes"] * whole.repeat(2)  # (D, 4)
+        if "keypoints" in found:
+            # The third column says that a point is there, as torchvision's key points do.
+            found["keypoints"] = F.pad(found["keypoints"] * whole, (0, 1), value=1.0)  # (D, J, 3)
         return found
 
     def detect(
@@ -385,7 +348,7 @@ class Detector(nn.Module):
         score_threshold: float | None,
         iou_threshold: float | None,
         max_detections: int | None,
-    ) -> DetectorConfig:
+    ) -> Any:
         given: dict[str, Any] = {
             "score_threshold": score_threshold,
             "iou_threshold": iou_threshold,

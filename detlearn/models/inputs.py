@@ -8,15 +8,16 @@ from.  `Detector.prepare` puts the pieces together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..boxes import check_boxes
+from ..boxes import all_finite, check_boxes
+from .checks import check_image
 
-__all__ = ["Placement", "check_targets", "fit", "normalize", "place", "resize"]
+__all__ = ["Placement", "TakesPictures", "check_targets", "fit", "normalize", "place", "resize"]
 
 
 def normalize(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -39,6 +40,50 @@ def normalize(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     if not images.is_floating_point():
         unit = unit / 255
     return (unit - mean) / std
+
+
+class TakesPictures(nn.Module):
+    """A network that knows how its pictures are normalised.
+
+    Args:
+        config: with ``image_mean`` and ``image_std``, of images in [0, 1], RGB.
+
+    Attributes:
+        image_mean: ``(3, 1, 1)``, a buffer that is not saved.
+        image_std: the same.
+    """
+
+    image_mean: Tensor
+    image_std: Tensor
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        for name in ("image_mean", "image_std"):
+            values = torch.tensor(getattr(config, name))[:, None, None]  # (3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Pixels to numbers that the network knows: scale to [0, 1], minus mean, over spread.
+
+        Args:
+            images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
+
+        Returns:
+            The same shape, floating point, on the model's device.
+
+        Raises:
+            ValueError: if the images are no such tensor.
+
+        >>> import detlearn
+        >>> model = detlearn.create_model("ssd_tiny")
+        >>> model.normalize(torch.full((3, 1, 1), 255, dtype=torch.uint8)).flatten()
+        tensor([1., 1., 1.])
+        """
+        check_image(images, "images", dims=None)
+        return self._normalize(images)
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        return normalize(images, self.image_mean, self.image_std)
 
 
 def resize(images: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
@@ -179,6 +224,23 @@ def check_network_input(images: Tensor, image_size: int) -> None:
         raise ValueError(
             f"images: expected normalised floating point, got {images.dtype}; "
             "model.normalize(images) makes it"
+        )
+
+
+def check_finite(index: int, *numbers: Tensor) -> None:
+    """Refuse scores or boxes that are no numbers.
+
+    Args:
+        index: of the image that they are about.
+        numbers: floating point, of any shapes.
+
+    Raises:
+        ValueError: naming the image.
+    """
+    if not all(map(all_finite, numbers)):
+        raise ValueError(
+            f"predictions: those of image {index} are not finite: "
+            "the training diverged, or the weights are damaged"
         )
 
 

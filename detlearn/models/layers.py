@@ -11,17 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = [
-    "ConvBlock",
-    "ExtraBlock",
-    "L2Norm",
-    "MultiBoxHead",
-    "Predictions",
-    "SeparableConv",
-    "check_predictions",
-    "conv3x3",
-    "flatten_level",
-    "init_xavier",
-]
+    "ConvBlock", "ExtraBlock", "L2Norm", "MultiBoxHead", "Predictions", "SeparableConv",
+    "check_predictions", "conv3x3", "flatten_level", "init_xavier",
+]  # fmt: skip
 
 
 class Predictions(NamedTuple):

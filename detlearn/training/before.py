@@ -17,13 +17,9 @@ from .config import TrainConfig, learning_rate_factor
 from .distributed import broadcast, process_rank
 
 __all__ = [
-    "cross_border",
-    "initial_advice",
-    "match_joints",
-    "match_names",
-    "size_warning",
+    "cross_border", "initial_advice", "match_joints", "match_names", "size_warning",
     "training_warnings",
-]
+]  # fmt: skip
 
 FEW_PICTURES = 50
 SMALL = 8.0

@@ -208,20 +208,12 @@ def evaluate_pose(
 ) -> dict[str, float]:
     """COCO's scores of a pose network in the true boxes of a data set's people.
 
-    Args:
-        model: see `estimate_all`.
-        dataset: see `estimate_all`.
-        flip: see `estimate_all`.
-        batch_size: see `estimate_all`.
-        sigmas: see `detlearn.metrics.oks`; None for the file's, COCO's for COCO's joints, and one
-            for all where neither is known (`detlearn.data.skeleton.choose_sigmas`).
-        progress: see `estimate_all`.
+    Takes and refuses what `estimate_all` does.  ``sigmas`` are those of `detlearn.metrics.oks`;
+    None for the file's, COCO's for COCO's joints, and one for all where neither is known
+    (`detlearn.data.skeleton.choose_sigmas`).
 
     Returns:
         what `detlearn.metrics.coco_keypoint_evaluate` returns: ``AP``, ``AP50``, ...
-
-    Raises:
-        ValueError: the data set is empty, or has no key points.
     """
     estimates, targets = estimate_all(
         model, dataset, flip=flip, batch_size=batch_size, progress=progress

@@ -13,17 +13,9 @@ from ..models import Detector
 from ..models.checks import check_choice
 
 __all__ = [
-    "AMP",
-    "AMP_HELP",
-    "Precision",
-    "compute_losses",
-    "cpu_has_bf16",
-    "inference_dtype",
-    "mixed_precision",
-    "resolve_amp",
-    "tell",
-    "told_dtype",
-]
+    "AMP", "AMP_HELP", "Precision", "compute_losses", "cpu_has_bf16", "inference_dtype",
+    "mixed_precision", "resolve_amp", "tell", "told_dtype",
+]  # fmt: skip
 
 AMP = ("auto", "off", "bf16", "fp16")
 """What mixed precision can be."""

@@ -9,7 +9,8 @@ from PIL import Image, PngImagePlugin
 
 from detlearn.data import CocoDetectionDataset, CsvDetectionDataset, VocDetectionDataset, read_image
 from detlearn.data.headers import read_header, read_headers
-from detlearn.data.listing import check_said_size, join_listings, make_listing
+from detlearn.data.listing import join_listings, make_listing
+from detlearn.data.sizes import check_said_size
 from detlearn.data.targets import Joined
 
 XML = """<annotation>{size}<object><name>dog</name><difficult>{difficult}</difficult><bndbox>

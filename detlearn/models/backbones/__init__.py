@@ -22,17 +22,7 @@ from .vgg import (
 )
 
 __all__ = [
-    "MobileNetV2",
-    "ResNet50",
-    "ResNetFamily",
-    "SE_RESNETS",
-    "TinyBackbone",
-    "VGG16",
-    "VGG19",
-    "check_widths",
-    "decimate_fc6",
-    "decimate_fc7",
-    "list_resnets",
-    "named_vgg16_layers",
+    "MobileNetV2", "ResNet50", "ResNetFamily", "SE_RESNETS", "TinyBackbone", "VGG16", "VGG19",
+    "check_widths", "decimate_fc6", "decimate_fc7", "list_resnets", "named_vgg16_layers",
     "vgg16_reduced_from_torchvision",
-]
+]  # fmt: skip

@@ -20,7 +20,7 @@ from ..checks import (
     check_positive,
     is_integer,
 )
-from ..inputs import normalize
+from ..inputs import TakesPictures
 from ..modes import evaluating
 from ..pose import (
     COCO_FLIP_ORDER,
@@ -120,7 +120,7 @@ PEOPLE_PER_PASS = 32
 """`PoseHRNet.estimate` splits larger crowds, so that memory does not grow with them."""
 
 
-class PoseHRNet(nn.Module):
+class PoseHRNet(TakesPictures):
     """HRNet for human pose: the trunk's finest map, and a 1x1 convolution (Sun et al. 2019, §3).
 
     Args:
@@ -138,11 +138,8 @@ class PoseHRNet(nn.Module):
     torch.Size([2, 17, 32, 24])
     """
 
-    image_mean: Tensor
-    image_std: Tensor
-
     def __init__(self, config: PoseHRNetConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.class_names: tuple[str, ...] | None = None
         self.joint_names: tuple[str, ...] | None = None
@@ -150,24 +147,6 @@ class PoseHRNet(nn.Module):
         self.head = nn.Conv2d(config.widths[0], config.num_joints, 1)
         nn.init.normal_(self.head.weight, std=0.001)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        for name in ("image_mean", "image_std"):
-            values = torch.tensor(getattr(config, name))[:, None, None]  # (3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
-
-    def normalize(self, images: Tensor) -> Tensor:
-        """Pixels to network input: scale to [0, 1], subtract the mean, divide by the spread.
-
-        Args:
-            images: ``(..., 3, H, W)`` RGB, uint8, or floating point in [0, 1].
-
-        Returns:
-            The same shape, floating point, on the model's device.
-
-        Raises:
-            ValueError: if the images are no such tensor.
-        """
-        check_image(images, "images", dims=None)
-        return normalize(images, self.image_mean, self.image_std)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Heat maps of crops with one person each.

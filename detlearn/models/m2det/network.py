@@ -5,22 +5,18 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...boxes import (
-    make_batch_targets,
-    make_priors,
-)
-from ...losses import multibox_loss
+from ...boxes import make_priors
 from ..backbones import VGG16, VGG19, ResNetFamily, TinyBackbone
-from ..checks import (
-    check_images,
-)
+from ..checks import check_images
 from ..detector import Detector
+from ..inputs import check_finite
 from ..layers import MultiBoxHead, Predictions
+from ..ssd import loss_of_priors
 from .config import M2DetConfig, fit_priors
 from .mlfpn import MLFPN
 from .suppression import select_in_pixels
@@ -170,73 +166,20 @@ class M2Det(Detector):
         >>> {name: value.item() for name, value in losses.items()}
         {'bbox_regression': 0.0, 'classification': 0.0}
         """
-        self.check_predictions(predictions)
-        config = self.config
-        target_labels, target_deltas = make_batch_targets(
-            self.check_targets(targets, len(predictions.logits)),
-            self.priors,
-            config.match_threshold,
-            scales=config.box_scales,
-        )  # (B, P), (B, P, 4)
-        return multibox_loss(
-            predictions.logits,
-            predictions.deltas,
-            target_labels,
-            target_deltas,
-            negative_ratio=config.negative_ratio,
-        )
+        return loss_of_priors(self, predictions, targets)
 
     # ------------------------------------------------------------- detection
 
-    def postprocess(
+    def _select(
         self,
-        predictions: Predictions,
-        image_sizes: Sequence[tuple[int, int]],
-        *,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        max_detections: int | None = None,
-        clip: bool = True,
-    ) -> list[dict[str, Tensor]]:
-        """Raw predictions to detections: softmax, decode, threshold, suppression, clip.
-
-        Args:
-            predictions: what `forward` returned.
-            image_sizes: (height, width) of the original images, px.
-            score_threshold: None for the config's; so are the next two.
-            iou_threshold: see `select_by_class`.
-            max_detections: see `DetectorConfig`.
-            clip: cut the boxes at the image's edge, after the suppression.  The published code
-                does not.
-
-        Returns:
-            For each image ``"boxes" (D, 4)`` xyxy px of the original image, ``"scores" (D,)``
-            descending, ``"labels" (D,)``, and ``"priors" (D,)`` int64, the prior behind each.
-
-        Raises:
-            ValueError: if a threshold is out of range, or the predictions are not finite.
-
-        >>> from detlearn.models import M2DET_TINY
-        >>> model = M2Det(M2DET_TINY)
-        >>> P = model.config.priors.num_priors
-        >>> sure = Predictions(torch.zeros(1, P, 9), torch.zeros(1, P, 4))
-        >>> sure.logits[0, 7, 3] = 9.0  # one prior is sure of class 3
-        >>> model.postprocess(sure, [(128, 128)], score_threshold=0.5)[0]["labels"]
-        tensor([3])
-        """
-        config = self._thresholds(score_threshold, iou_threshold, max_detections)
-        scores, boxes = self.scores_and_boxes(predictions)
-        if len(image_sizes) != len(scores):
-            raise ValueError(
-                f"image_sizes: expected one for each of the {len(scores)} images, "
-                f"got {len(image_sizes)}"
-            )
-        return [
-            select_in_pixels(
-                boxes[index], scores[index], size, config, clip, f"those of image {index}"
-            )
-            for index, size in enumerate(image_sizes)
-        ]
+        boxes: Tensor,
+        scores: Tensor,
+        points: Tensor | None,
+        size: tuple[int, int],
+        config: Any,
+        clip: bool,
+    ) -> dict[str, Tensor]:
+        return select_in_pixels(boxes, scores, size, config, clip)
 
     def at_size(self, image_size: int) -> M2Det:
         """The same network for another input size: convolutions do not mind.
@@ -309,7 +252,7 @@ class M2Det(Detector):
         >>> found[0]["boxes"].shape
         torch.Size([5, 4])
         """
-        config = self._thresholds(score_threshold, iou_threshold, max_detections)
+        config = self._with_thresholds(score_threshold, iou_threshold, max_detections)
         if sizes is None:
             sizes = [round(config.image_size * quarters / 32) * 8 for quarters in (3, 4, 5)]
         twins = [self.at_size(size) for size in sizes]
@@ -323,15 +266,11 @@ class M2Det(Detector):
                 boxes = torch.cat([boxes for _, boxes in passes])  # (N, 4)
                 scores = torch.cat([scores for scores, _ in passes])  # (N, K)
                 size = (image.shape[-2], image.shape[-1])
-                found = select_in_pixels(
-                    boxes, scores, size, config, True, f"those of image {index}"
-                )
+                check_finite(index, scores, boxes)
+                found = select_in_pixels(boxes, scores, size, config, clip=True)
             del found["priors"]
             detections.append({key: value.clone() for key, value in found.items()})
         return detections
-
-    def _thresholds(self, *given: Any) -> M2DetConfig:
-        return cast(M2DetConfig, self._with_thresholds(*given))
 
     def _candidates(self, image: Tensor, flip: bool) -> tuple[Tensor, Tensor]:
         """Scores ``(N, K)`` and boxes ``(N, 4)``, fractions, of a picture and its mirror image."""

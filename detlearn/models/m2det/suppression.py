@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms as fast_nms
 
-from ...boxes import all_finite, clip_boxes, select_soft
+from ...boxes import clip_boxes, select_soft
 from .config import M2DetConfig
 
 
@@ -92,13 +92,8 @@ def select_in_pixels(
     size: tuple[int, int],
     config: M2DetConfig,
     clip: bool,
-    name: str,
 ) -> dict[str, Tensor]:
     """Boxes in fractions and scores of one image to its detections in pixels."""
-    if not (all_finite(scores) and all_finite(boxes)):
-        raise ValueError(
-            f"predictions: {name} are not finite: the training diverged, or the weights are damaged"
-        )
     height, width = size
     found = select_by_class(
         boxes * boxes.new_tensor([width, height, width, height]),

@@ -42,27 +42,9 @@ from .heatmaps import (
 from .mediapipe_pose import MEDIAPIPE_POINTS, MediaPipePose, load_mediapipe_pose
 
 __all__ = [
-    "COCO_FLIP_ORDER",
-    "CenterScale",
-    "Decoding",
-    "HeatmapTargets",
-    "MEDIAPIPE_POINTS",
-    "MPII_FLIP_ORDER",
-    "MediaPipePose",
-    "PIXEL_STD",
-    "Peaks",
-    "affine_matrix",
-    "apply_affine",
-    "argmax_heatmaps",
-    "blur",
-    "box_to_center_scale",
-    "crop_image",
-    "decode_heatmaps",
-    "flip_heatmaps",
-    "flip_keypoints",
-    "heatmaps_to_image",
-    "load_mediapipe_pose",
-    "make_heatmaps",
-    "neighbours",
-    "newton_step",
-]
+    "COCO_FLIP_ORDER", "CenterScale", "Decoding", "HeatmapTargets", "MEDIAPIPE_POINTS",
+    "MPII_FLIP_ORDER", "MediaPipePose", "PIXEL_STD", "Peaks", "affine_matrix", "apply_affine",
+    "argmax_heatmaps", "blur", "box_to_center_scale", "crop_image", "decode_heatmaps",
+    "flip_heatmaps", "flip_keypoints", "heatmaps_to_image", "load_mediapipe_pose", "make_heatmaps",
+    "neighbours", "newton_step",
+]  # fmt: skip

@@ -29,18 +29,8 @@ from .config import (
 from .network import RefineDet, stack_targets
 
 __all__ = [
-    "AnchorRefinementModule",
-    "BACKBONES",
-    "ObjectDetectionModule",
-    "REFINEDET320_VGG16",
-    "REFINEDET512_VGG16",
-    "REFINEDET_TINY",
-    "RefineDet",
-    "RefineDetConfig",
-    "RefineDetPredictions",
-    "SMALLEST_ANCHOR",
-    "TransferConnectionBlock",
-    "add_batch_norm",
-    "refine_anchors",
+    "AnchorRefinementModule", "BACKBONES", "ObjectDetectionModule", "REFINEDET320_VGG16",
+    "REFINEDET512_VGG16", "REFINEDET_TINY", "RefineDet", "RefineDetConfig", "RefineDetPredictions",
+    "SMALLEST_ANCHOR", "TransferConnectionBlock", "add_batch_norm", "refine_anchors",
     "stack_targets",
-]
+]  # fmt: skip

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...boxes import (
-    REFINEDET320_PRIORS,
-    REFINEDET512_PRIORS,
-)
+from ...boxes import REFINEDET320_PRIORS, REFINEDET512_PRIORS
 from ..backbones import VGG16, TinyBackbone, check_widths
 from ..checks import check_choice, check_flag, check_integer, check_number
 from ..detector import DetectorConfig
-from ..ssd import SSD_TINY, ExtraLayer
+from ..ssd import SSD_TINY, ExtraLayer, tiny_backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +94,7 @@ BACKBONES: dict[str, Callable[[RefineDetConfig], VGG16 | TinyBackbone]] = {
     "vgg16": lambda config: VGG16(
         pool5=(2, 2, 0), fc6_dilation=3, taps=("conv4_3", "conv5_3", "fc7")
     ),
-    # Its own levels are those that no extra layer makes.
-    "tiny": lambda config: TinyBackbone(
-        config.image_size,
-        config.priors.map_sizes[: config.priors.num_levels - len(config.extras)],
-        config.widths,
-    ),
+    "tiny": lambda config: tiny_backbone(config),
 }
 
 
@@ -112,7 +104,8 @@ REFINEDET320_VGG16 = RefineDetConfig(
     num_classes=21,
     backbone="vgg16",
     priors=REFINEDET320_PRIORS,
-    extras=(ExtraLayer(256, 512, 3, stride=2, padding=1),),  # 5; 40, 20 and 10 are the backbone's
+    # The backbone's maps have 40, 20 and 10 cells, this one 5 (on 512 px 64, 32, 16 and 8).
+    extras=(ExtraLayer(256, 512, 3, stride=2, padding=1),),
     l2norm_scales=(10.0, 8.0),
     negative_filter="released",
     encode_eps=1e-5,
@@ -129,21 +122,8 @@ REFINEDET320_VGG16 = RefineDetConfig(
 """
 
 
-REFINEDET512_VGG16 = RefineDetConfig(
-    name="refinedet512_vgg16",
-    image_size=512,
-    num_classes=21,
-    backbone="vgg16",
-    priors=REFINEDET512_PRIORS,
-    extras=(ExtraLayer(256, 512, 3, stride=2, padding=1),),  # 8; 64, 32 and 16 are the backbone's
-    l2norm_scales=(10.0, 8.0),
-    negative_filter="released",
-    encode_eps=1e-5,
-    image_mean=(0.48235, 0.45882, 0.40784),
-    image_std=(1 / 255, 1 / 255, 1 / 255),
-    antialias=False,
-    max_candidates=1000,
-    max_detections=500,
+REFINEDET512_VGG16 = replace(
+    REFINEDET320_VGG16, name="refinedet512_vgg16", image_size=512, priors=REFINEDET512_PRIORS
 )
 """The same network on 512 px: 16,320 priors."""
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...boxes import (
-    Targets,
-    decode,
-    make_targets,
-)
+from ...boxes import Targets, decode, make_targets
 from ...losses import two_step_loss
 from ..detector import Detector
-from ..layers import ExtraBlock, L2Norm, init_xavier
+from ..layers import L2Norm
+from ..ssd import build_extras
 from .blocks import (
     AnchorRefinementModule,
     ObjectDetectionModule,
@@ -49,18 +45,7 @@ class RefineDet(Detector):
     def __init__(self, config: RefineDetConfig) -> None:
         super().__init__(config)
         self.backbone = BACKBONES[config.backbone](config)
-        channels: list[Any] = list(self.backbone.out_channels)
-        self.extras = nn.ModuleList()
-        for extra in config.extras:
-            block = ExtraBlock(channels[-1], *extra)
-            init_xavier(block)
-            self.extras.append(block)
-            channels.append(extra.out_channels)
-        levels = config.priors.num_levels
-        if len(channels) != levels:
-            raise ValueError(
-                f"priors: backbone and extras make {len(channels)} levels, the priors have {levels}"
-            )
+        self.extras, channels = build_extras(config, self.backbone.out_channels)
         self.l2norms = nn.ModuleList(
             L2Norm(c, scale) for c, scale in zip(channels, config.l2norm_scales, strict=False)
         )
@@ -69,12 +54,12 @@ class RefineDet(Detector):
         self.tcbs = nn.ModuleList()
         if config.tcb_channels is not None:
             for level, c in enumerate(channels):
-                coarsest = level == levels - 1
+                coarsest = level == len(channels) - 1
                 tcb = TransferConnectionBlock(c, config.tcb_channels, coarsest)
                 if config.tcb_batch_norm:
                     add_batch_norm(tcb)
                 self.tcbs.append(tcb)
-            channels = [config.tcb_channels] * levels
+            channels = [config.tcb_channels] * len(channels)
         self.odm = ObjectDetectionModule(channels, priors_per_cell, config.num_classes)
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -15,24 +15,8 @@ from .published import SOURCES, prior_first
 from .reference import Model, TrunkReport, find_source, load_reference_weights
 
 __all__ = [
-    "InitialReport",
-    "load_initial_weights",
-    "load_model",
-    "save_model",
-    "Model",
-    "Pixels",
-    "Rule",
-    "SOURCES",
-    "Source",
-    "TrunkReport",
-    "compare_strictly",
-    "find_source",
-    "load_backbone",
-    "load_reference_weights",
-    "load_strictly",
-    "model_name",
-    "open_state_dict",
-    "prior_first",
-    "read_tensors",
-    "translate_key",
-]
+    "InitialReport", "load_initial_weights", "load_model", "save_model", "Model", "Pixels", "Rule",
+    "SOURCES", "Source", "TrunkReport", "compare_strictly", "find_source", "load_backbone",
+    "load_reference_weights", "load_strictly", "model_name", "open_state_dict", "prior_first",
+    "read_tensors", "translate_key",
+]  # fmt: skip

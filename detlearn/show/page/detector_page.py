@@ -17,6 +17,7 @@ from torch import Tensor
 
 from detlearn.files import write_atomically
 from detlearn.models import Detector
+from detlearn.show.explorers.browser.frame import EXPLORERS, module_source
 from detlearn.show.page.graph import Program
 from detlearn.show.page.in_notebook import PageFrame
 from detlearn.show.page.pictures import portrait, scene_for
@@ -34,8 +35,7 @@ FIRST_SCORE = 0.3
 """The threshold that the slider stands on at first: what is shown should be worth looking at."""
 HIGHEST_FIRST_SCORE = 0.5
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
-_FOLDERS = ("detlearn.show.page", "detlearn.show.explorers.browser")
+_FOLDERS = ("detlearn.show.page", EXPLORERS)
 
 
 class DetectorPage:
@@ -246,18 +246,7 @@ def module_text(name: str) -> str:
     >>> "export async function mount" in module_text("app.js")
     True
     """
-    return "".join(_with_imports(name, set()))
-
-
-def _with_imports(name: str, seen: set[str]) -> list[str]:
-    if name in seen:
-        return []
-    seen.add(name)
-    places = (files(folder) / name for folder in _FOLDERS)
-    source = next(place for place in places if place.is_file())
-    text = source.read_text(encoding="utf-8").replace("\r\n", "\n")
-    needed = [part for other in _IMPORT.findall(text) for part in _with_imports(other, seen)]
-    return [*needed, _IMPORT.sub("", text)]
+    return module_source(name, _FOLDERS)
 
 
 def _library(script: str, name: str) -> str:

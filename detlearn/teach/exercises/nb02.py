@@ -236,6 +236,13 @@ _SIZES_HEAD = """
         return torch.tensor(sizes) / image_size
 """
 
+
+def _cell_sizes(
+    wide: str = "min_size * root, min_size / root", tall: str = "min_size / root, min_size * root"
+) -> str:
+    return _SIZES_HEAD.format(wide=wide, tall=tall)
+
+
 cell_sizes = Exercise(
     notebook="nb02",
     key="cell_sizes",
@@ -274,49 +281,39 @@ cell_sizes = Exercise(
     ),
     wrong_answers=(
         WrongAnswer(
-            _SIZES_HEAD.format(
+            _cell_sizes(
                 wide="min_size / root, min_size * root", tall="min_size * root, min_size / root"
             ),
             "Width and height are swapped: for a ratio above 1 the wide box comes first, and its "
             "width is the larger number. (ratio = width / height)",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
+            _cell_sizes(
                 wide="min_size * ratio, min_size / ratio", tall="min_size / ratio, min_size * ratio"
             ),
             "You multiply by r where sqrt(r) belongs: width / height becomes r², not r.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * ratio, min_size", tall="min_size, min_size * ratio"
-            ),
+            _cell_sizes(wide="min_size * ratio, min_size", tall="min_size, min_size * ratio"),
             "The ratio is right, but the boxes grow: r · min². Multiply one side by sqrt(r) and "
             "divide the other by it, and the area stays min².",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace("math.sqrt(min_size * max_size)", "(min_size + max_size) / 2"),
+            _cell_sizes().replace("math.sqrt(min_size * max_size)", "(min_size + max_size) / 2"),
             "The second square has side sqrt(min · max), the geometric mean; you took the "
             "arithmetic mean, (min + max) / 2.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace("(between, between)", "(max_size, max_size)"),
+            _cell_sizes().replace("(between, between)", "(max_size, max_size)"),
             "The second square has side sqrt(min · max); you took max itself, which is the first "
             "square of the next level.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(" / image_size", ""),
+            _cell_sizes().replace(" / image_size", ""),
             "The sizes are right, but in pixels: priors are fractions of the image.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(
+            _cell_sizes().replace(
                 "return torch.tensor(sizes) / image_size",
                 "return (torch.tensor(sizes) / image_size).clamp(0, 1)",
             ),
@@ -324,28 +321,22 @@ cell_sizes = Exercise(
             "373 px long on 300 px, and `level` clamps it later. Leave .clamp(0, 1) out.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
+            _cell_sizes(
                 wide="between * root, between / root", tall="between / root, between * root"
             ),
             "The ratio boxes have the area of the second square. They belong to the first: start "
             "from min_size.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(", (between, between)]", "]"),
+            _cell_sizes().replace(", (between, between)]", "]"),
             "The second square, of side sqrt(min · max), is missing.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace("sizes += [wide, tall]", "sizes += [wide]"),
+            _cell_sizes().replace("sizes += [wide, tall]", "sizes += [wide]"),
             "Every ratio makes two boxes, a wide one and a tall one. The tall one is missing.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(
+            _cell_sizes().replace(
                 "(min_size, min_size), (between, between)",
                 "(between, between), (min_size, min_size)",
             ),
@@ -353,9 +344,7 @@ cell_sizes = Exercise(
             "heads predict in this order.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            )
+            _cell_sizes()
             .replace(
                 "sizes = [(min_size, min_size), (between, between)]",
                 "sizes = [(min_size, min_size)]",
@@ -368,28 +357,22 @@ cell_sizes = Exercise(
             "ratios.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace("math.sqrt(min_size * max_size)", "min_size * max_size"),
+            _cell_sizes().replace("math.sqrt(min_size * max_size)", "min_size * max_size"),
             "min · max is an area. The side of the second square is its root.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace("/ image_size", "* image_size"),
+            _cell_sizes().replace("/ image_size", "* image_size"),
             "You multiply by image_size. Pixels become fractions when they are *divided* by it.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
+            _cell_sizes(
                 wide="min_size * root, min_size * root", tall="min_size / root, min_size / root"
             ),
             "These are squares. A ratio makes one side longer and the other shorter: multiply one "
             "by sqrt(r), divide the other by it.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(
+            _cell_sizes().replace(
                 "return torch.tensor(sizes) / image_size",
                 "return [(w / image_size, h / image_size) for w, h in sizes]",
             ),
@@ -397,9 +380,7 @@ cell_sizes = Exercise(
             "torch.tensor(sizes) / image_size.",
         ),
         WrongAnswer(
-            _SIZES_HEAD.format(
-                wide="min_size * root, min_size / root", tall="min_size / root, min_size * root"
-            ).replace(
+            _cell_sizes().replace(
                 "sizes += [wide, tall]",
                 "sizes = sizes[: 1 + len(sizes) // 2] + [wide] + sizes[1 + len(sizes) // 2 :] + "
                 "[tall]",

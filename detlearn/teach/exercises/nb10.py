@@ -287,20 +287,14 @@ fuse_parameters = Exercise(
             "channels, not a · b.",
         ),
         WrongAnswer(
-            _PARAMETERS.format(
-                brick="k * k * a * b + 2 * b",
-                up="brick(a, b, 1)",
-                down="(receiver - giver - 1) * brick(a, a, 3) + brick(a, b, 3)",
-            ).replace("def brick", "receiver, giver = giver, receiver\n        def brick"),
+            _parameters_source().replace(
+                "def brick", "receiver, giver = giver, receiver\n        def brick"
+            ),
             "That is giver ← receiver. The receiver stands first: (3, 0) goes down, and is the "
             "dearer of the two.",
         ),
         WrongAnswer(
-            _PARAMETERS.format(
-                brick="k * k * a * b + 2 * b",
-                up="brick(a, b, 1)",
-                down="(receiver - giver - 1) * brick(a, a, 3) + brick(a, b, 3)",
-            ).replace("return 0", "return brick(a, b, 1)"),
+            _parameters_source().replace("return 0", "return brick(a, b, 1)"),
             "A branch hears itself as it is: no convolution, so nothing to count.",
         ),
     ),

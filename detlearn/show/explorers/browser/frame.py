@@ -15,6 +15,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,17 @@ MAX_IMAGE_BYTES = 10_000
 MAX_PAGE_BYTES = 60_000
 """What an explorer may add to its notebook."""
 
+EXPLORERS = "detlearn.show.explorers.browser"
+
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
-def module_source(name: str) -> str:
-    """Text of an explorer's ES module and, before it, of the modules that it imports.
+def module_source(name: str, folders: Sequence[str] = (EXPLORERS,)) -> str:
+    """Text of an ES module and, before it, of the modules that it imports.
 
     Args:
-        name: file name in `detlearn/show/explorers/browser`.
+        name: its file name.
+        folders: packages in which it and what it imports may lie; that of the explorers.
 
     Returns:
         One module that imports nothing, with `\\n` at the end of every line on every system.
@@ -47,17 +51,19 @@ def module_source(name: str) -> str:
     >>> "export function mount" in module_source("prior_box.js")
     True
     """
-    return "".join(_with_imports(name, set()))
+    seen: dict[str, str] = {}
 
+    def read(name: str) -> None:
+        places = (files(folder) / name for folder in folders)
+        text = next(place for place in places if place.is_file()).read_text(encoding="utf-8")
+        seen[name] = text = text.replace("\r\n", "\n")
+        for other in _IMPORT.findall(text):
+            if other not in seen:
+                read(other)
+        seen[name] = _IMPORT.sub("", seen.pop(name))  # behind what it imports
 
-def _with_imports(name: str, seen: set[str]) -> list[str]:
-    if name in seen:
-        return []
-    seen.add(name)
-    text = (files("detlearn.show.explorers.browser") / name).read_text(encoding="utf-8")
-    text = text.replace("\r\n", "\n")
-    needed = [part for other in _IMPORT.findall(text) for part in _with_imports(other, seen)]
-    return [*needed, _IMPORT.sub("", text)]
+    read(name)
+    return "".join(seen.values())
 
 
 def framed(name: str, options: dict[str, Any], *, title: str, height: int) -> str:

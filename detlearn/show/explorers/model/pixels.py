@@ -18,15 +18,8 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 __all__ = [
-    "arrow",
-    "colours_of",
-    "dashed_rectangle",
-    "encode_png",
-    "font",
-    "outline",
-    "tag",
-    "wrapped",
-]
+    "arrow", "colours_of", "dashed_rectangle", "encode_png", "font", "outline", "tag", "wrapped",
+]  # fmt: skip
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detlearn.report import read_face_off
-from detlearn.report.verdicts import (
+from detlearn.report.face_off_verdicts import (
     dead_sentence,
     difference_of,
     face_off_table,

@@ -15,7 +15,7 @@ from ..metrics.compare import (
     t_interval,
     verdict,
 )
-from .standing import FaceOff, Standing
+from .face_off import FaceOff, Standing
 
 __all__ = [
     "claim_word", "dead_sentence", "difference_of", "face_off_table", "half_sentence",

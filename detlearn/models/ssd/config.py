@@ -1,48 +1,23 @@
-"""SSD: one pass, many scales (Liu et al. 2016, "SSD: Single Shot MultiBox Detector").
-
-A backbone gives the finer maps, extra layers the coarser ones, and a head on each map says
-for every prior what it holds and how far it is off.  The detectors of this file differ in
-numbers only, and the numbers stand in their `SSDConfig`.
-"""
+"""The numbers of an SSD, its backbones, and its presets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from torch import Tensor, nn
-from torchvision.models.mobilenetv2 import InvertedResidual
-
-from ..boxes import (
+from ...boxes import (
     SSD300_COCO_PRIORS,
     SSD300_UVIPEN_PRIORS,
     SSD512_VOC_PRIORS,
     SSD_TINY_PRIORS,
     SSDLITE300_UVIPEN_PRIORS,
     PriorConfig,
-    linear_from_log,
-    make_batch_targets,
 )
-from ..losses import multibox_loss
-from .backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone, check_widths
-from .checks import check_choice, check_flag, check_number
-from .detector import Detector, DetectorConfig
-from .hrnet import HRNETV2P_TINY, HRNETV2P_W18, HRNetV2p, HRNetV2pConfig
-from .layers import ExtraBlock, L2Norm, MultiBoxHead, Predictions, init_xavier
-
-__all__ = [
-    "SSD",
-    "SSD300_RESNET50",
-    "SSD300_VGG16",
-    "SSD512_VGG16",
-    "SSDLITE300_MOBILENET_V2",
-    "SSD_HRNETV2P_W18",
-    "SSD_HRNET_TINY",
-    "SSD_TINY",
-    "ExtraLayer",
-    "SSDConfig",
-]
+from ..backbones import VGG16, MobileNetV2, ResNet50, TinyBackbone, check_widths
+from ..checks import check_choice, check_flag, check_number
+from ..detector import DetectorConfig
+from ..hrnet import HRNETV2P_TINY, HRNETV2P_W18, HRNetV2p, HRNetV2pConfig
 
 
 class ExtraLayer(NamedTuple):
@@ -120,158 +95,14 @@ BACKBONES: dict[str, Callable[[SSDConfig], Backbone]] = {
     "resnet50": lambda config: ResNet50(),
     "mobilenet_v2": lambda config: MobileNetV2(),
     "hrnetv2p": lambda config: HRNetV2p(config.hrnet or HRNETV2P_W18),
-    # Its own levels are those that no extra layer makes.
-    "tiny": lambda config: TinyBackbone(
-        config.image_size,
-        config.priors.map_sizes[: config.priors.num_levels - len(config.extras)],
-        config.widths,
-    ),
+    "tiny": lambda config: tiny_backbone(config),
 }
 
 
-class SSD(Detector):
-    """A single-shot detector (Liu et al. 2016, Fig. 2): backbone, extra layers, heads.
-
-    `forward` is the network, `loss` teaches it, `detect` uses it; all three speak of the
-    same priors in the same order.
-
-    Args:
-        config: one of this file's presets, or `dataclasses.replace` of one.
-
-    Raises:
-        ValueError: if the levels of the network are not those of the priors.
-
-    >>> import torch
-    >>> model = SSD(SSD_TINY)
-    >>> predictions = model(torch.zeros(1, 3, 128, 128))
-    >>> predictions.deltas.shape == (1, *model.priors.shape)
-    True
-    """
-
-    config: SSDConfig
-
-    def __init__(self, config: SSDConfig) -> None:
-        super().__init__(config)
-        self.backbone = BACKBONES[config.backbone](config)
-        channels = list(self.backbone.out_channels)
-        self.extras = nn.ModuleList()
-        for extra in config.extras:
-            self.extras.append(_build_extra(config, channels[-1], extra))
-            channels.append(extra.out_channels)
-        levels = config.priors.num_levels
-        if len(channels) != levels:
-            raise ValueError(
-                f"priors: backbone and extras make {len(channels)} levels, the priors have {levels}"
-            )
-        self.l2norm: nn.Module = nn.Identity()
-        if config.l2norm_scale is not None:
-            self.l2norm = L2Norm(channels[0], config.l2norm_scale)
-        self.head = MultiBoxHead(
-            channels, config.priors.priors_per_cell, config.num_classes, config.head
-        )
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """The pyramid: one map for each level, as the heads see it.
-
-        Args:
-            images: ``(B, 3, S, S)`` normalised.
-
-        Returns:
-            L maps ``(B, C, H, W)``, fine to coarse.
-
-        Raises:
-            ValueError: if a map has other sides than the priors' layout says.
-
-        >>> import torch
-        >>> pyramid = SSD(SSD_TINY).features(torch.zeros(1, 3, 128, 128))
-        >>> [maps.shape[-1] for maps in pyramid]
-        [32, 16, 8, 4]
-        """
-        pyramid = self.backbone(images)
-        for extra in self.extras:
-            pyramid = [*pyramid, extra(pyramid[-1])]
-        for level, (maps, side) in enumerate(
-            zip(pyramid, self.config.priors.map_sizes, strict=True)
-        ):
-            if maps.shape[-2:] != (side, side):
-                raise ValueError(
-                    f"priors: level {level} is laid out for a map of {side} x {side} cells, "
-                    f"the network's has {maps.shape[-2]} x {maps.shape[-1]}"
-                )
-        return [self.l2norm(pyramid[0]), *pyramid[1:]]
-
-    def forward(self, images: Tensor) -> Predictions:
-        """Raw predictions for every prior.
-
-        Args:
-            images: ``(B, 3, S, S)`` as `normalize` makes them.
-
-        Returns:
-            `Predictions` of ``logits (B, P, K)`` and ``deltas (B, P, 4)``.
-
-        Raises:
-            ValueError: if the images are no such batch.
-        """
-        self.check_input(images)
-        predictions: Predictions = self.head(self.features(images))
-        return predictions
-
-    def loss(
-        self, predictions: Predictions, targets: Sequence[Mapping[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """MultiBox loss of a batch (Liu et al. 2016, §2.2, Eq. 1 to 3).
-
-        Args:
-            predictions: what `forward` returned.
-            targets: for each image ``"boxes" (G, 4)`` xyxy, px of the (S, S) network input,
-                and ``"labels" (G,)`` integers, 1 to K - 1.  ``G = 0`` is legal, other keys
-                are ignored.
-
-        Returns:
-            ``"bbox_regression"`` and ``"classification"``, scalars; training minimises
-            their sum.
-
-        Raises:
-            ValueError: naming the image and the box that cannot be learned from.
-
-        >>> import torch
-        >>> model = SSD(SSD_TINY)
-        >>> empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
-        >>> losses = model.loss(model(torch.zeros(1, 3, 128, 128)), [empty])
-        >>> {name: value.item() for name, value in losses.items()}
-        {'bbox_regression': 0.0, 'classification': 0.0}
-        """
-        self.check_predictions(predictions)
-        target_labels, target_deltas = make_batch_targets(
-            self.check_targets(targets, len(predictions.logits)),
-            self.priors,
-            threshold=self.config.match_threshold,
-            inclusive=self.config.match_inclusive,
-            scales=self.config.box_scales,
-        )  # (B, P), (B, P, 4)
-        if self.config.linear_sizes:
-            target_deltas = linear_from_log(target_deltas, self.config.box_scales)  # (B, P, 4)
-        return multibox_loss(
-            predictions.logits,
-            predictions.deltas,
-            target_labels,
-            target_deltas,
-            negative_ratio=self.config.negative_ratio,
-            normalizer=self.config.normalizer,
-        )
-
-
-def _build_extra(config: SSDConfig, in_channels: int, extra: ExtraLayer) -> nn.Module:
-    if config.extra_block == "inverted_residual":
-        # Its filter is always 3x3 with padding 1; here "expansion" makes the map narrower.
-        ratio = extra.mid_channels / in_channels
-        block: nn.Module = InvertedResidual(
-            in_channels, extra.out_channels, extra.stride, expand_ratio=ratio
-        )
-    else:
-        block = ExtraBlock(in_channels, *extra, norm=config.extra_block == "conv_bn")
-    init_xavier(block)
-    return block
+def tiny_backbone(config: Any) -> TinyBackbone:
+    """The `TinyBackbone` of a config: its own levels are those that no extra layer makes."""
+    own = config.priors.map_sizes[: config.priors.num_levels - len(config.extras)]
+    return TinyBackbone(config.image_size, own, config.widths)
 
 
 SSD300_VGG16 = SSDConfig(
