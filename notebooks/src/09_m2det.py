@@ -200,7 +200,7 @@ for n, number in sizes.items():
     print(f"{n:2} levels {number:12,}   of which SFAM {pairs:10,}")
 
 # %% [markdown] id="network-words" slide="subslide"
-# Very nearly: every level after the first costs 6.9 million. Only SFAM grows with the *square*, because both of its layers are as wide as all levels together.
+# Very nearly: every level after the first costs 6.9 million. Only SFAM grows with the *square*, because each of its layers connects all channels with a sixteenth of them.
 #
 # ### Backbone, pyramid, heads
 #
@@ -241,7 +241,7 @@ def forward(self, images):
 # %% [markdown] id="init-words" slide="subslide"
 # ### As it says, and as it does
 #
-# `init_weights` sets the starting weights. The published initialiser announces that it prepares “tums, reduce, up_reduce, leach, loc, conf”, that is, everything: Kaiming's normal distribution (its spread keeps the size of maps behind a ReLU) for convolutions, zeros for biases. It recognises a convolution by the letters `conv` in the *name* of its weight. A BasicConv calls its convolution `conv`. A head is a bare convolution in a list. **Predict:** what is the name of a head's weight, and is the head initialised?
+# `init_weights` sets the starting weights. The published initialiser announces that it prepares “tums, reduce, up_reduce, leach, loc, conf”, that is, pyramid and heads: Kaiming's normal distribution (by `fan_out` its spread keeps the size of *gradients* on their way back through a ReLU) for convolutions, zeros for biases. It recognises a convolution by the letters `conv` in the *name* of its weight. A BasicConv calls its convolution `conv`. A head is a bare convolution in a list. **Predict:** what is the name of a head's weight, and is the head initialised?
 
 # %% id="head-names" slide="fragment"
 heads = nn.ModuleDict({"loc": nn.ModuleList([nn.Conv2d(8, 4, 3)])})
@@ -284,7 +284,7 @@ assert 5 < box / (3 * 9 * net.mlfpn.out_channels) ** -0.5 < 20
 # %% [markdown] id="parts-words" slide="subslide"
 # ### 133 million
 #
-# The network for 512 px has 133 million parameters. **Predict** which share of them is in the eight TUMs, and which in the class heads. On the device `meta` it costs nothing to count:
+# The network for 512 px has 133 million parameters. **Predict** which share of them is in the eight TUMs, and which in the class heads:
 
 # %% id="parts-of-512" slide="fragment" tags=["prove"]
 big = on_meta(create_model, "m2det512_vgg16")
@@ -340,18 +340,18 @@ folder = data.data_path("shapes_val")
 scenes = data.CocoDetectionDataset(folder / "images",
                                    folder / "annotations.json")
 model.class_names = scenes.class_names
-four = [scenes[i] for i in (8, 24, 25, 109)]
-found = model.detect([image for image, _ in four], score_threshold=0.5)
-counts = metrics.detection_errors(found, [target for _, target in four])
+two = [scenes[i] for i in (8, 109)]
+found = model.detect([image for image, _ in two], score_threshold=0.5)
+counts = metrics.detection_errors(found, [target for _, target in two])
 print(*[f"{number} {kind}" for kind, number in counts.items()], sep=", ")
-pairs = [(image, one) for (image, _), one in zip(four, found)]
+pairs = [(image, one) for (image, _), one in zip(two, found)]
 show.draw_scenes(
-    [*four, *pairs], scenes.class_names, columns=4,
-    alt="Above four scenes with the true boxes, below the same scenes "
+    [*two, *pairs], scenes.class_names, columns=2, width=6.2,
+    alt="Above two scenes with the true boxes, below the same scenes "
     "with the boxes that m2det_tiny found.")
 
 # %% [markdown] id="soft-words" slide="subslide"
-# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and a house of the last. Two boxes are false alarms: “face 0.74” on that house, the one wrong class, and “disc 0.53” on a dark blot.
+# An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and a house of the second. Two boxes are false alarms: “face 0.74” on that house, the one wrong class, and “disc 0.53” on a dark blot.
 #
 # ### From answers to boxes
 #
@@ -725,7 +725,7 @@ assert many["scores"][0] >= plain["scores"][0]
 def detect_with(suppression, iou):
     net = model.at_size(128)
     net.config = replace(net.config, suppression=suppression)
-    pictures = [image for image, _ in four]
+    pictures = [scenes[i][0] for i in (8, 24, 25, 109)]
     return torch.cat([one["scores"] for one in net.detect(
         pictures, score_threshold=0.1, iou_threshold=iou)])
 
