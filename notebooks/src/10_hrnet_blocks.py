@@ -70,7 +70,7 @@ def pyramid_of(widths, side):  # random maps, fine to coarse
 # %% [markdown] id="never-given-up" slide="slide"
 # ## 1 · The fine map is never given up
 #
-# How exactly can a map say where something is? Below is a drawn person with her joints, and what is left of her when every cell of a map becomes one colour. **Find the wrist of the raised arm** in each panel:
+# How exactly can a map say where something is? Below is a drawn person with her joints (black: her left side; white: right side and nose), and what is left of her when every cell of a map becomes one colour. **Find the wrist of the raised arm** in each panel:
 
 # %% id="what-a-cell-sees" slide="-" tags=["hide-input"]
 folder = data_path("shapes_val")
@@ -502,7 +502,7 @@ show.draw_branch_costs(table, alt="Parameters and multiply-adds of W32. "
     "shrink, as the coarse branches are opened late.")
 
 # %% [markdown] id="cost-read" slide="fragment"
-# Inside a module **every branch multiplies equally often**, since (2C)² · HW/4 = C² · HW, and has four times the parameters of the one above it. In total branch 3 owns half of all parameters. The most multiplications are a tie: branches 0 and 1 have 1.81 G each, as both are in all eight modules. Branch 3 has the *least*, as it exists only in stage 4.
+# Inside a module **every branch multiplies equally often**, since (2C)² · HW/4 = C² · HW, and has almost four times the parameters of the one above it. In total branch 3 owns half of all parameters. The most multiplications are a tie: branches 0 and 1 have 1.81 G each, as both are in all eight modules. Branch 3 has the *least*, as it exists only in stage 4.
 #
 # So a coarser branch costs no more multiplications than the fine one, and the exchanges are cheap.
 
@@ -534,7 +534,7 @@ show.draw_listeners(heard, source=(3, 0, 0), alt="One cell in the corner "
 # > *For the speaker.* Let them derive 24: two 3 × 3 convolutions reach two cells far, so rows 0 to 2 of branch 3, and each becomes eight rows of branch 0.
 
 # %% [markdown] id="who-learns-words" slide="subslide"
-# A block has two 3 × 3 convolutions, which carry the touch two cells far. That makes 3 × 3 cells in the corner of branch 3. Repeated 8 × 8, they are 24 × 24 cells of branch 0: more than half of that map, after a *single* module.
+# This module has one block in each branch (W32's have four). Its two 3 × 3 convolutions carry the touch two cells far. That makes 3 × 3 cells in the corner of branch 3. Repeated 8 × 8, they are 24 × 24 cells of branch 0: more than half of that map, after a *single* module.
 #
 # The other direction is learning. The loss of a pose network looks at branch 0 only. What becomes of coarse branches that nobody listens to? Below is the tiny pose network of chapter 11, with fewer and fewer exchanges. **Predict:** in which rows does every parameter receive a gradient?
 
@@ -844,7 +844,7 @@ prove("alone: 8 convolutions at stride 4 add 64 px a module",
 # %% [markdown] id="fields-read" slide="skip"
 # This is the central cell; a cell at the edge sees half of its field outside the picture. Even alone, the central cell of branch 0 would see a whole crop of 256 px after four modules. With exchanges it does after *two*. What the coarse branches bring is the wide view **early**, so that six more modules can work with it.
 #
-# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded; it has no error rate, and the sizes differ:
+# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded. The sizes differ, and three seeds say little about chance:
 
 # %% id="fusion-trained" slide="skip"
 path = data_path("results", "hrnet.json")
@@ -979,10 +979,10 @@ for chain in open_branches(256, (64, 128, 256)):
 # | “GFLOPs” | 7.10 (Table 1) | multiply-adds / 2³⁰, 7.12 | multiply-adds | e |
 # | BatchNorm momentum | – | a constant of 0.1, not passed in 69 of 292 layers; it is PyTorch's default, so nothing changes | PyTorch's | f |
 # | `is '*'` | – | compares strings by identity, works by luck | – | – |
-# | a key twice | article: `NUM_CHANNELS` in one dictionary | the later wins | – | h |
+# | a key twice | article: `NUM_CHANNELS` in one dictionary | the later wins | – | g |
 # | same branch | – | `None` in a `ModuleList` | empty `Sequential` | §3 |
 # | input list | – | overwritten | left alone | patient 3 |
-# | odd sides | – | crash inside the network | a sentence, or `pad=True` | i |
+# | odd sides | – | crash inside the network | a sentence, or `pad=True` | h |
 
 # %% id="ledger-directions" slide="skip" tags=["ledger"]
 # a  what the loop variables mean: x[i] hears x[j]
@@ -1017,11 +1017,11 @@ def norms(module):
 print(norms(w32), "in all;", sum(norms(m.fuse) for m in modules),
       "in exchanges and", norms(trunk.transitions), "in transitions")
 
-# h  a key written twice
+# g  a key written twice
 print({"NUM_CHANNELS": [32, 64], "NUM_CHANNELS": [48, 96]})
 
 # %% id="sides" slide="skip" tags=["ledger"]
-# i  odd sides
+# h  odd sides
 tiny = hrnet.HRNetConfig(**small)
 odd = torch.zeros(1, 3, 250, 190)
 try:
@@ -1054,7 +1054,7 @@ def numbers_that_change(module):
 
 _ = torch.manual_seed(0)
 changed = numbers_that_change(stirred(SickModule((4, 8), 1)))
-print("384 numbers, and more than half of them change")
+print(f"{changed / 384:.0%} of 384 numbers change")
 assert 192 < changed < 384
 
 # %% [markdown] id="clinic-3-diagnosis" slide="skip" tags=["clinic"]
