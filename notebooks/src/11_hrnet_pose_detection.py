@@ -399,7 +399,8 @@ for shift in (False, True):
 # The course ships a `pose_hrnet_tiny`, trained for some minutes with
 #
 # ```
-# python -m detlearn train pose_hrnet_tiny --data shapes --out runs/pose
+# python -m detlearn train pose_hrnet_tiny --data shapes --scenes 3000 \
+#     --epochs 5 --out runs/pose
 # ```
 #
 # Its trunk is chapter 10's. Its head is a 1 × 1 convolution from the finest branch to 17 maps. Two scenes that it has never seen, labelled and found:
@@ -424,7 +425,7 @@ show.draw_poses(panels, alt="Two scenes twice: with the labelled joints, "
     "an arm and a lower leg that houses hide.")
 
 # %% [markdown] id="notes-shipped" slide="notes"
-# > *For the speaker.* By eye the pairs differ only where a house hides an arm and a knee, which is the point: no figure shows half a pixel. The next cell does. These people are about 40 px tall, a crop pixel is a third of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
+# > *For the speaker.* By eye the pairs differ only where a house hides an arm and a lower leg, which is the point: no figure shows half a pixel. The next cell does. Half of the 136 people are at most 25 px tall, where a crop pixel is a quarter of a picture's pixel, and the thresholds go up to 0.95. Ask what true boxes hide: a detector's boxes would cost some more.
 
 # %% [markdown] id="score-words" slide="subslide"
 # The two pictures differ where houses hide an arm and a lower leg: there the network guesses.
@@ -740,7 +741,7 @@ assert off.max() < 0.05
 # %% [markdown] id="decode-code" slide="skip"
 # **Decoding, whole.** `newton_step` is the parabola of §1 with two variables. It takes the bend over two pixels to each side, as DARK does, and so it divides by 4 where §1 did not. The example is a slanted parabola with its top at (2.3, 1.8), so the step from (2, 2) is (0.3, −0.2).
 #
-# `neighbours` gathers the cells around each peak, `blur` smooths by a Gaussian in x, then in y. In the first two columns and rows nothing is refined. At the right and bottom edge the quarter shift leaves out the last cell, DARK the last two. The published code does the same.
+# `neighbours` gathers the cells around each peak, `blur` smooths by a Gaussian in x, then in y. In the first two columns and rows nothing is refined. At the right and bottom edge the quarter shift leaves out the last cell, DARK the last two. The published codes of HRNet and DARK do the same.
 
 # %% id="newton" slide="skip" tags=["teaches:detlearn.models.pose:newton_step"]
 def newton_step(near):  # (..., 5, 5) logarithms around the best pixel
@@ -872,7 +873,8 @@ assert torch.allclose(pose_loss(said, aim, weights),
                       losses.heatmap_loss(said, aim, weights))
 
 # %% id="exercise-masked-loss" slide="skip" tags=["exercise"]
-# maps of 0, targets [1, 0] and [1, 1], weights 1 and 0 give 0.125
+# pose_loss, without a glance above: maps of 0, targets [1, 0] and
+# [1, 1], weights 1 and 0 give 0.125
 def masked_loss(maps, targets, weights):
     """A scalar; maps and targets (B, J, H, W), weights (B, J)."""
     ...
@@ -1051,7 +1053,7 @@ print(f"{sum(p.numel() for p in their_network.parameters()):,} parameters,",
       "from", tuple(their_input.shape), "to", tuple(their_maps.shape))
 
 # %% [markdown] id="mediapipe-predict" slide="skip"
-# **Predict.** The astronaut's nose is in the middle of the picture, her elbows are inside a wide suit, and her knees are not in the photograph at all. What do these three maps look like?
+# **Predict.** The astronaut's nose is in plain sight, her elbows are inside a wide suit, and her knees are not in the photograph at all. What do these three maps look like?
 
 # %% id="mediapipe-seen" slide="skip"
 show.draw_heatmaps(
