@@ -122,7 +122,7 @@ prove("two steps = one larger step",
       cascaded, decode(single, priors), tolerance=1e-4)
 
 # %% [markdown] id="why-then" slide="fragment"
-# There is none, apart from decode's bound of 62.5 (03). The ARM makes the prior exp(0.2 · dw) times as wide, so the second dx counts that much more. Sizes are logarithms, and they add. One step can say all that two steps say.
+# There is none, apart from decode's bound of 62.5 (03). The ARM makes the prior exp(0.2 · dw) times as wide, so the second dx counts that much more. The deltas of a size are logarithms, and they add. One step can say all that two steps say.
 #
 # So a gain, if there is one, must come from *learning*. Each step has a smaller task, and the second one has **more positives**. Objects are matched anew with the anchors, and more anchors than priors lie well.
 #
@@ -231,7 +231,7 @@ show.draw_filter(
     "prior lie on objects: small on the fine grids, large on the coarse.")
 
 # %% [markdown] id="filter-read" slide="fragment"
-# Only 98 priors are left, and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
+# Only 98 priors are left (the sum of the numbers below the grids), and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
@@ -749,6 +749,7 @@ for threshold in (0.4, 0.5, 0.6):
 # | log(w + 1e-5) in `encode` (port) | `decode` never undoes it | `encode_eps`, 0 by default | d |
 # | no positives: a division by 0 (port) | NaN | at least 1 | e |
 # | no objects: a crash (port) | legal in any data set | legal | e |
+# | a filter, although mining skips easy negatives? (an author in sfzhang15/RefineDet 172) | a few are easy for the ARM and hard for the ODM; hence only 0.5 mAP | – | §2 |
 # | dropped priors are mined (port) | paper: ignored | `negative_filter` | patient 2 |
 # | no filter, no two steps (article) | two of the paper's ideas | both | §1, §2 |
 
@@ -932,7 +933,7 @@ prove("patient 3 is cured", [list(s.shape) for s in cured_sources(blank)],
 #
 # <details><summary>Answers</summary>
 #
-# 1. False. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
+# 1. False, apart from decode's bound. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
 # 2. False. It has two labels. Names are the ODM's task.
 # 3. True. Only the *anchors* are detached. The way through TCBs and maps is open.
 # 4. False. A convolution computes all cells anyway. The filter saves work in NMS and keeps easy background out of the ODM's loss.

@@ -199,7 +199,7 @@ show.draw_small_maps(
 # %% [markdown] id="uneven" slide="subslide"
 # ### Sides that do not double
 #
-# On the way down, odd sides were rounded up. So on the way up 1 becomes 3, 3 becomes 5, and 5 becomes 10. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
+# On the way down 5 was halved and rounded up, and the last step took two cells away. So on the way up 1 becomes 3 and 3 becomes 5; from there on the sides double. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
 
 # %% id="nearest-and-linear" slide="fragment"
 row = torch.tensor([[[7.0, 8.0, 9.0]]])  # (B, C, W)
@@ -210,7 +210,7 @@ for mode in ("nearest", "linear"):
 # %% [markdown] id="decoder-words" slide="subslide"
 # Nearest copies 7 and 8 twice and 9 once. Linear interpolation mixes neighbours; in two dimensions it is called bilinear. The legend of the paper's Figure 4 says *bilinear*, the text names no mode, and the released code uses *nearest* (a user noticed it in [thread 93](https://github.com/VDIGPKU/M2Det/issues/93)). The author adds that bilinear can be used as well ([thread 18](https://github.com/VDIGPKU/M2Det/issues/18)). We follow the code.
 #
-# In the released decoder every map of the encoder passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
+# In the released decoder every map of the encoder but the coarsest passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
 
 # %% id="decoder-written-out" slide="-"
 def enlarged(coarse, like):
@@ -260,7 +260,7 @@ prove("the loop is the five lines", decoder([fine, middle, coarse]),
 # %% [markdown] id="tum-words" slide="subslide"
 # ### Down, up, smooth
 #
-# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: there is none for the coarsest map, which passes as it is. This is the *released* TUM. The paper draws another one, whose way up is a `PaperDecoder` (★).
+# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: there is none for the coarsest map, which passes as it is. This is the *released* TUM. The paper draws another one, whose way up is a `PaperDecoder` (★). Below, `on_meta` gives the shapes without the numbers (02).
 
 # %% id="smoothing" slide="skip" tags=["teaches:detlearn.models.m2det:Smoothing"]
 class Smoothing(nn.Module):
@@ -393,7 +393,7 @@ show.draw_small_maps(
 # %% [markdown] id="sfam-class-words" slide="subslide"
 # A weight says *what* matters, never *where*: all cells of a channel share it. And each weight has its own sigmoid, so all may be open, or none.
 #
-# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The next cells explain `shared`.
+# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The end of this section explains `shared`.
 
 # %% id="sfam-init" slide="skip" tags=["teaches:detlearn.models.m2det:SFAM.__init__"]
 class SFAM(nn.Module):
