@@ -221,9 +221,9 @@ object_px = torch.tensor([[12.0, 24.0, 52.0, 44.0]])  # x1 y1 x2 y2
 show.draw_boxes(
     torch.ones(3, 60, 60),
     torch.cat([cxcywh_to_xyxy(prior_px), object_px]), [6, 1],
-    class_names=["", "object", *5 * ["prior"]], width=3.2,
-    alt="A tall prior, and a wide object whose centre lies a little "
-    "further right and lower.")
+    class_names=["", "object", *5 * ["prior"]], width=3.2, centers=True,
+    alt="A tall prior, and a wide object whose centre, a dot, lies a "
+    "little further right and lower than the prior's.")
 
 # %% [markdown] id="three-wishes" slide="subslide"
 # The corners, (12, 24, 52, 44)? A convolution does not know where in the image it is looking: for the same pattern it says the same numbers everywhere. So the numbers must mean the same everywhere.
@@ -269,7 +269,7 @@ prove("decode undoes encode", decode(deltas, few), crowd, tolerance=1e-5)
 #
 # torchvision multiplies by (10, 10, 5, 5), Caffe's files say `variance: 0.1 … 0.2`, the paper says nothing ([“a glaring omission”](https://github.com/pierluigiferrari/ssd_keras/issues/148)). The answer lies in the targets.
 #
-# A prior that rule 1 matched has an IoU of at least 0.5, so its object cannot be far. If the two are equally large and shifted sideways by a part *t* of their width, the IoU is (1 − t)/(1 + t), which is 0.5 at t = 1/3. And no side of one can be more than twice that of the other, so |log| ≤ 0.69. All plain targets crowd around zero. `make_targets` joins §1 and §2; then we **measure** all positives of 200 scenes. (The shaded band from −1 to 1 matters for the box loss of §3.)
+# A prior that rule 1 matched has an IoU of at least 0.5, so its object cannot be far. If the two are equally large and shifted sideways by a part *t* of their width, the IoU is (1 − t)/(1 + t), which is 0.5 at t = 1/3. And no side of one can be more than twice that of the other, so |log| ≤ 0.69. So plain targets crowd around zero. `make_targets` joins §1 and §2; then we **measure** all positives of 200 scenes. (The shaded band from −1 to 1 matters for the box loss of §3.)
 
 # %% id="make-targets" slide="skip" tags=["teaches:detlearn.boxes.matching:Targets", "teaches:detlearn.boxes.matching:make_targets"]
 class Targets(NamedTuple):
@@ -354,7 +354,7 @@ for name, taught, divisor in (
           f"best lazy answer {lazy(best, taught) / divisor:.2f}")
 
 # %% [markdown] id="hard-negatives" slide="subslide"
-# The *mean* falls to 0.03 with an answer that finds no object at all. Dividing by **N** only makes the number readable, as a cost for each positive: in both rows the lazy answer costs 1.5 % of ignorance. With three negatives to a positive it costs 49 %. So *mining* makes laziness expensive.
+# The *mean* falls to 0.03 with an answer that finds no object at all. Dividing by **N** only makes the number readable, as a cost for each positive: in both rows the lazy answer costs 1.5 % of ignorance, where all nine classes get 1/9. With three negatives to a positive it costs 49 %. So *mining* makes laziness expensive.
 #
 # Without it, 3,379 negatives pull towards “background” before the first step, against 13 positives. SSD's answer is **hard negative mining**: of the negatives, teach only those that the network gets *most wrong*, at most three to each positive (§2.2), chosen anew at every step.
 #
@@ -528,7 +528,7 @@ for part, value in predicted.items():
     assert 0.95 < measured[part].item() / value < 1.2
 
 # %% [markdown] id="nan-lab" slide="subslide"
-# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. (In training mode it is larger still, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
+# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. The box loss is larger than 2.6, since a threshold of 0.4 lets in priors that lie further off. (In training mode it is larger still, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
 #
 # ### When the loss is NaN
 #
@@ -766,7 +766,7 @@ for name, model in (("fresh", fresh), ("trained", trained)):
     assert classes > 1.5 * box
 
 # %% [markdown] id="alpha-read" slide="skip"
-# The class loss leads by far at first (how far depends on the seed); later the two are of one order. α multiplies the pull of the box loss, and smaller scales (§2) make it stronger, too. (Our N is the batch's; uvipen/SSD-pytorch has one for each image, ★.)
+# The class loss leads by far at first (how far depends on the seed); later the two are of one order. α multiplies the pull of the box loss, and smaller scales (§2) make it stronger, too.
 
 # %% [markdown] id="star-step-zero" slide="skip"
 # ### The first loss, exactly

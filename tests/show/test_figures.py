@@ -102,6 +102,19 @@ def test_a_box_is_drawn_where_it_lies():
     assert (rows.max() - edge) / 4.4 == pytest.approx(60, abs=0.6)
 
 
+def test_a_dot_marks_the_centre_of_a_box():
+    """The middle of the box, (50, 50) of 100 px, is white without it."""
+    colour = [int(PALETTE[0][i : i + 2], 16) for i in (1, 3, 5)]
+    for centers in (False, True):
+        figure = draw.draw_boxes(
+            torch.ones(3, 100, 100), [[20, 40, 80, 60]], [1], centers=centers, alt=ALT
+        )
+        pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
+        middle = pixels[4 + 220, 4 + 220]
+        assert (np.abs(middle - colour).sum() < 12) == centers
+        assert centers or middle.min() > 240
+
+
 FAULTS = {
     "labels: one too few": (
         lambda: draw.draw_boxes(BLACK, TWO_BOXES, [1], alt=ALT),

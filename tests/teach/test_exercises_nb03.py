@@ -59,3 +59,12 @@ def test_loss_at_start_and_normalise() -> None:
         if how == "batch":
             start = nb03.loss_at_start.reference()(positives.tolist(), 10, 9)
             assert start == pytest.approx(float(loss))
+
+
+def test_a_batch_without_positives_may_answer_with_the_integer_0() -> None:
+    reference = nb03.loss_at_start.reference()
+
+    def loss_at_start(positives: list[int], num_priors: int, num_classes: int) -> float:
+        return reference(positives, num_priors, num_classes) if sum(positives) else 0
+
+    assert nb03.loss_at_start.check(loss_at_start)

@@ -132,6 +132,7 @@ def _boxes_on_axes(
     font: float,
     reference: np.ndarray | None = None,
     reference_above: bool = False,
+    centers: bool = False,
 ) -> None:
     solid = [(box, colour, line, "solid") for box, colour in zip(boxes, colours, strict=True)]
     dashed = [
@@ -139,6 +140,10 @@ def _boxes_on_axes(
     ]
     for box, colour, wide, dashes in [*solid, *dashed] if reference_above else [*dashed, *solid]:
         draw_rectangle(axes, box, colour, wide, dashes)
+    if centers:
+        for (x1, y1, x2, y2), colour in zip(boxes, colours, strict=True):
+            axes.plot((x1 + x2) / 2, (y1 + y2) / 2, "o", color=colour, markersize=7,
+                      markeredgecolor="white", zorder=4)  # fmt: skip
     _placecaptions_of(axes, boxes, captions, colours, font)
 
 
@@ -156,6 +161,7 @@ def draw_boxes(
     line: float = 2.4,
     key: tuple[str, str] = ("box", "ground truth"),
     reference_above: bool = False,
+    centers: bool = False,
 ) -> Figure:
     """An image with boxes, their classes and scores; ground truth, if given, dashed.
 
@@ -172,6 +178,7 @@ def draw_boxes(
         line: width of the solid lines, points.
         key: what the solid and the dashed boxes are called below a picture with `reference`.
         reference_above: draw the dashed boxes over the solid ones, where edges coincide.
+        centers: mark the centre of each solid box by a dot of its colour.
 
     Returns:
         The figure.
@@ -201,7 +208,7 @@ def draw_boxes(
         axes = blank_axes(drawing, (0.04, bottom, picture_width, picture_height))
         show_image(axes, pixels)
         _boxes_on_axes(axes, box_array, captions, colours, line=line, font=9.5, reference=truth,
-                       reference_above=reference_above)  # fmt: skip
+                       reference_above=reference_above, centers=centers)  # fmt: skip
         if title:
             axes.set_title(title, pad=6)
         if truth is not None:

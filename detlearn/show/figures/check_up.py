@@ -30,9 +30,9 @@ MOST = 3  # networks in a picture
 def draw_check_up(networks: Mapping[str, CheckUp], *, alt: str) -> Figure:
     """The channels of each module of a network, in the order in which an image meets them.
 
-    A bar is a module whose channels pass a ReLU.  From below, blue: channels that answer to a mean
-    picture.  From above, hatched: channels that answer to none.  What is white between them
-    answers now and then.  Gates are left out.
+    A bar is a module whose channels pass a ReLU.  From below, blue: the share of its channels that
+    a picture makes active, a mean over the pictures.  From above, hatched: channels that none makes
+    active.  What is white between them is active in some pictures only.  Gates are left out.
 
     Args:
         networks: name -> what `detlearn.training.check_up` found; up to three, one below the other.
@@ -98,9 +98,9 @@ def _legend(drawing: MatplotlibFigure) -> None:
 
     drawing.legend(
         handles=[
-            Patch(facecolor=BLUE, linewidth=0, label="active in a mean picture"),
-            Patch(facecolor="white", edgecolor=MUTED, label="now and then"),
-            Patch(facecolor=VERMILION, hatch="////", edgecolor="white", label="never"),
+            Patch(facecolor=BLUE, linewidth=0, label="active in the average picture"),
+            Patch(facecolor="white", edgecolor=MUTED, label="only in some pictures"),
+            Patch(facecolor=VERMILION, hatch="////", edgecolor="white", label="in no picture"),
         ],
         loc="upper left", ncols=3, frameon=False, fontsize=10,
     )  # fmt: skip

@@ -275,7 +275,7 @@ def _ssd(axes: Axes, rows: Sequence[tuple[float, float]], config: Any) -> None:
         card(axes, left, y - 0.15, wide, 0.3, name, BLUE if k < 2 else GREEN, size=9)
         arrow(axes, (left + wide, y), (TILES - side / 2, y), MUTED, mutation_scale=9)
         if not k and config.l2norm_scale:
-            write(axes, (left + wide + TILES - side / 2) / 2, y + 0.1, "L2Norm", 8, color=MUTED)
+            write(axes, left + wide + 0.19, y + 0.2, "L2Norm", 8, color=MUTED)
         if k:
             arrow(axes, (left + 0.4, rows[k - 1][0] - 0.15), (left + 0.4, y + 0.15), INK, 1.2,
                   mutation_scale=9)  # fmt: skip

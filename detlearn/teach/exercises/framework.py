@@ -162,13 +162,14 @@ class Exercise:
             return self._not_yet(
                 f"{self.key} returns nothing; replace the dots and end with `return`."
             )
-        if self._agree(given, expected):
+        fair = _as_reals(given, expected)
+        if self._agree(fair, expected):
             return self._right()
         for wrong in self.wrong_answers:
             outcomes = self._outcomes(self._define(wrong.source), cases)
             if self._agree(given, outcomes) and not _called_wrongly(given, outcomes):
                 return Verdict("wrong", wrong.message)
-        return self._first_difference(answer, cases, expected, given)
+        return self._first_difference(answer, cases, expected, fair)
 
     def hint(self, number: int | None = None) -> None:
         """Print the next hint, or hint `number` (from 1)."""
@@ -237,8 +238,10 @@ class Exercise:
                     "wrong", f"{self.key} has {len(answer)} parts, expected {len(reference)}."
                 )
             filled = [k for k, part in enumerate(answer) if part is not ...]
-            if filled and all(self._is_value(answer[k], reference[k]) for k in filled):
-                right = " and ".join(str(k + 1) for k in filled)
+            if not filled:
+                return self._not_yet(f"{self.key} is still empty; replace the dots.")
+            if all(self._is_value(answer[k], reference[k]) for k in filled):
+                right = _listed(filled)
                 return self._not_yet(f"right so far, of {len(reference)} parts: {right}.")
             return Verdict("wrong", self._wrong_parts(answer, reference))
         return Verdict("wrong", f"{self.key} is {describe(answer)}, which is not the answer.")
@@ -260,7 +263,7 @@ class Exercise:
         """Which parts of a value are wrong, and for each its own mistake, or what to look at."""
         pairs = list(zip(answer, reference, strict=True))
         numbers = [k for k, (a, b) in enumerate(pairs) if a is not ... and not self._is_value(a, b)]
-        named = " and ".join(str(k + 1) for k in numbers)
+        named = _listed(numbers)
         parts = f"part {named}" if len(numbers) == 1 else f"parts {named}"
         verb = "is" if len(numbers) == 1 else "are"
         said = [
@@ -314,6 +317,20 @@ def _called_wrongly(given: list[_Outcome], others: list[_Outcome]) -> bool:
         bool(arguments.search(str(a.error))) != bool(arguments.search(str(b.error)))
         for a, b in zip(given, others, strict=True)
     )
+
+
+def _as_reals(given: list[_Outcome], expected: list[_Outcome]) -> list[_Outcome]:
+    """`return 0` where 0.0 is expected says the same; the other way round 2.0 is no index."""
+    return [
+        _Outcome(float(got.value)) if (type(got.value), type(wanted.value)) == (int, float) else got
+        for got, wanted in zip(given, expected, strict=True)
+    ]
+
+
+def _listed(numbers: list[int]) -> str:
+    """Parts, counted from 1: "1", "1 and 3", "1, 2 and 4"."""
+    *most, last = [str(number + 1) for number in numbers]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _is_empty(value: Any) -> bool:
