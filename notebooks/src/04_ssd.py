@@ -787,7 +787,7 @@ assert (apart < 1e-4).float().mean() < 0.5
 print("the whole stage: most numbers differ")
 
 # %% [markdown] id="stride-without-dilation" slide="skip"
-# Why not the whole stage? Behind the first block the cells lie twice as close, and its 3 × 3 filters look half as far as they were trained to. VGG's fc6 got a dilation for exactly that; here the published code gives none, and training must adapt the weights.
+# Why not the whole stage? Behind the first block the cells lie twice as close, so the 3 × 3 filters of the later blocks look half as far as they were trained to. VGG's fc6 got a dilation for exactly that; here the published code gives none, and training must adapt the weights.
 #
 # **A trap:** the extra layers have BatchNorm here, and the last map is 1 × 1. With a batch of one picture there is a single number a channel, and no spread to divide by:
 

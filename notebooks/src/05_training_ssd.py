@@ -90,7 +90,7 @@ show.draw_scenes(
 # The smallest example has 8 × 4 pixels and one object, whose box is (1, 1, 4, 3). Mirror it. **Predict** the four numbers of its new box.
 
 # %% [markdown] id="notes-data" slide="notes"
-# > *For the speaker.* Draw the 8 × 4 pixels on the board. Somebody will say (7, 1, 4, 3); let it stand until the next cell. Before the crop, draw its window and the three boxes, and let the room say the new numbers. Ask: what would the network learn if the third stayed?
+# > *For the speaker.* Draw the 8 × 4 pixels on the board. Somebody will say (7, 1, 4, 3); let it stand until the next cell. At the window and its three boxes, let the room say the new numbers. Ask: what would the network learn if the third stayed?
 
 # %% id="flip-by-hand" slide="fragment"
 def rows(image):
@@ -169,11 +169,21 @@ show.draw_scenes(
 # %% [markdown] id="crop-text" slide="subslide"
 # ### The crop, by hand
 #
-# Only the crop is difficult. SSD draws a demand, such as *some object must have an IoU of at least 0.3 with the window*, and tries windows until one meets it. An object of which only an ear is left should not be taught, so there is a **centre rule**: an object stays if its centre lies in the window.
+# Only the crop is difficult. SSD draws a demand, such as *some object must have an IoU of at least 0.3 with the window*, and tries windows until one meets it. An object of which only an ear is left should not be taught, so there is a **centre rule**: an object stays if its centre, the dot, lies in the window.
 #
-# **Predict** what becomes of three boxes, (50, 30, 70, 60), (30, 30, 60, 60) and (10, 30, 60, 60), in a window from (40, 20) to (100, 80):
+# **Predict** what becomes of three boxes, (50, 24, 70, 40), (30, 42, 60, 58) and (10, 60, 60, 76), in a window from (40, 20) to (100, 80):
 
-# %% id="crop-by-hand" slide="-"
+# %% id="crop-drawn" slide="-" tags=["hide-input"]
+three = torch.tensor([[50, 24, 70, 40], [30, 42, 60, 58], [10, 60, 60, 76]])
+show.draw_boxes(
+    torch.ones(3, 90, 110), three, [1, 2, 3], width=3.4, centers=True,
+    class_names=["", "label 7", "label 8", "label 9"],
+    reference=[[40, 20, 100, 80]], key=("box", "window"),
+    alt="A dashed window and three boxes with a dot at their centres. The "
+    "first lies inside; the left edge of the window cuts the other two, "
+    "and the centre of the third lies outside.")
+
+# %% id="crop-by-hand" slide="subslide"
 def crop_boxes(boxes, labels, left, top, width, height):
     """What is left of boxes and labels in a window."""
     x, y = (boxes[:, :2] + boxes[:, 2:]).unbind(-1)  # twice the centre
@@ -184,13 +194,12 @@ def crop_boxes(boxes, labels, left, top, width, height):
     return torch.minimum(moved.clamp(min=0), border), labels[stays]
 
 
-three = torch.tensor([[50, 30, 70, 60], [30, 30, 60, 60], [10, 30, 60, 60]])
 crop_boxes(three, torch.tensor([7, 8, 9]), 40, 20, 60, 60)
 
 # %% [markdown] id="two-halves" slide="subslide"
 # The first box is moved. The second has its centre at x = 45, so it stays and is cut. The third has it at 35, and leaves *with its label*.
 #
-# torchvision crops in two halves. `RandomIoUCrop` only *marks* boxes that leave, by making them (0, 0, 0, 0); `SanitizeBoundingBoxes` throws them out with their labels. Without the second half the loss gets boxes without area (03). (`train_transform(300)` does the five changes in the order of the table; ★ shows it at work.)
+# torchvision crops in two halves. `RandomIoUCrop` only *marks* boxes that leave, by making them (0, 0, 0, 0); `SanitizeBoundingBoxes` throws them out with their labels. Without the second half the loss gets boxes without area (03). (`train_transform(300)` does the five changes in the table's order; ★ shows it at work.)
 
 # %% [markdown] id="the-loop" slide="slide"
 # ## 2 · The loop, line by line
