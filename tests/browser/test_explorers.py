@@ -512,6 +512,60 @@ def test_the_walk_through_a_tum(read):
     reader.changed("Step 0, read")
 
 
+# Ways, layouts and switches one by one, and in each way all sliders at both ends: how tall it is.
+STATES = """() => {
+  const heights = {}, app = document.querySelector("#app");
+  const seen = (what) => { heights[what] = Math.ceil(app.getBoundingClientRect().height); };
+  const say = (node, name, what) => { node.dispatchEvent(new Event(name)); seen(what); };
+  const all = (what) => [...document.querySelectorAll(what)].filter((node) => node.offsetParent);
+  const slide = (way) => {
+    for (const range of all("input[type=range]")) {
+      for (const end of [range.min, range.max]) {
+        range.value = end;
+        say(range, "input", `${way}, ${range.id} ${end}`);
+      }
+    }
+  };
+  for (const place of all("details")) place.open = true;
+  seen("first");
+  slide("first");
+  const ways = all("input[type=radio]");
+  for (const way of ways.length ? ways : [app]) {
+    way.checked = true;
+    say(way, "change", way.id);
+    slide(way.id);
+    for (const list of all("select")) {
+      for (const { value } of list.options) {
+        list.value = value;
+        say(list, "change", `${way.id}, ${list.id} ${value}`);
+      }
+    }
+    for (const box of all("input[type=checkbox]")) {
+      box.checked = !box.checked;
+      say(box, "change", `${way.id}, ${box.id} ${box.checked}`);
+    }
+  }
+  return heights;
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 790])  # a page, and JupyterLab beside its list of files
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_no_explorer_is_taller_than_a_screen_of_720_px(name, width, read):
+    heights = read(EXPLORERS[name](), width=width).frame.evaluate(STATES)
+    tall = {state: height for state, height in heights.items() if height > 700}
+    assert heights and not tall
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
+    frame = read(EXPLORERS[name]()).frame
+    entries = frame.locator(".legend li:visible")
+    assert entries.count() >= 3
+    for entry in entries.all():
+        assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
+
+
 @pytest.mark.parametrize("name", ["thresholds", "TUMs"])
 def test_the_page_does_not_jump_and_fits_a_screen(name, read):
     """Whatever a control says, the frame is as tall as before, and less than 700 px."""

@@ -8,6 +8,7 @@ and nbval compares what it prints.
     python -m tools.course update              the newest course, with a student's answers in it
     python -m tools.course build [02 ...]      execute and write
     python -m tools.course setup [02 ...]      write set-up cells anew, execute nothing
+    python -m tools.course explorers [02 ...]  write explorers anew, execute nothing
     python -m tools.course check [02 ...]      do products agree with their sources?
     python -m tools.course lint [02 ...]       form, taught definitions, sizes
     python -m tools.course student --out DIR   copies for a class

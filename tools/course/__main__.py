@@ -1,4 +1,4 @@
-"""`python -m tools.course open|update|build|setup|check|lint|student`."""
+"""`python -m tools.course open|update|build|setup|explorers|check|lint|student`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tools.course import lab
 from tools.course.build import build, keep_outputs, renew_setup
 from tools.course.check import check
 from tools.course.clone import ROOT, BuildError, product_of, sources
+from tools.course.explorers import renew_explorers
 from tools.course.lint import lint
 from tools.course.student import write_student_copies
 from tools.course.update import update
@@ -50,6 +51,13 @@ def renew_all(numbers: Sequence[str], root: Path) -> list[str]:
     return []
 
 
+def renew_all_explorers(numbers: Sequence[str], root: Path) -> list[str]:
+    """Give the explorers of these chapters the program of today; nothing is executed."""
+    for source in sources(numbers, root):
+        print(renew_explorers(source, root).relative_to(root).as_posix())
+    return []
+
+
 def lint_all(numbers: Sequence[str], root: Path) -> list[str]:
     """Lint these chapters; what is wrong with them."""
     problems: list[str] = []
@@ -69,10 +77,17 @@ def main(arguments: Iterable[str] | None = None, root: Path = ROOT) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("open", help="open JupyterLab on the first notebook")
     commands.add_parser("update", help="the newest course, with your answers in it")
-    on_chapters = {"build": build_all, "setup": renew_all, "check": check, "lint": lint_all}
+    on_chapters = {
+        "build": build_all,
+        "setup": renew_all,
+        "explorers": renew_all_explorers,
+        "check": check,
+        "lint": lint_all,
+    }
     for name, words in (
         ("build", "execute sources and write notebooks"),
         ("setup", "write set-up cells anew, without executing"),
+        ("explorers", "write explorers anew after a change of their program, without executing"),
         ("check", "do notebooks and sources agree?"),
         ("lint", "form, taught definitions, sizes"),
     ):

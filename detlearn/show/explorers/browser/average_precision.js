@@ -2,6 +2,7 @@
 // to read the curve.
 
 import { argsort, averagePrecision, envelope, precisionRecall, readings } from "./geometry.js";
+import { DOT, field, glyph, legend, line } from "./legend.js";
 import { button, drag, element, hint, keys, layOut, radios, slider, stage, table } from "./page.js";
 
 const METHODS = [["11-point", "11-point"], ["area", "area"], ["101-point", "101-point (COCO)"]];
@@ -20,8 +21,11 @@ export function mount(app, options) {
   const plot = stage(left, {
     id: "plot", keys: true, label: "", height: (width) => Math.min(440, width * 0.86), draw,
   });
-  hint(left, "Dots: filled = right, hollow = wrong. Thick line: the envelope, the best precision " +
-    "at this recall or a higher one. Grey: not admitted by the score threshold.");
+  legend(left, [["right", glyph(DOT, "ink", 1.6, "ink")], ["wrong", glyph(DOT, "ink", 1.6)],
+    ["the last admitted", glyph(DOT, "warm", 3, "ink")],
+    ["envelope: the best precision at this recall or a higher one", line("accent", 3)],
+    ["area below it", field("none", 0, "accent", 0.22)], ["where 11 or 101 points read", line("warm", 2)],
+    ["below the score", line("rule", 3)]]);
   const scoreSlider = slider(right, "score", "Score ≥", { max: D },
     (value) => toRank(value));
   radios(right, "interpolation", "Interpolation", METHODS, state.method,
@@ -42,7 +46,7 @@ export function mount(app, options) {
   const results = table(right, "AP, read in three ways",
     ["interpolation", "admitted", "all", "~used by"], "results");
   const list = table(right, "", ["rank", "score", "right", "precision", "recall", "~envelope"]);
-  hint(right, "Click a dot or a square; with the curve focused, [→] admits one more, [←] one " +
+  hint(app, "Click a dot or a square; with the curve focused, [→] admits one more, [←] one " +
     "fewer, [Space] turns the last one from right to wrong and back.");
 
   function toRank(count) {

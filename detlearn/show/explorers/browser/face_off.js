@@ -1,5 +1,6 @@
 // Face-off: what four detectors answered to the same scenes, beside the truth.
 
+import { field, legend } from "./legend.js";
 import { choice, element, hint, keys, layOut, loadImage, outline, plate, plural, slider, stage,
   table } from "./page.js";
 
@@ -55,6 +56,8 @@ export function mount(app, options) {
   const picture = stage(one, {
     id: "picture", keys: true, label: "", height: (w) => 2 * (grid(w) + HEAD) + GAP, draw,
   });
+  legend(one, [["object", field("ink", 2)], ["✓ right", field("good", 2)],
+    ["✗ wrong", field("warm", 2, "none", 1, "6 3")], ["○ missed", field("ink", 1.6, "none", 1, "2 3")]]);
   const entries = (names) => Object.keys(names).map((name) => [name, name]);
   const scene = slider(two, "scene", "Scene", { max: places.length - 1 }, (value) => {
     at = value;
@@ -73,8 +76,7 @@ export function mount(app, options) {
   const list = table(two, "Over the scenes that the filters leave", ["network", "right", "wrong",
     "missed", "no fault"]);
   const facts = element(two, "p", { class: "facts", id: "facts", "aria-live": "polite" });
-  hint(two, "Solid and ✓: right; dashed and ✗: wrong; dotted: missed. With the pictures focused: " +
-    "[←] [→] another scene, [c] another class.");
+  hint(app, "With the pictures focused: [←] [→] another scene, [c] another class.");
 
   const step = (by) => () => {
     if (places.length) at = (at + by + places.length) % places.length;
@@ -141,7 +143,6 @@ export function mount(app, options) {
       else now.truth.forEach((one) => mark(g, big(one), classes[one[4]], "ink", [], colours, area));
       g.restore();
     }
-    legend(g, 2 * (side + GAP), side + 2 * HEAD + GAP, side, colours);
   }
 
   function title(g, panel, x, y, side, colours, { right, wrong, missed }) {
@@ -175,18 +176,6 @@ export function mount(app, options) {
     const most = x + side - g.measureText(words).width - 10;
     plate(g, words, Math.max(x, Math.min(box[0], most)), Math.max(box[1], y + 9), {
       colour: colours[colour], paper: colours.paper });
-  }
-
-  function legend(g, x, y, side, colours) {
-    g.textAlign = "left";
-    g.textBaseline = "middle";
-    const rows = [["good", [], "✓ right"], ["warm", [6, 3], "✗ wrong"], ["ink", [2, 3], "○ missed"]];
-    rows.forEach(([colour, dash, words], i) => {
-      const top = y + 8 + i * 26;
-      outline(g, [x + 6, top, x + 28, top + 16], { colour: colours[colour], width: 2, dash });
-      g.fillStyle = colours.ink;
-      g.fillText(words, x + 36, top + 8, side - 36);
-    });
   }
 
   update();

@@ -1,6 +1,7 @@
 // Face explorer: a photograph is moved, turned, scaled and blurred; what the network answered in
 // each place of the grid was computed beforehand and is looked up here.
 
+import { field, legend, line } from "./legend.js";
 import { between, element, hint, keys, layOut, loadImage, outline, plate, slider, stage } from "./page.js";
 
 export const SIDE = 128, BYTES = 6, THRESHOLD = 0.5;
@@ -74,6 +75,9 @@ export function mount(app, options) {
     id: "picture", keys: true, picture: true, label: "", height: (w) => w, draw,
   });
   picture.canvas.style.maxWidth = "470px";
+  legend(left, [["the surest box", line("#56b4e9", 3)], ["below 0.5", line("#e69f00", 3)],
+    ["where the face is", line("muted", 1.6, "6 4")],
+    ["cell of the prior that answered", field("#b09500", 2)]]);
   const holder = loadImage(options.photo, () => update());
   const sliders = Object.fromEntries(names.map((name) =>
     [name, slider(right, name, LABELS[name], { max: axes[name].length - 1 }, (value) => {
@@ -81,8 +85,7 @@ export function mount(app, options) {
       update();
     })]));
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
-  hint(right, "Solid: the surest box; dashed: where the face is; small square: the cell whose " +
-    "prior answered. With the picture focused: arrow keys move the face, [+] and [−] scale it, " +
+  hint(app, "With the picture focused: arrow keys move the face, [+] and [−] scale it, " +
     "[t] turns it, [b] blurs it. The network answered beforehand; only the picture is drawn here.");
 
   const by = (name, step, round = false) => () => {

@@ -2,6 +2,7 @@
 // is switched off takes away.
 
 import { sum } from "./geometry.js";
+import { field, glyph, legend } from "./legend.js";
 import { button, check, choice, element, hint, keys, layOut, plural, radios, signed, slider, stage, table, thousands } from "./page.js";
 
 // ---- the arithmetic: maps of one channel, tested against detlearn.models.hrnet --------------
@@ -107,10 +108,15 @@ export function mount(app, options) {
     id: "picture", keys: true, picture: true, label: "", height: (width) => lay(width).tall, draw,
   });
   picture.canvas.style.cursor = "pointer";
+  picture.canvas.style.maxWidth = "420px";
+  legend(left, [["value of a cell", field("none", 0, "accent", 0.6)],
+    ["below 0", field("none", 0, "warm", 0.6) + glyph("M12 7h6", "ink")],
+    ["the chosen i ← j", field("warm", 3)], ["its giver, its output, or i = j", field("ink", 2)],
+    ["off", field("muted", 1, "field") + glyph("M11 4l8 6M19 4l-8 6", "muted", 1.6)]]);
   const strip = stage(left, {
     id: "strip", label: "", height: (width) => stripSide(width) + 50, draw: drawStrip,
   });
-  strip.canvas.style.maxWidth = "560px";
+  strip.canvas.style.maxWidth = "420px";
   if (most > 2) {
     radios(right, "branches", "Branches", widths.slice(1).map((_, k) =>
       [String(k + 2), `${k + 2} branches`]), String(most), (value) => {
@@ -146,7 +152,7 @@ export function mount(app, options) {
   const list = table(right, "", ["step", "channels × cells", "parameters", "MACs"], "steps");
   const results = table(right, "After sum and ReLU", ["output", "cells", "not 0", "largest"],
     "outputs");
-  hint(right, "Click a cell of the matrix, twice to switch it off or on; click a giver's map to " +
+  hint(app, "Click a cell of the matrix, twice to switch it off or on; click a giver's map to " +
     "light one pixel. With the picture focused: [↑] [↓] receiver, [←] [→] giver, [Space] off and " +
     "on. The maps have one channel and chosen filters; step, shape and price are the network's.");
 

@@ -2,6 +2,7 @@
 // slider, and why topk chooses the same ones as sorting twice.
 
 import { argsort, miningPlan } from "./geometry.js";
+import { HATCH, field, glyph, legend, line } from "./legend.js";
 import { button, check, drag, element, hint, keys, layOut, plural, slider, stage, table } from "./page.js";
 
 export function mount(app, options) {
@@ -16,8 +17,9 @@ export function mount(app, options) {
   const bars = stage(left, {
     id: "bars", keys: true, label: "", height: () => 372, draw,
   });
-  hint(left, "Above: the losses in the order of the priors. Below: the same, sorted; left of the " +
-    "cut they are mined. Hatched: positive priors, which do not take part.");
+  legend(left, [["mined", field("accent", 1, "accent")], ["negative, not mined", field("muted", 1, "field")],
+    ["positive: takes no part", field("muted", 1) + glyph(HATCH, "ink", 1.2)],
+    ["the chosen prior, its way and its place", field("warm", 3)], ["the cut at n", line("ink", 2, "6 4")]]);
   const ratioSlider = slider(right, "ratio", "Ratio", { min: 0, max: 40 },
     (value) => { state.ratio = value / 4; update(); });
   const priorSlider = slider(right, "prior", "Prior", { max: n - 1 },
@@ -35,8 +37,9 @@ export function mount(app, options) {
   words.style.margin = "0";
   const list = table(right, "",
     ["prior", "loss", "order", "rank", "rank < n", "in topk"]);
-  hint(right, "Click a bar, or with the picture focused: [←] [→] choose a prior, [Space] turns it " +
-    "from background to object and back, [↑] [↓] change the ratio.");
+  hint(app, "Above: the losses as the priors lie; below: the same, sorted. Click a bar, or with the " +
+    "picture focused: [←] [→] choose a prior, [Space] turns it from background to object and back, " +
+    "[↑] [↓] change the ratio.");
 
   const toPrior = (i) => { state.prior = Math.min(n - 1, Math.max(0, i)); update(); };
   const toRatio = (ratio) => { state.ratio = Math.min(10, Math.max(0, ratio)); update(); };

@@ -1,6 +1,7 @@
 // Heat-map explorer: a joint between the pixels, the bump that is painted for it, and what three
 // ways of decoding make of the bump. Pixel 0 of the map has its middle at 0.
 
+import { CROSS, field, glyph, legend, line } from "./legend.js";
 import { between, button, check, drag, element, hint, keys, layOut, plate, signed, slider, stage, table } from "./page.js";
 
 export const METHODS = ["argmax", "quarter", "dark"];
@@ -87,6 +88,10 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (w) => (w * height) / width, draw,
   });
+  picture.canvas.style.maxWidth = "440px";
+  legend(left, [["joint", glyph(CROSS, "ink", 2.4)], ["arg-max", glyph("M10 2h10v10h-10z", "line0")],
+    ["quarter shift", glyph("M15 1l6 6l-6 6l-6-6z", "line1")], ["DARK", glyph("M15 1l6 11h-12z", "line2")],
+    ["height of the bump", field("none", 0, "accent")], ["middles of pixels", line("muted", 1, "1 4")]]);
   const late = element(left, "div", { class: "late" });
   const words = element(late, "p", { class: "hint", id: "row-words" });
   const curve = stage(late, { id: "curve", label: "", height: () => 180, draw: drawRow });
@@ -108,9 +113,9 @@ export function mount(app, options) {
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const list = table(right, `Decoded, in heat-map px; 1 of them is ${stride} px of the crop`,
     ["way", "x", "y", "error", "in the crop"]);
-  hint(right, "Drag the cross, or press where the joint shall be. With the picture focused: arrow " +
+  hint(app, "Drag the cross, or press where the joint shall be. With the picture focused: arrow " +
     "keys move it by a twentieth of a pixel, with [Shift] by a whole one; [Page Up] and [Page Down] " +
-    "change sigma. Dotted lines run through the middles of pixels; ▢ arg-max, ◇ quarter shift, △ DARK.");
+    "change sigma.");
 
   const tidy = (value) => Math.round(value / STEP) * STEP;
   function go(x, y) {

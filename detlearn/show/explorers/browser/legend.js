@@ -1,33 +1,34 @@
-// A legend below a picture, and what explorers of a model's answer need beside page.js.
+// What the lines, fields and marks of a picture mean, as words beside it.
 
 import { element } from "./page.js";
 
-const LEGEND_STYLE = `
-.row { grid-template-columns: 90px minmax(0, 1fr) 92px; gap: 8px; }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0; padding: 0; list-style: none;
-  font-size: 13px; color: var(--muted); }
-.legend li { display: flex; gap: 6px; align-items: center; }
-.facts { min-height: 3.6em; }
-.listing { height: 250px; overflow: auto; position: relative; }
-.listing th { position: sticky; top: 0; background: var(--paper); }
-`;
-const strip = (colour, width, dash = "") => `<path d="M1 7H29" stroke="var(--${colour})" ` +
-  `stroke-width="${width}" stroke-dasharray="${dash}"/>`;
-const patch = (fill, edge, width) => `<rect x="9" y="2" width="12" height="10" fill="${fill}" ` +
-  `stroke="var(--${edge})" stroke-width="${width}"/>`;
-const MARKS = {
-  line: strip("accent", 2.4), thick: strip("accent", 5), dashed: strip("ink", 2, "4 3"),
-  warm: strip("warm", 2.4, "6 3"), frame: patch("none", "ink", 3), source: patch("none", "warm", 3),
-  empty: patch("none", "rule", 2), ramp: patch("var(--accent)", "accent", 1),
-};
+const colourOf = (colour) => (/^(#|none)/.test(colour) ? colour : `var(--${colour})`);
 
-// What the lines and fields of a picture mean. `entries`: [words, kind], one of MARKS.
+// A line of this theme's colour (or "#rrggbb") and width; "9 4" dashes it.
+export const line = (colour, width = 2.4, dash = "") => `<path d="M1 7H29" stroke="${colourOf(colour)}" ` +
+  `stroke-width="${width}" stroke-dasharray="${dash}"/>`;
+
+// A field with an edge, filled with so much of a colour; "none" leaves it empty.
+export const field = (edge, width, fill = "none", share = 1, dash = "") => `<rect x="8" y="1.5" ` +
+  `width="14" height="11" fill="${colourOf(fill)}" fill-opacity="${share}" stroke="${colourOf(edge)}" ` +
+  `stroke-width="${width}" stroke-dasharray="${dash}"/>`;
+
+// The outline of a mark, in a field of 30 by 14.
+export const glyph = (path, colour, width = 2, fill = "none") => `<path d="${path}" ` +
+  `fill="${colourOf(fill)}" stroke="${colourOf(colour)}" stroke-width="${width}"/>`;
+
+export const ARROW = "M3 7H24M19 3L25 7L19 11";
+export const CROSS = "M9 7H21M15 1V13";
+export const DOT = "M11 7a4 4 0 1 0 8 0a4 4 0 1 0-8 0";
+export const HATCH = "M9 12L19 2M13 12L21 4M9 8L15 2";
+
+// `entries`: [words, drawing], the drawing by one or more of the above.
 export function legend(parent, entries) {
-  element(document.head, "style", {}, LEGEND_STYLE);
   const list = element(parent, "ul", { class: "legend", "aria-label": "legend" });
-  for (const [words, kind] of entries) {
+  for (const [words, drawing] of entries) {
     const item = element(list, "li");
-    item.innerHTML = `<svg width="30" height="14" aria-hidden="true">${MARKS[kind]}</svg>`;
+    item.innerHTML = `<svg width="30" height="14" fill="none" aria-hidden="true">${drawing}</svg>`;
     element(item, "span", {}, words);
   }
+  return list;
 }

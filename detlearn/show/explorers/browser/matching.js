@@ -2,6 +2,7 @@
 // how many objects of a data set the layout can serve at all.
 
 import { coverage, makePriors, match, miningPlan, priorAt, priorsPerLevel, sum, toCorners } from "./geometry.js";
+import { field, legend, line } from "./legend.js";
 import { DASHES, backdrop, between, boxKeys, boxSliders, button, check, choice, dragBoxes, drawObject, element, hint, layOut, loadImage, outline, plural, px, slider, stage, table, thousands } from "./page.js";
 
 const EDGES = [0, 4, 6, 9, 13, 19, 27, 38, 54, 101]; // side of an object, % of the image's
@@ -48,9 +49,12 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (width) => width, draw,
   });
+  picture.canvas.style.maxWidth = "400px";
+  legend(left, [["object", field("ink", 3)], ["positive: the colour of its object", line("line0", 1.6)],
+    ["only because forced", line("line0", 3.4)], ["mined negative", line("ink", 1, "2 3")]]);
   const serving = element(left, "div", { class: "late" });
   const recallWords = element(serving, "p", { class: "hint", id: "recall" });
-  const chart = stage(serving, { id: "chart", label: "", height: () => 132, draw: drawRecall });
+  const chart = stage(serving, { id: "chart", label: "", height: () => 112, draw: drawRecall });
   serving.hidden = !objects.length;
 
   const layoutChoice = choice(right, "layout", "Layout", names.map((name) =>
@@ -65,15 +69,15 @@ export function mount(app, options) {
   const checks = element(right, "div", { class: "checks" });
   const forceBox = check(checks, "force", "force the best prior",
     (on) => { state.force = on; update(); });
-  const positiveBox = check(checks, "positives", "show positives",
+  const positiveBox = check(checks, "positives", "positives",
     (on) => { state.positives = on; update(); });
-  const minedBox = check(checks, "mined", "show mined", (on) => { state.mined = on; update(); });
+  const minedBox = check(checks, "mined", "mined", (on) => { state.mined = on; update(); });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const levels = table(right, "Priors by level",
     ["level", "priors", "positive", "only forced", "mined", "~left out"]);
   const objectChoice = choice(right, "object", "Object", [],
     (value) => { state.chosen = Number(value); update(); });
-  const sliders = element(right, "div");
+  const sliders = element(right, "div", { class: "pairs" });
   const showBox = boxSliders(sliders, "px", () => layout().image_size,
     () => state.boxes[state.chosen], (box) => change(state.chosen, box));
   const buttons = element(right, "div", { class: "buttons" });
@@ -89,10 +93,10 @@ export function mount(app, options) {
     state.chosen = Math.max(0, state.chosen - 1);
     update();
   });
-  hint(right, "Drag an object, or a corner of the chosen one; with the picture focused, arrow " +
+  hint(app, "Drag an object, or a corner of the chosen one; with the picture focused, arrow " +
     "keys move it, with [Shift] they size it, [Page Down] and [Page Up] choose another. " +
-    "Mined are the negatives with the largest loss; no network runs here, so a stand-in is " +
-    "used: the loss grows with the IoU, plus noise.");
+    "Mined are the negatives with the largest loss; no network runs here: in its place, the loss " +
+    "grows with the IoU, plus noise.");
 
   function change(index, box) {
     state.chosen = index;

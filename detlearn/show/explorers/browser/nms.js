@@ -2,6 +2,7 @@
 // whom.
 
 import { suppress, toCenter } from "./geometry.js";
+import { ARROW, glyph, legend, line } from "./legend.js";
 import { arrow, backdrop, button, drag, element, hint, keys, layOut, loadImage, outline, plate, plural, radios, slider, stage, table } from "./page.js";
 
 export function mount(app, options) {
@@ -16,6 +17,9 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (width) => width, draw,
   });
+  legend(left, [["waiting", line("ink", 1.8)], ["this step's best", line("warm", 4.4)],
+    ["kept", line("accent", 3.2)], ["out", line("muted", 1.3, "4 4")],
+    ["score too low", line("muted", 1, "1 4")], ["takes score from", glyph(ARROW, "warm", 2.4)]]);
   radios(right, "method", "Method", [["hard", "hard"], ["linear", "linear"],
     ["gaussian", "Gaussian"]], state.method, (value) => restart({ method: value }));
   const scoreSlider = slider(right, "score", "Score >", { min: 0, max: 95, step: 1 },
@@ -39,7 +43,7 @@ export function mount(app, options) {
   });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const list = table(right, "All boxes by score", ["box", "score", "now", "fate"]);
-  hint(right, "With the picture focused: [→] next step, [←] back, [Home] first, [End] last. " +
+  hint(app, "With the picture focused: [→] next step, [←] back, [Home] first, [End] last. " +
     "Point at a box or a line of the list to see it alone.");
 
   function stop() {

@@ -57,14 +57,16 @@ export function groupsOf(boxes, sides) {
 
 // A place to drop a file on, which is also a button to choose one.
 export function ownBoxes(parent, change) {
-  const field = element(parent, "div", { class: "framed", id: "own-boxes" });
-  const label = element(field, "label", {},
-    "your boxes: drop a COCO JSON, or a CSV of x1, y1, x2, y2, width, height; it stays here ");
+  const place = element(parent, "details", { id: "own-boxes" });
+  element(place, "summary", {}, "Your boxes: drop a file here; it stays here");
+  const label = element(place, "label", { class: "hint" },
+    "COCO JSON, or CSV of x1, y1, x2, y2, width, height: ");
   const input = element(label, "input", { type: "file", id: "own-file" });
-  const words = element(field, "p", { class: "hint", id: "own-words", "aria-live": "polite" });
-  const back = button(field, "own-back", "sample objects again", () => show("", null));
+  const words = element(place, "p", { class: "hint", id: "own-words", "aria-live": "polite" });
+  const back = button(place, "own-back", "sample objects again", () => show("", null));
   const show = (text, boxes) => {
     words.textContent = text;
+    place.open = true;
     back.hidden = !boxes;
     if (!boxes) input.value = "";
     change(boxes);
@@ -80,8 +82,8 @@ export function ownBoxes(parent, change) {
     }
   }
   input.addEventListener("change", () => take(input.files[0]));
-  field.addEventListener("dragover", (event) => event.preventDefault());
-  field.addEventListener("drop", (event) => {
+  place.addEventListener("dragover", (event) => event.preventDefault());
+  place.addEventListener("drop", (event) => {
     event.preventDefault();
     take(event.dataTransfer.files[0]);
   });

@@ -17,8 +17,9 @@ export const DARK = {
 };
 export const DASHES = [[], [9, 4], [12, 3, 3, 3], [3, 3], [18, 5], [7, 3, 2, 3, 2, 3]];
 
-const variables = (theme) => ["paper", "ink", "muted", "rule", "field", "accent", "warm"]
-  .map((name) => `--${name}: ${theme[name]};`).join(" ");
+const variables = (theme) => Object.entries(theme).map(([name, value]) =>
+  (name === "lines" ? value.map((line, i) => `--line${i}: ${line};`).join(" ")
+    : `--${name}: ${value};`)).join(" ");
 
 const STYLE = `
 :root { color-scheme: light dark; ${variables(LIGHT)} }
@@ -30,11 +31,12 @@ body { margin: 0; background: var(--paper); color: var(--ink);
   max-width: 1040px; margin: 0 auto; }
 #app div:not([class]), .late, .framed { display: grid; grid-template-columns: minmax(0, 1fr);
   gap: 9px; align-content: start; }
-.late { order: 1; gap: 4px; max-width: 560px; }
-.framed { gap: 5px; padding: 8px 10px; border: 1px solid var(--rule); border-radius: 8px; }
-canvas { display: block; width: 100%; justify-self: center; border-radius: 8px; }
+.late { order: 1; gap: 4px; }
+.foot { order: 2; grid-column: 1 / -1; }
+.framed { padding: 6px 10px; border: 1px solid var(--rule); border-radius: 8px; }
+canvas { display: block; width: 100%; border-radius: 8px; }
 canvas.picture { max-width: 560px; background: var(--field); cursor: crosshair; }
-.row { display: grid; grid-template-columns: 84px minmax(0, 1fr) 92px; gap: 10px;
+.row { display: grid; grid-template-columns: 90px minmax(0, 1fr) 92px; gap: 8px;
   align-items: center; }
 .row output { text-align: right; color: var(--muted); font-variant-numeric: tabular-nums;
   white-space: nowrap; }
@@ -51,7 +53,7 @@ legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-pat
 .checks label, fieldset label { display: flex; gap: 7px; align-items: center; min-height: 30px; }
 .checks input, fieldset input { width: 17px; height: 17px; margin: 0;
   accent-color: var(--accent); }
-.facts { margin: 2px 0 0; padding-top: 9px; border-top: 1px solid var(--rule); }
+.facts { min-height: 3.6em; margin: 2px 0 0; padding-top: 7px; border-top: 1px solid var(--rule); }
 b, td { font-variant-numeric: tabular-nums; }
 table { width: 100%; border-collapse: collapse; }
 th { font-weight: 500; font-size: 13px; color: var(--muted); }
@@ -63,16 +65,26 @@ tbody tr.picked td:first-child { box-shadow: inset 3px 0 var(--accent); padding-
 td svg { vertical-align: -4px; margin-right: 5px; }
 caption, .hint { text-align: left; font-size: 13px; color: var(--muted); }
 .hint { margin: 0; }
+.legend { display: flex; flex-wrap: wrap; gap: 1px 14px; margin: 0; padding: 0; list-style: none;
+  font-size: 13px; color: var(--muted); }
+.legend li { display: flex; gap: 6px; align-items: center; }
+.legend svg { flex: none; }
 kbd { font: inherit; padding: 0 4px; border: 1px solid var(--rule); border-radius: 4px; }
-summary { cursor: pointer; min-height: 30px; }
+summary { cursor: pointer; min-height: 30px; font-size: 13px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .scroll { overflow-x: auto; }
 [hidden] { display: none !important; }
 @media (max-width: 699px) { #app > div:not([class]) { display: contents; } }
-@media (min-width: 700px) { #app { grid-template-columns: minmax(0, 1fr) 388px; gap: 20px; }
-  table { font-size: 13px; } th, td { padding-left: 6px; } }
+.pairs { display: grid; grid-template-columns: minmax(0, 1fr); gap: 9px; }
+@media (min-width: 700px) { #app { grid-template-columns: minmax(0, 1fr) 388px; gap: 10px 20px; }
+  body { font-size: 14px; } #app div:not([class]), .pairs { gap: 6px; }
+  .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); column-gap: 16px; }
+  .pairs .row { grid-template-columns: 58px minmax(0, 1fr) 56px; }
+  input[type=range] { height: 20px; } select, button { min-height: 30px; padding: 2px 10px; }
+  .checks label, fieldset label, summary { min-height: 24px; } .checks { gap: 2px 16px; }
+  table { font-size: 13px; } th, td { padding: 1px 0 1px 6px; } }
 @media (min-width: 940px) { #app { grid-template-columns: minmax(0, 1fr) 460px; }
-  table { font-size: 14px; } }
+  .pairs .row { grid-template-columns: 64px minmax(0, 1fr) 60px; } }
 @media (max-width: 480px) { body { font-size: 14px; } table { font-size: 12.5px; }
   .row { grid-template-columns: 74px minmax(0, 1fr) 80px; gap: 8px; }
   th, td { padding-left: 5px; } .wide { display: none; } }
@@ -244,11 +256,15 @@ export function stage(parent, { id, label, keys = false, picture = false, height
 export function layOut(app, update) {
   element(document.head, "style", {}, STYLE);
   const left = element(app, "div"), right = element(app, "div");
+  let wide = 0, tallest = 0;
   const fit = () => {
-    // Where the page around the frame allows it, the frame is as high as its content.
+    // Where the page around the frame allows it, the frame is as high as its content has been at
+    // this width: what stands below does not jump while a control moves.
     try {
-      const frame = window.frameElement;
-      if (frame) frame.style.height = `${Math.ceil(app.getBoundingClientRect().height)}px`;
+      const frame = window.frameElement, { width, height } = app.getBoundingClientRect();
+      tallest = Math.max(width === wide ? tallest : 0, Math.ceil(height));
+      wide = width;
+      if (frame) frame.style.height = `${tallest}px`;
     } catch { /* another origin: the frame scrolls instead */ }
   };
   new ResizeObserver(() => {
@@ -296,8 +312,11 @@ export function keys(node, moves) {
   });
 }
 
+// How to use it; `parent` is the whole explorer, so that the line runs below both columns.
 export function hint(parent, html) {
-  element(parent, "p", { class: "hint" }).innerHTML = html.replace(/\[(.*?)\]/g, "<kbd>$1</kbd>");
+  const words = element(parent, "p", { class: "hint foot" });
+  words.innerHTML = html.replace(/\[(.*?)\]/g, "<kbd>$1</kbd>");
+  return words;
 }
 
 export function outline(g, [x1, y1, x2, y2], { colour, width = 2.4, dash = [], halo }) {

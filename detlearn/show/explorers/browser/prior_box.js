@@ -2,6 +2,7 @@
 // the layout: nothing is loaded, no kernel is needed.
 
 import { boxIou, cellPriors, coverage, decode, encode, firstIndex, iouWithPriors, levelPriors, locate, makePriors, match, priorAt, priorCenter, priorsPerCell, priorsPerLevel, sum, toCenter, toCorners } from "./geometry.js";
+import { ARROW, CROSS, DOT, field, glyph, legend, line } from "./legend.js";
 import { groupsOf, ownBoxes } from "./own_boxes.js";
 import { DASHES, arrow, backdrop, boxKeys, boxSliders, check, choice, dragBoxes, drawObject, element, hint, layOut, loadImage, outline, plate, plural, px, radios, signed, slider, stage, table, theme, thousands } from "./page.js";
 
@@ -58,17 +59,23 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (width) => width, draw,
   });
+  picture.canvas.style.maxWidth = "330px";
+  const cellLegend = legend(left, [["image", field("ink", 1.6)], ["the cell", field("none", 0, "cell")],
+    ["its centre", glyph(CROSS, "ink", 2.2)], ["its priors, as in the list", line("line0", 2.6)]]);
+  const objectLegend = legend(left, [["object", field("ink", 3)],
+    ["IoU with a prior, pale to full", field("none", 0, "accent", 0.7)],
+    ["positive prior", glyph(DOT, "warm", 1.6)], ["the prior chosen", line("warm", 3, "9 4")],
+    ["to the object: centre, width, height", glyph(ARROW, "warm")]]);
   const heat = element(left, "div", { class: "late" });
-  element(heat, "p", { class: "hint" }, "IoU with every prior: one map for each level and each " +
-    "prior of a cell, full colour = the best IoU, ring = positive");
+  element(heat, "p", { class: "hint" }, "IoU with every prior, a map for each prior of a cell:");
   const tiles = stage(heat, {
     id: "tiles", label: "", height: (width) => tileGrid(width).tall, draw: drawTiles,
   });
   const covering = element(left, "div", { class: "late" });
   const coverageWords = element(covering, "p", { class: "hint", id: "coverage" });
-  const chart = stage(covering, { id: "chart", label: "", height: () => 112, draw: drawCoverage });
+  const chart = stage(covering, { id: "chart", label: "", height: () => 96, draw: drawCoverage });
 
-  ownBoxes(right, (boxes) => {
+  ownBoxes(covering, (boxes) => {
     state.mine = boxes;
     samplesOf = boxes ? groupsOf(boxes, SIDES) : samples;
     edits++;
@@ -78,12 +85,11 @@ export function mount(app, options) {
     const oldSide = side();
     if (value === OWN) copyLayout();
     state.name = value;
-    own.hidden = value !== OWN;
     resetClamp();
     toLevel(state.level, oldSide);
   });
   for (const name of [...names, OWN]) element(choose.input, "option", { value: name });
-  const own = element(right, "div", { id: "own", class: "framed", hidden: "" });
+  const own = element(right, "div", { id: "own", class: "framed pairs", hidden: "" });
   radios(right, "mode", "What is shown", [["cell", "boxes of a cell"],
     ["object", "IoU with an object"]], state.mode, (value) => {
       state.mode = value;
@@ -91,7 +97,8 @@ export function mount(app, options) {
       else update();
     });
   const levelSlider = slider(right, "level", "Level", {}, (value) => toLevel(value));
-  const cellControls = element(right, "div"), objectControls = element(right, "div");
+  const cellControls = element(right, "div");
+  const objectControls = element(right, "div", { class: "pairs" });
   const rowSlider = slider(cellControls, "row", "Row", {}, (value) => toCell(value, state.column));
   const columnSlider = slider(cellControls, "column", "Column", {},
     (value) => toCell(state.row, value));
@@ -100,7 +107,7 @@ export function mount(app, options) {
   const thresholdSlider = slider(right, "threshold", "IoU ≥", { min: 5, max: 95, step: 5 },
     (value) => { state.threshold = value / 100; state.rank = 0; update(); });
   const checks = element(right, "div", { class: "checks" });
-  const allBox = check(checks, "all", "all boxes of this level",
+  const allBox = check(checks, "all", "all of this level",
     (on) => { state.all = on; update(); });
   const clampBox = check(checks, "clamp", "", (on) => { state.clamp = on; update(); });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
@@ -112,9 +119,9 @@ export function mount(app, options) {
   const coded = table(objectPanel, "", ["px", "cx", "cy", "w", "h"], "coded");
   const responsible = table(objectPanel, "", ["prior", "IoU", "row", "column", "w × h"],
     "responsible");
-  hint(cellPanel, "Click or drag on the picture; with the picture focused, [←] [→] [↑] [↓] move " +
+  const cellHint = hint(app, "Click or drag on the picture; with the picture focused, [←] [→] [↑] [↓] move " +
     "the cell, [Page Up] and [Page Down] change the level.");
-  hint(objectPanel, "Drag the object, or its corners; with the picture focused, arrow keys move " +
+  const objectHint = hint(app, "Drag the object, or its corners; with the picture focused, arrow keys move " +
     "it, with [Shift] they size it, [Page Up] and [Page Down] change the level. Click a small " +
     "map to go to its level.");
 
@@ -268,8 +275,13 @@ export function mount(app, options) {
     clampBox.words.textContent =
       clampRule() === "all" ? "clamp cx, cy, w, h to 0–1" : "clamp w, h to 0–1";
     const inCell = state.mode === "cell";
-    cellPanel.hidden = cellControls.hidden = !inCell;
-    objectPanel.hidden = objectControls.hidden = heat.hidden = inCell;
+    for (const part of [cellPanel, cellControls, cellLegend, cellHint, covering, allBox.input.parentElement]) {
+      part.hidden = !inCell;
+    }
+    own.hidden = !inCell || state.name !== OWN;
+    for (const part of [objectPanel, objectControls, objectLegend, objectHint, heat]) {
+      part.hidden = inCell;
+    }
     if (inCell) updateCell(l, k, s, size, counts);
     else updateObject(l, k, size, counts);
     const ious = covered(), reach = (one) => one.filter((iou) => iou >= state.threshold).length;
@@ -346,9 +358,9 @@ export function mount(app, options) {
       { cells: ["deltas", ...deltas.map((d) => signed(d, 3))], picked: true },
       { cells: ["decoded", ...pixels(toCenter(decode(deltas, prior)))] },
     ]);
-    const shown = positive.slice(0, 6);
-    responsible.title.textContent = positive.length > 6 ?
-      `The best 6 of ${positive.length} responsible priors` : "The responsible priors";
+    const shown = positive.slice(0, 4);
+    responsible.title.textContent = positive.length > 4 ?
+      `The best 4 of ${positive.length} responsible priors` : "The responsible priors";
     responsible.fill(shown.map((i, n) => ({
       picked: n === state.rank,
       cells: [`${homes[n].level}.${homes[n].prior}` +
@@ -505,7 +517,7 @@ export function mount(app, options) {
   function tileGrid(width) {
     const l = layout(), start = 58;
     const columns = Math.max(...l.map_sizes.map((_, level) => priorsPerCell(l, level)));
-    const tile = Math.min(54, Math.floor((width - start) / columns) - 4);
+    const tile = Math.min(28, Math.floor((width - start) / columns) - 4);
     return { tile, left: start, tall: l.map_sizes.length * (tile + 4) };
   }
 

@@ -2,6 +2,7 @@
 // that; and which priors the ARM lets pass.
 
 import { boxIou, decode, locate, makePriors, priorAt, priorsPerLevel, sum, toCenter, toCorners } from "./geometry.js";
+import { field, glyph, legend, line } from "./legend.js";
 import { backdrop, between, check, drag, element, hint, keys, layOut, loadImage, numberPlate, outline, plate, px, slider, signed, stage, table, thousands } from "./page.js";
 
 export const THETAS = [0, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9, 1];
@@ -69,6 +70,10 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (width) => width, draw,
   });
+  picture.canvas.style.maxWidth = "440px";
+  legend(left, [["object", field("ink", 2)], ["prior", line("line3", 3, "3 3")],
+    ["anchor (ARM)", line("line1", 3, "9 4")], ["box (ODM)", line("line0", 3)],
+    ["centre of a survivor", glyph("M13 5h4v4h-4z", "warm", 0, "warm")]]);
   const late = element(left, "div", { class: "late" });
   const chartWords = element(late, "p", { class: "hint", id: "levels-words" });
   const chart = stage(late, { id: "chart", label: "", height: () => 26 * counts.length + 6, draw: bars });
@@ -87,7 +92,7 @@ export function mount(app, options) {
   const dotsBox = check(checks, "dots", "show survivors", (on) => { state.dots = on; update(); });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const list = table(right, "The chosen prior, step by step", ["px", "cx", "cy", "w", "h", "IoU"]);
-  hint(right, `Priors stand in the order of their objectness: the ${picks.length} of which the ARM ` +
+  hint(app, `Priors stand in the order of their objectness: the ${picks.length} of which the ARM ` +
     "is surest are here. Press on the picture for the one whose centre is nearest; with the " +
     "picture focused, [→] next, [←] before, [Page Down] and [Page Up] move θ.");
 

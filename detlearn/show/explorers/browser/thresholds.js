@@ -1,7 +1,7 @@
 // Explorer of thresholds: which of a detector's candidates stay, and the prior behind each box.
 
 import { boxIou, locate, priorAt, makePriors, toCorners } from "./geometry.js";
-import { legend } from "./legend.js";
+import { legend, line } from "./legend.js";
 import { backdrop, between, element, hint, keys, layOut, loadImage, outline, plate, slider, stage, table, thousands } from "./page.js";
 
 const NAMED = 12, FOUND_IOU = 0.5;
@@ -44,6 +44,9 @@ export function placed(plates, height = 18) {
   return taken.map(([x, y]) => [x, y]);
 }
 
+const LISTING = ".listing { height: 250px; overflow: auto; position: relative; }\n" +
+  ".listing th { position: sticky; top: 0; background: var(--paper); }";
+
 export function mount(app, options) {
   const { layout, boxes, labels, names, size } = options;
   const [height, width] = size, candidates = unpackCandidates(options.candidates);
@@ -58,8 +61,10 @@ export function mount(app, options) {
   const picture = stage(left, {
     id: "picture", keys: true, picture: true, label: "", height: (wide) => wide * shape, draw,
   });
-  legend(left, [["box", "line"], ["chosen box", "thick"], ["its prior", "warm"],
-    ...(boxes.length ? [["object (truth)", "dashed"]] : [])]);
+  element(document.head, "style", {}, LISTING);
+  legend(left, [["box", line("accent")], ["chosen box", line("accent", 4.4)],
+    ["its prior", line("warm", 2.4, "7 5")],
+    ...(boxes.length ? [["object (truth)", line("ink", 1.6, "4 4")]] : [])]);
 
   const scoreSlider = slider(right, "score", "score over", { min: 0.01, max: 0.99, step: 0.01 },
     (value) => { state.score = value; update(); });
@@ -74,7 +79,7 @@ export function mount(app, options) {
     ["box", "class", "score", "level", "row, column", "px", "~prior, px"]);
   list.node.parentElement.classList.add("listing");
   list.node.parentElement.setAttribute("tabindex", "0");
-  hint(right, "With the picture focused: [→] next box, [←] the one before, [Page Up] and " +
+  hint(app, "With the picture focused: [→] next box, [←] the one before, [Page Up] and " +
     "[Page Down] move the score. Press on a box or a row to choose it.");
 
   const go = (by) => () => {

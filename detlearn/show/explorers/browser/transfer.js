@@ -1,6 +1,7 @@
 // TCB explorer: every map of the TCBs with all its links, with one link cut, and the difference.
 
 import { sum } from "./geometry.js";
+import { HATCH, field, glyph, legend } from "./legend.js";
 import { backdrop, choice, element, hint, keys, layOut, loadImage, numberPlate, outline, radios, signed, slider, stage, table, theme } from "./page.js";
 
 const RAMP = {
@@ -47,6 +48,9 @@ export function mount(app, options) {
     id: "picture", keys: true, label: "", height: (width) => width + 36, draw,
   });
   picture.canvas.className = "picture";
+  legend(left, [["object", field("ink", 1.6)], ["value of a cell, pale to dark", field("none", 0, "accent")],
+    ["gain: the link adds", field("none", 0, "#0072b2", 0.7)],
+    ["the link takes away", field("none", 0, "#d55e00", 0.7) + glyph(HATCH, "ink", 1)]]);
   const levelSlider = slider(right, "level", "Map", { max: last },
     (value) => { state.level = value; update(); });
   radios(right, "cut", "Link that is cut", sides.slice(1).map((_, k) =>
@@ -56,7 +60,7 @@ export function mount(app, options) {
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const list = table(right, "Best score of each object's class, on its box",
     ["object", "all links", "one cut", "gain"]);
-  hint(right, "With the picture focused: [→] a coarser map, [←] a finer one, [1] to " +
+  hint(app, "With the picture focused: [→] a coarser map, [←] a finer one, [1] to " +
     `[${last}] cut the link from that map to the next finer one. A cut link carries zeros.`);
   const go = (by) => () => {
     state.level = Math.min(last, Math.max(0, state.level + by));

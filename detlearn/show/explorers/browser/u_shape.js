@@ -1,7 +1,7 @@
 // Explorer of the U of a TUM: step by step through the U, with what each step reads, makes and costs.
 
 import { sum } from "./geometry.js";
-import { legend } from "./legend.js";
+import { ARROW, field, glyph, legend } from "./legend.js";
 import { arrow, backdrop, between, element, hint, keys, layOut, loadImage, slider, stage, table, theme, thousands } from "./page.js";
 
 const RAMP = {
@@ -33,8 +33,9 @@ export function mount(app, options) {
     id: "picture", keys: true, label: "", height: (wide) => Math.min(wide, 540), draw,
   });
   picture.canvas.className = "picture";
-  legend(left, [["this step", "frame"], ["what it reads", "source"], ["mean of the channels", "ramp"],
-    ["still to come", "empty"]]);
+  legend(left, [["this step", field("ink", 3)],
+    ["what it reads", field("warm", 3)], ["and where to", glyph(ARROW, "warm")],
+    ["mean of the channels", field("accent", 1, "accent")], ["still to come", field("rule", 2)]]);
   const levelSlider = slider(right, "level", "level", { max: shapes.length - 1 },
     (value) => { state.level = value; update(); });
   const stepSlider = slider(right, "step", "step", { max: last },
@@ -44,7 +45,7 @@ export function mount(app, options) {
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
   const list = table(right, "This step", ["", "value"], "list");
   const scene = stage(right, { id: "scene", label: "", height: (wide) => Math.min(wide, 230), draw: lay });
-  hint(right, "With the U focused: [→] next step, [←] back, [↑] next TUM, [↓] the one before. " +
+  hint(app, "With the U focused: [→] next step, [←] back, [↑] next TUM, [↓] the one before. " +
     "Press on a square to go there.");
 
   const go = (by) => () => { state.step = between(state.step + by, 0, last); update(); };
