@@ -49,7 +49,7 @@ def test_only_the_program_is_renewed(tmp_path: Path) -> None:
     assert cell.outputs[1].data["text/html"] == "<b>Next</b>"
 
 
-@pytest.mark.parametrize("page", ["<b>no frame</b>", '<iframe title="Explorer of x" srcdoc=\'\'>'])
+@pytest.mark.parametrize("page", ["<b>no frame</b>", "<iframe title=\"Explorer of x\" srcdoc=''>"])
 def test_what_is_no_explorer_is_refused(page: str) -> None:
     with pytest.raises(ValueError, match="page: expected the frame of an explorer, got"):
         fresh_frame(page)
