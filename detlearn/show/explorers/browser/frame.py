@@ -81,7 +81,8 @@ def _used(source: str) -> str:
     parts = [part for part in _PART.split(source) if not part.startswith("//")]
     names = [found[1] if (found := _NAMED.match(part)) else None for part in parts]
     words = [set(re.findall(r"\w+", part)) for part in parts]
-    needed, fresh = {None}, {"mount"}
+    needed: set[str | None] = {None}
+    fresh: set[str | None] = {"mount"}
     while fresh:
         needed |= fresh
         spoken = (words[k] for k, name in enumerate(names) if name in needed)
