@@ -41,7 +41,7 @@ from detlearn.teach.prove import prove
 print(len(PRIOR_LAYOUTS), "layouts:", *PRIOR_LAYOUTS)
 
 # %% [markdown] id="whole" slide="slide"
-# Here is the whole chapter in one picture. A detector with four feature maps puts a grid over the image for each map. Every cell of a grid owns a few boxes, drawn here for one cell of each map. A fine grid owns small boxes, and a coarse grid owns large ones:
+# Here is the whole chapter in one picture. A detector with four feature maps puts a grid over the image for each map. Every cell owns a few boxes, drawn here for one cell of each map and enlarged for the finest. A fine grid owns small boxes, and a coarse grid owns large ones:
 
 # %% id="picture-of-the-whole" slide="-"
 show.draw_levels(boxes.SSD_TINY_PRIORS)
@@ -171,7 +171,7 @@ print("paper, VOC:", [round(side, 1) for side in sizes])
 print("ports:     ", list(boxes.SSD512_VOC_PRIORS.min_sizes))
 
 # %% [markdown] id="why-root" slide="subslide"
-# **Why √(s s′)?** SSD lets a prior learn from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
+# **Why √(s s′)?** A prior learns from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
 #
 # **How small may a prior be?** Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
 
@@ -729,7 +729,7 @@ assert sorted(order.tolist()) == list(range(8732))
 # | finest level | 0.1 VOC300; 0.07 VOC512, COCO300; 0.04 COCO512 | the same | `first=` | §2 |
 # | “512 VOC” | 0.07, 0.15 to 0.9 | authors 7, 15–90 %; ports 4, 10–90 % in whole px | as the ports | §2 |
 # | centres | (i + 0.5) / map | (i + 0.5) · step / image | as the code | §3 |
-# | steps | – | strides; image / map where stride is 1 | `steps` | §2 |
+# | steps | – | SSD strides, image / map where the stride is 1; M2Det image / map | `steps` | §2 |
 # | border | – | Caffe none, torchvision sizes, ports all | `clamp` | §3 |
 # | order | – | row, column, prior; uvipen: prior, row, column | the first | §3 |
 # | RefineDet | 4 × stride (§4) | 32 … 256 px for both inputs | the same | §2 |

@@ -254,6 +254,26 @@ def test_a_cell_s_priors_stand_around_its_centre(drawn):
     assert {"213 × 213", "237.1 × 237.1", "300 × 150.6", "150.6 × 300"} <= set(words(picture))
 
 
+def test_a_level_of_small_priors_is_drawn_once_more_and_larger(drawn):
+    panels = drawn(draw.draw_levels(SSD_TINY_PRIORS)).axes
+    assert [len(panel.child_axes) for panel in panels] == [1, 0, 0, 0]
+    (lens,) = panels[0].child_axes
+    assert [box.get_width() for box in lens.patches] == pytest.approx([9, (9 * 20) ** 0.5])
+    frames = [patch for patch in panels[0].patches if isinstance(patch, Rectangle)]
+    assert len(frames) == 2  # of the image, and of what is enlarged: no priors beside the lens
+    per_px = [axes.transData.transform([(0, 0), (1, 0)])[:, 0] for axes in (panels[0], lens)]
+    assert np.diff(per_px[1]) > 2.5 * np.diff(per_px[0])
+
+
+def test_a_name_in_a_film_leaves_the_corner_of_another_box_free(drawn):
+    nested = [[0, 0, 9, 8], [15, 1, 24, 9], [15.5, 2, 23.5, 8]]  # the last in the second
+    film = [("at first", [0.9, 0.7, 0.5], [])]
+    picture = drawn(draw.draw_suppression(nested, film, names="ADE", alt="Three boxes wait."))
+    places = {note.get_text()[0]: note.xy for note in picture.axes[0].texts}
+    assert places["A"] == (0, 0) and places["E"] == (15.5, 2)
+    assert places["D"][0] == 15 and places["D"][1] < 0  # above its box, which begins at 1
+
+
 def test_seeds_keep_names_with_commas(drawn):
     scores = {"SSD, no mining": [0.25, 0.75], "b": [0.5]}
     figure = draw.draw_seeds(scores, reference="b")

@@ -85,14 +85,7 @@ def draw_overlaps(
     with house_style():
         drawing = new_figure(*total)
         for i, boxes in enumerate(drawn):
-            axes = drawing.add_axes(
-                (
-                    (0.34 + i * step) / total[0],
-                    bottom / total[1],
-                    panel / total[0],
-                    rows / total[1],
-                )
-            )
+            axes = inch_axes(drawing, (0.34 + i * step, bottom, panel, rows))
             _paper(axes, height, width, small=panel < 1.6)
             if len(boxes) == 2:
                 _shared(axes, boxes[0], boxes[1])
@@ -239,7 +232,9 @@ def draw_suppression(
             for number, box in enumerate(array.tolist()):
                 score, is_kept = scores[i][number], number in kept
                 _film_box(axes, box, score, is_kept)
-                spot = _free_spot(box, taken, 0.66 * span[0] / panel, 0.2 * span[1] / rows)
+                spot = _free_spot(
+                    box, array.tolist(), taken, 0.66 * span[0] / panel, 0.2 * span[1] / rows
+                )
                 taken.append(spot)
                 _film_name(axes, spot, names[number], score, is_kept)
         _film_key(drawing, total, [kept for _, _, kept in frames], scores)
@@ -254,10 +249,15 @@ def _film_box(axes: Axes, box: Sequence[float], score: float, kept: bool) -> Non
 
 
 def _free_spot(
-    box: Sequence[float], taken: Sequence[tuple[float, float]], width: float, height: float
-) -> tuple[float, float]:
-    """A place for a name at the left edge of a box, below the names that are there already."""
+    box: Sequence[float], boxes: Sequence[Sequence[float]],
+    taken: Sequence[tuple[float, float]], width: float, height: float,
+) -> tuple[float, float]:  # fmt: skip
+    """A place for a name at the left edge of a box: above it if another box begins just below,
+    otherwise inside, below the names that are there already.
+    """
     x, y = box[0], box[1]
+    if any(x < other[0] < x + width and y < other[1] < y + height for other in boxes):
+        y -= 1.2 * height
     while any(abs(x - other) < width and abs(y - above) < height for other, above in taken):
         y += height
     return x, y

@@ -51,6 +51,8 @@ PRIOR_STYLES: tuple[tuple[str, Any], ...] = (
     (ORANGE, (0, (10, 2.4))),
     (SKY, (0, (4, 1.4, 1.2, 1.4, 1.2, 1.4))),
 )
+# Priors smaller than this part of the image are drawn under a loupe.
+SMALL = 0.16
 
 
 def _blank_image(size: int) -> np.ndarray:
@@ -303,7 +305,7 @@ def draw_levels(
             bottom = (rows - 1 - row) * (panel + head + gap) + gap
             axes = blank_axes(drawing, (left, bottom, panel, panel))
             show_image(axes, scene, fade=fade)
-            _level_panel(axes, config, level)
+            _level_panel(axes, scene, config, level)
         if title:
             drawing.text(
                 gap / width, 1 - 0.1 / drawing.get_size_inches()[1], title,
@@ -312,20 +314,19 @@ def draw_levels(
         return finish(drawing, alt, grey_image=True)
 
 
-def _level_panel(axes: Axes, config: PriorConfig, level: int) -> None:
+def _level_panel(axes: Axes, scene: np.ndarray, config: PriorConfig, level: int) -> None:
     """The grid of a level, the priors of its middle cell, and its numbers above the image."""
     from matplotlib.patches import Rectangle
 
     size, side, step = float(config.image_size), config.map_sizes[level], config.steps[level]
     centre = side // 2
     _grid(axes, side, step, alpha=0.5 if side <= 24 else 0.28)
-    for i, prior in enumerate(_cell_priors(config, level, centre, centre)):
-        colour, dashes = PRIOR_STYLES[i % len(PRIOR_STYLES)]
-        draw_rectangle(axes, _xyxy(prior), colour, 1.7, dashes)
-    axes.plot(
-        (centre + 0.5) * step, (centre + 0.5) * step, marker="+", color=INK,
-        markersize=8, markeredgewidth=1.8, zorder=6,
-    )  # fmt: skip
+    boxes = [_xyxy(prior) for prior in _cell_priors(config, level, centre, centre)]
+    reach = max(max(x2 - x1, y2 - y1) for x1, y1, x2, y2 in boxes)
+    if reach < SMALL * size:
+        _loupe(axes, scene, boxes, (side, step), (centre + 0.5) * step, 0.62 * reach)
+    else:
+        _cell_boxes(axes, boxes, (centre + 0.5) * step)
     overhang = 0.06 * size
     axes.set_xlim(-overhang, size + overhang)
     axes.set_ylim(size + overhang, -overhang)
@@ -339,3 +340,50 @@ def _level_panel(axes: Axes, config: PriorConfig, level: int) -> None:
         0, -overhang + 0.045 * size, f"{each} per cell, {each * side * side:,} in all",
         fontsize=9.5, color=MUTED, va="bottom", clip_on=False,
     )  # fmt: skip
+
+
+def _cell_boxes(axes: Axes, boxes: Sequence[Sequence[float]], at: float) -> None:
+    """The priors of a cell on the diagonal, and a cross on its centre (at, at)."""
+    for i, box in enumerate(boxes):
+        colour, dashes = PRIOR_STYLES[i % len(PRIOR_STYLES)]
+        draw_rectangle(axes, box, colour, 1.7, dashes)
+    axes.plot(at, at, marker="+", color=INK, markersize=8, markeredgewidth=1.8, zorder=6)
+
+
+def _loupe(
+    axes: Axes,
+    scene: np.ndarray,
+    boxes: Sequence[Sequence[float]],
+    grid: tuple[int, float],
+    at: float,
+    half: float,
+) -> None:
+    """The surroundings of a cell, too small to be read where they are, once more and larger.
+
+    Args:
+        axes: the panel of the level.
+        scene: the image behind.
+        boxes: the cell's priors, xyxy in px.
+        grid: cells a side, and the step.
+        at: x and y of the cell's centre.
+        half: half the side of what is enlarged, px.
+    """
+    from matplotlib.patches import ConnectionPatch, Rectangle
+
+    low, high = at - half, at + half
+    lens = axes.inset_axes((0.58, 0.08, 0.34, 0.34))
+    show_image(lens, scene)
+    _grid(lens, *grid, alpha=0.5)
+    _cell_boxes(lens, boxes, at)
+    lens.set(xlim=(low, high), ylim=(high, low), xticks=[], yticks=[])
+    lens.spines[:].set(visible=True, color=INK, linewidth=1.1)
+    axes.add_patch(
+        Rectangle((low, low), 2 * half, 2 * half, fill=False, edgecolor=INK, lw=1.1, zorder=4)
+    )
+    for corner in ((low, high), (high, low)):
+        axes.add_artist(
+            ConnectionPatch(
+                corner, corner, "data", "data", axesA=axes, axesB=lens, color=INK, lw=0.8,
+                zorder=4,
+            )
+        )  # fmt: skip
