@@ -274,7 +274,7 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="read-nms" slide="fragment"
-# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it, again and again, within each class. (So one object may keep two boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
+# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it too much, again and again, within each class. (So one object may keep two boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
 
 # %% id="select" slide="subslide" tags=["prove"]
 # 6 nms: one box for each object and class
@@ -412,15 +412,16 @@ assert own_and_new[0] > 0.3 and own_and_new[1] < 0.1
 # %% [markdown] id="shapes" slide="subslide"
 # ### The data set that draws itself
 #
-# Detectors are measured on COCO, which has 118,000 photographs to learn from, 20 GB. M2Det for 320 px learned from COCO for three days on four GPUs (Zhao et al. 2019, *Implementation details*). *Shapes* is a function instead: a number goes in and a scene comes out, the same on every machine.
+# Detectors are measured on COCO, which has 118,000 photographs to learn from, 20 GB. The smallest M2Det, for 320 px, learned from COCO for three days on four GPUs (Zhao et al. 2019, *Implementation details*). *Shapes* is a function instead: a number goes in and a scene comes out, the same on every machine.
 #
 # Four classes are **simple** (disc, square, triangle, cross). Four are **complex**, made of parts (face, house, tree, person). Both groups have the same range of sizes: the longer side is 6 to 75 % of the image's. M2Det claims that complex objects need deeper features than simple ones of the same size, and chapter 09 puts this to the test. The person has 17 joints, for HRNet.
 
 # %% id="some-scenes" slide="-" tags=["hide-input"]
 show.draw_scenes(
-    [Shapes(length=8)[i] for i in range(8)],
+    [Shapes(length=32)[i] for i in (9, 3, 8, 13, 6, 28, 26, 17)],
     Shapes.class_names,
     columns=4,
+    line=1.4,
     alt="Eight scenes of cut paper on textured ground: discs, squares, "
     "triangles, crosses, faces, houses, trees and people of many sizes.",
 )
