@@ -183,7 +183,7 @@ def draw_slot_ranges(
         alt: what the picture shows; None, made of the facts.
 
     Returns:
-        The figure; the thickness of a line is its score, a bar marks the geometric middle.
+        The figure; the thickness of a line is its score, a black mark is the geometric middle.
 
     Raises:
         ValueError: shapes that do not go together.
@@ -235,7 +235,7 @@ def draw_slot_ranges(
         axes.set_xlim(x.min(), x.max())
         axes.set_ylim(-0.6, S - 0.4)
         axes.set_yticks(range(S), list(names)[::-1])
-        words = "line: score at least 0.5, thicker is surer; bar: geometric middle"
+        words = f"band: score at least {threshold:g}, thicker is surer; | geometric middle"
         drawing.text(0.99, 0.02, words + ("; ◆ rule" if marks is not None else ""),
                      ha="right", va="bottom", fontsize=9.5, color=MUTED)  # fmt: skip
         return finish(drawing, alt)
