@@ -196,7 +196,7 @@ def _size_legend(drawing: MatplotlibFigure, x: float, y: float, *, with_second: 
                 markersize=8, markeredgewidth=1.8, label="second square √(s s′)",
             )
         )  # fmt: skip
-    entries.append(Patch(facecolor=SKY, alpha=0.55, label="squares with IoU ≥ 0.5"))
+    entries.append(Patch(facecolor=SKY, alpha=0.55, label="square objects with IoU ≥ 0.5"))
     drawing.legend(
         handles=entries, loc="upper left", bbox_to_anchor=(x, y), ncols=3, frameon=False,
         fontsize=9.5, borderaxespad=0, handletextpad=0.5, columnspacing=1.3, handlelength=1.4,

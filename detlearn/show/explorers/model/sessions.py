@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from detlearn.show.canvas import BLUE, INK, MUTED, RULE, finish, house_style, inch_axes, new_figure
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = ["SessionExplorer"]
 
@@ -81,6 +85,7 @@ class SessionExplorer(ModelExplorer):
                 axes.set_yticks([0, self.hours.value], ["0", f"{self.hours.value} h"])
                 axes.tick_params(labelsize=9, colors=INK, length=0)
                 axes.grid(visible=False)
+            _key(drawing)
             return finish(drawing, repr(self)).png
 
     def facts(self) -> str:
@@ -104,3 +109,18 @@ class SessionExplorer(ModelExplorer):
             f"{self.total / MINUTES:.1f} hours; {self.usable} of {MINUTES * self.hours.value} "
             f"minutes train: {self.total / self.usable:.1f}, so {self.sessions} {word}"
         )
+
+
+def _key(drawing: MatplotlibFigure) -> None:
+    """What hatched and filled mean, above the bars."""
+    from matplotlib.patches import Patch
+
+    entries = [
+        Patch(facecolor=RULE, edgecolor=MUTED, hatch="///", label="set-up"),
+        Patch(facecolor=BLUE, label="training"),
+    ]
+    height = drawing.get_size_inches()[1]
+    drawing.legend(
+        handles=entries, loc="upper left", bbox_to_anchor=(0.09, 1 - 0.08 / height), ncols=2,
+        frameon=False, fontsize=9.5, borderaxespad=0,
+    )  # fmt: skip
