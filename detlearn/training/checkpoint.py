@@ -293,9 +293,10 @@ class RunFolder:
     def too_early(self) -> bool:
         """Whether another checkpoint now would be more than a twentieth of the time.
 
-        On a slow drive (Google's, from Colab) a gigabyte takes a minute.
+        On a slow drive (Google's, from Colab) a gigabyte takes a minute. Up to five seconds count
+        as nothing: so long may a busy machine take over a small file.
         """
-        return self.cost > 1 and time.monotonic() - self.saved_at < 20 * self.cost
+        return self.cost > 5 and time.monotonic() - self.saved_at < 20 * self.cost
 
     def write(self, name: str, content: bytes) -> None:
         """Write another file of the run, whole or not at all."""

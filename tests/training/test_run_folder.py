@@ -240,17 +240,17 @@ def test_weights_without_checkpoints_are_a_run(tmp_path):
 
 
 def test_a_slow_drive_is_written_to_less_often(tmp_path, monkeypatch):
-    clock = iter([0.0, 0.0, 2.0, 10.0, 41.0, 43.0])
+    clock = iter([0.0, 0.0, 6.0, 10.0, 125.0, 127.0])
     monkeypatch.setattr("detlearn.training.checkpoint.time.monotonic", lambda: next(clock))
     with RunFolder(tmp_path) as run:
-        run.save({})  # from 0 to 2 s
+        run.save({})  # from 0 to 6 s
         assert run.too_early()  # at 10 s
-        assert run.too_early()  # at 41 s: 39 of 40 s are over
+        assert run.too_early()  # at 125 s: 119 of 120 s are over
         assert not run.too_early()
 
 
 def test_a_fast_drive_is_not(tmp_path, monkeypatch):
-    clock = iter([0.0, 0.0, 0.9, 0.9])
+    clock = iter([0.0, 0.0, 4.9, 4.9])
     monkeypatch.setattr("detlearn.training.checkpoint.time.monotonic", lambda: next(clock))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
