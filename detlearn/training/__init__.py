@@ -7,6 +7,7 @@ from .config import TrainConfig, build_optimizer, build_schedule, learning_rate_
 from .distributed import pick_device, process_group
 from .evaluate import detect_all, estimate_all, evaluate, evaluate_pose
 from .history import History, loss_names
+from .logs import read_curves
 from .loop import train, train_step
 from .nonfinite import check_finite, replay
 from .precision import compute_losses
@@ -16,6 +17,6 @@ __all__ = [
     "RECIPES", "CheckUp", "History", "TrainConfig", "batch_indices", "build_optimizer",
     "build_schedule", "check_finite", "check_up", "compute_losses", "detect_all", "estimate_all",
     "evaluate", "evaluate_pose", "get_rng_state", "learning_rate_factor", "load_batches",
-    "load_checkpoint", "loss_names", "pick_device", "process_group", "replay", "save_checkpoint",
-    "train", "train_step",
+    "load_checkpoint", "loss_names", "pick_device", "process_group", "read_curves", "replay",
+    "save_checkpoint", "train", "train_step",
 ]  # fmt: skip

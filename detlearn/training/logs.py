@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from .checkpoint import write
 
-__all__ = ["LOGS", "LogKind", "json_bytes", "open_logs"]
+__all__ = ["LOGS", "LogKind", "json_bytes", "open_logs", "read_curves"]
 
 LogKind = Literal["csv", "tensorboard"]
 LOGS: tuple[LogKind, ...] = ("csv", "tensorboard")
@@ -124,6 +126,76 @@ def open_logs(kinds: Sequence[LogKind], folder: Path | None, step: int) -> list[
     if kinds and folder is None:
         raise ValueError("loggers: expected a folder to write into (out=...), got none")
     return [makers[kind](folder, step) for kind in dict.fromkeys(kinds) if folder is not None]
+
+
+def read_curves(folder: str | Path) -> dict[str, dict[int, float]]:
+    """The curves that TensorBoard draws of a run, as numbers: for a page that cannot show it.
+
+    They are read from the event files, if the run wrote some and the package tensorboard is
+    installed; else from ``steps.csv`` and ``history.json``, which hold the same numbers. What a
+    lost session had logged behind its last checkpoint is dropped, as TensorBoard drops it.
+
+    Args:
+        folder: of the run, the ``out`` of `train`.
+
+    Returns:
+        ``train/NAME``: step -> value, ``epoch/NAME``: epoch -> value, the smallest first. What
+        was not measured, or is no number, is missing.
+
+    Raises:
+        ValueError: no run has written anything there.
+
+    >>> read_curves("nowhere")
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere: expected the folder of a run, found neither tensorboard/ nor history.json
+    """
+    place = Path(folder)
+    events = place / "tensorboard"
+    if events.is_dir() and find_spec("tensorboard"):
+        points = _logged_events(events)
+    elif (place / "history.json").exists():
+        points = _logged_tables(place)
+    else:
+        raise ValueError(
+            f"{folder}: expected the folder of a run, found neither tensorboard/ nor history.json"
+        )
+    curves: dict[str, dict[int, float]] = {}
+    for name, number, value in points:
+        if math.isfinite(value):
+            curves.setdefault(name, {})[number] = value  # logged twice: the later one
+    return {name: dict(sorted(values.items())) for name, values in curves.items()}
+
+
+def _logged_events(folder: Path) -> Iterator[tuple[str, int, float]]:
+    """Name, number and value of every point in TensorBoard's event files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # all, not a sample
+    logger = logging.getLogger("tensorboard")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of every lost session, whose steps it drops
+    try:
+        events.Reload()
+    finally:
+        logger.setLevel(level)
+    for name in events.Tags()["scalars"]:
+        for event in events.Scalars(name):
+            yield name, event.step, event.value
+
+
+def _logged_tables(folder: Path) -> Iterator[tuple[str, int, float]]:
+    """The same from the files that need no package."""
+    if (folder / "steps.csv").exists():
+        with open(folder / "steps.csv", encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                number = int(row.pop("step"))
+                yield from ((f"train/{name}", number, float(row[name])) for name in row)
+    for row in json.loads((folder / "history.json").read_text(encoding="utf-8")):
+        number = int(row.pop("epoch"))
+        yield from (
+            (f"epoch/{name}", number, value) for name, value in row.items() if value is not None
+        )
 
 
 def _step(row: str) -> int:
