@@ -142,6 +142,20 @@ def test_only_nbval_is_pinned():
     assert [str(name) for name, text in texts().items() if pin.search(text)] == [LOCK]
 
 
+def test_a_wheel_holds_every_file_of_the_package():
+    """Folders whose names could be imported are packages; what lies in others must be named."""
+    data = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
+    for file in (file for file in files() if file.parts[0] == "detlearn" and file.suffix != ".py"):
+        found = [
+            pattern
+            for folder in file.parents
+            if all(part.isidentifier() for part in folder.parts)
+            for pattern in (*data["*"], *data.get(".".join(folder.parts), ()))
+            if (ROOT / file) in (ROOT / folder).glob(pattern)
+        ]
+        assert found, f"{file}: no pattern of package-data in pyproject.toml finds it"
+
+
 def test_the_lock_fits_the_ranges_and_has_hashes():
     text = read(LOCK)
     assert text.isascii() and "make lock" in text.splitlines()[1]
