@@ -55,16 +55,24 @@ def verdict_sentence(row: Standing, score: str = "mAP") -> str:
     Returns:
         A sentence that holds the difference and its interval, or says how many pairs there are.
     """
-    pairs = len(row.seeds)
-    if row.difference is None or len(row.difference["values"]) < MIN_PAIRS:
+    of, pairs, found = row.difference, len(row.seeds), None
+    if of is not None and len(of["values"]) >= MIN_PAIRS:
+        found = (verdict_of(row), of["mean"], *of["interval"])
+    return _sentence(row.name, row.reference, score, pairs, found)
+
+
+def _sentence(
+    name: str, other: str, score: str, pairs: int, found: tuple[str, float, float, float] | None
+) -> str:
+    """A verdict with mean and ends of the interval; None where there are too few pairs."""
+    if found is None:
         return (
-            f"{row.name} against {row.reference}: {pairs} pair{'s' if pairs != 1 else ''} of "
+            f"{name} against {other}: {pairs} pair{'s' if pairs != 1 else ''} of "
             "seeds, no verdict with fewer than five pairs."
         )
-    low, high = row.difference["interval"]
-    words = WORDS[verdict_of(row)]
+    word, mean, low, high = found
     return (
-        f"{row.name} {words} {row.reference}: {row.difference['mean']:+.3f} {score} "
+        f"{name} {WORDS[word]} {other}: {mean:+.3f} {score} "
         f"({low:+.3f} to {high:+.3f}, {pairs} pairs)."
     )
 
@@ -124,16 +132,10 @@ def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") 
         return verdict_sentence(row)
     pairs = paired(face_off, name, other, score)
     if len(pairs) < MIN_PAIRS:
-        return (
-            f"{name} against {other}: {len(pairs)} pair{'s' if len(pairs) != 1 else ''} of "
-            "seeds, no verdict with fewer than five pairs."
-        )
+        return _sentence(name, other, score, len(pairs), None)
     mean, low, high = t_interval(pairs)
-    words = WORDS[verdict(mean, low, high, face_off.delta)]
-    return (
-        f"{name} {words} {other}: {mean:+.3f} {score} "
-        f"({low:+.3f} to {high:+.3f}, {len(pairs)} pairs)."
-    )
+    word = verdict(mean, low, high, face_off.delta)
+    return _sentence(name, other, score, len(pairs), (word, mean, low, high))
 
 
 def claim_word(sentence: str) -> str:
