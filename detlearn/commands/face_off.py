@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..models import load_model
 from ..report import broken_rules, measure_standing, read_face_off, read_run
 from ..report.face_off import TEST_SCENES, TUNE_SCENES
-from ..report.face_off_verdicts import dead_sentence, face_off_table
+from ..report.verdicts import dead_sentence, face_off_table
 
 __all__ = ["add_command", "measured", "run_face_off"]
 

@@ -3,7 +3,7 @@
 In reading order: `run` (what a folder holds), `measure` (what its detector does), `errors`,
 `pictures`, `scores` and `history` (the sections' numbers), `charts`, `page` (what stands where),
 and ``templates/`` (how it is said).  `face_off` measures a detector for chapter 12's table, and
-`face_off_verdicts` words it.
+`verdicts` words it.
 """
 
 from .check import add_commands as add_check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detlearn.report import read_face_off
-from detlearn.report.face_off_verdicts import (
+from detlearn.report.verdicts import (
     dead_sentence,
     difference_of,
     face_off_table,
