@@ -101,7 +101,7 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             ]  # fmt: skip
             if runs and variant["name"] not in done:
                 rows.append(_row(variant, runs, record) | {"search": _search(variant, record)})
-    shown = {row["experiment"] for row in rows}
+    shown = list(dict.fromkeys(row["experiment"] for row in rows))
     runs = [
         run
         for record in records
@@ -112,10 +112,10 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "experiment": first["experiment"],
         "question": first["question"],
-        "command": first["command"],
+        "command": " ".join(["python -m experiments", *shown]),
         "reference": first["settings"]["reference"],
         "delta": first["settings"]["delta"],
-        "complete": first["complete"],
+        "complete": all(record["complete"] for record in records if record["experiment"] in shown),
         "rules": {
             "images": FACE_OFF.scenes * FACE_OFF.epochs,
             "scenes": FACE_OFF.scenes,
@@ -199,6 +199,8 @@ def _pooled(seeds: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, fl
 def publish(folder: Path, path: Path) -> bool:
     """Write `table_of` the records in a folder; whether there was one to write.
 
+    The two side tables join when all of their runs are made: half of one would be no comparison.
+
     Args:
         folder: of the records.
         path: of the file.
@@ -207,5 +209,7 @@ def publish(folder: Path, path: Path) -> bool:
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     if not records or records[0]["experiment"] != FACE_OFF.name:
         return False
+    first, *sides = records
+    records = [first, *(record for record in sides if record["complete"])]
     write_atomically(path, (json.dumps(table_of(records), indent=1) + "\n").encode())
     return True

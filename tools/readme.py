@@ -150,17 +150,19 @@ def face_off() -> str:
     from detlearn.report import read_face_off, verdicts
 
     table = read_face_off()
-    rules, reference = table.rules, table.reference
+    rules = table.rules
     lines = [
         f"| {rules['images']:,} images seen, mAP on {rules['test_scenes']:,} other scenes "
         f"| mean, 95 % interval | M multiply-adds | verdict, paired by seed |",
         "|:--|--:|--:|:--|",
     ]
-    for name in verdicts.ranking(table, list(table.rows)):
+    referred = [row.reference for row in table.rows.values()]  # an experiment each
+    order = verdicts.ranking(table, list(table.rows))
+    for name in sorted(order, key=lambda one: referred.index(table.rows[one].reference)):
         row = table.rows[name]
         low, high = verdicts.spread(row.scores["mAP"])
         said = verdicts.verdict_sentence(row).removeprefix(f"{name} ").rstrip(".")
-        said = "the reference" if name == reference else said
+        said = "a reference" if name == row.reference else said
         seeds = f"{len(row.seeds)} seeds" + (
             f", {len(row.dead)} with dead modules" * bool(row.dead)
         )

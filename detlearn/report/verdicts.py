@@ -194,7 +194,8 @@ def search_table(face_off: FaceOff, names: Sequence[str]) -> str:
     """
     searches = {name: face_off.rows[name].search for name in names}
     rates = sorted({rate for search in searches.values() for rate in search["tried"]}, key=float)
-    lines = [" " * 16 + "".join(f"{float(rate):>9g}" for rate in rates)]
+    width = max([16, *(len(name) + 1 for name in names)])
+    lines = [" " * width + "".join(f"{float(rate):>9g}" for rate in rates)]
     for name, search in searches.items():
         cells = []
         for rate in rates:
@@ -203,7 +204,7 @@ def search_table(face_off: FaceOff, names: Sequence[str]) -> str:
             if float(rate) == face_off.rows[name].learning_rate:
                 text = f"[{text}]"
             cells.append(f"{text + ('†' if rate in search['sick'] else ''):>9}")
-        lines.append(f"{name:16}{''.join(cells)}".rstrip())
+        lines.append(f"{name:{width}}{''.join(cells)}".rstrip())
     for name, search in searches.items():
         for rate, runs in search["given_up"].items():
             ends = ", ".join(
@@ -262,19 +263,25 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     return t_interval(values)[1:]
 
 
-def face_off_table(face_off: FaceOff, own: Mapping[str, Mapping[str, float]] | None = None) -> str:
+def face_off_table(
+    face_off: FaceOff,
+    own: Mapping[str, Mapping[str, float]] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> str:
     """The table as text, best mean first.
 
     Args:
         face_off: the table.
         own: rows of others, name -> ``mAP``, ``mAP50``, ``mAP_small``, ``multiply_adds``,
             ``parameters``, ``milliseconds``; one run each, so without interval.
+        names: rows to show; all when omitted.
 
     Returns:
         A heading and a line a row.
     """
     lines: list[tuple[float, str]] = []
-    for row in face_off.rows.values():
+    for row in [face_off.rows[name] for name in names or face_off.rows]:
         low, high = spread(row.scores["mAP"])
         between = f"{low:.3f} to {high:.3f}" if len(row.seeds) > 1 else "one seed"
         lines.append((

@@ -13,7 +13,7 @@ from detlearn.data import data_path
 from detlearn.data.shapes import COMPLEX, SIMPLE, TEST_SEED, Shapes
 from detlearn.metrics import ERROR_KINDS
 from detlearn.report import broken_rules, measure_standing, read_face_off, read_run
-from experiments.face_off import EQUAL, FACE_OFF, table_of
+from experiments.face_off import EQUAL, FACE_OFF, publish, table_of
 
 RULES = {"images": 24_000}
 SCENES = 24
@@ -171,11 +171,37 @@ def test_a_table_out_of_records(tmp_path):
     assert ssd.difference is None and refinedet.difference["verdict"] == "helps"
     assert refinedet.dead == {"0": {"top": 0.8}}
     assert not table.complete and table.rules["images"] == 24_000
+    assert table.command == "python -m experiments face_off face_off_equal"
     assert ssd.search == {
         "tried": {"0.01": [0.5, 0.6], "0.02": [0.7]}, "sick": ["0.02"],
         "given_up": {"0.02": {"half": [0.1], "end": [0.2], "dead": [2]}},
     }  # fmt: skip
     assert refinedet.search == {"tried": {}, "sick": [], "given_up": {}}
+
+
+@pytest.mark.parametrize("ends", [(True, True), (True, False), (False, True)])
+def test_a_table_is_complete_if_all_its_records_are(ends):
+    run = a_run("ssd_tiny", 0, 0.6)
+    records = [
+        a_record(FACE_OFF, run), a_record(EQUAL, a_run("refinedet_tiny, narrow", 0, 0.5)),
+    ]  # fmt: skip
+    for record, end in zip(records, ends, strict=True):
+        record["complete"] = end
+    assert table_of(records)["complete"] == all(ends)
+    records[1]["runs"] = []  # no row of it is shown
+    assert table_of(records)["complete"] == ends[0]
+
+
+def test_a_side_table_is_published_when_it_is_whole(tmp_path):
+    path, side = tmp_path / "table.json", a_run("refinedet_tiny, narrow", 0, 0.5)
+    assert not publish(tmp_path, path)
+    for complete in (False, True):
+        records = [a_record(FACE_OFF, a_run("ssd_tiny", 0, 0.6)), a_record(EQUAL, side)]
+        records[1]["complete"] = complete
+        for record in records:
+            (tmp_path / f"{record['experiment']}.json").write_text(json.dumps(record))
+        assert publish(tmp_path, path)
+        assert ("refinedet_tiny, narrow" in read_face_off(path).rows) == complete
 
 
 def test_another_file_is_refused(tmp_path):

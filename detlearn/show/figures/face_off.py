@@ -95,8 +95,9 @@ def draw_intervals(
                 transform=axes.get_yaxis_transform(),
             )  # fmt: skip
         ends = [value for triple in differences.values() for value in triple]
-        reach = 1.12 * max(*map(abs, ends), 1.2 * delta)
-        axes.set_xlim(-reach, reach)
+        low, high = min(*ends, -1.2 * delta), max(*ends, 1.2 * delta)
+        margin = 0.06 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
         axes.set_ylim(len(differences) - 0.5, -0.5)
         axes.set_yticks(range(len(differences)), list(differences))
         axes.tick_params(axis="y", length=0)
