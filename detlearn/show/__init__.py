@@ -16,6 +16,7 @@ from detlearn.show.module_table import ModuleTable, module_table
 from detlearn.show.page import DetectorPage
 from detlearn.show.receptive_field import ReceptiveField, receptive_field
 from detlearn.show.shape_table import ShapeTable, shape_table
+from detlearn.show.word_table import WordTable
 
 if not TYPE_CHECKING:  # type checkers read no computed list: they take the stars as they stand
     __all__ = [
@@ -25,6 +26,7 @@ if not TYPE_CHECKING:  # type checkers read no computed list: they take the star
         "ModuleTable",
         "ReceptiveField",
         "ShapeTable",
+        "WordTable",
         "figure",
         "module_table",
         "receptive_field",

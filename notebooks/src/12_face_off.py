@@ -206,13 +206,13 @@ show.draw_trade_off(
     {name: rows[name].parameters / 1e6 for name in four},
     x="million parameters")
 
-# %% [markdown] id="pareto-read" slide="subslide"
+# %% [markdown] id="pareto-read" slide="skip"
 # Fronts go through means; ask the paired differences, not the bars, whether a network off the line belongs to it. The costs need not agree: compare RefineDet and M2Det in the table, by multiply-adds and by milliseconds.
 #
 # SSD, RefineDet and HRNet share one layout of priors here, and M2Det adds a map of 2 × 2 cells. In the papers the layouts differ, too (RefineDet §4, SSD §2.2).
 
 # %% [markdown] id="notes-cost" slide="notes"
-# > *For the speaker.* Let the class argue which cost is right. Multiply-adds are the same everywhere, milliseconds are what a user feels, and parameters matter for a download.
+# > *For the speaker.* Let the class argue which cost is right, and say that fronts go through means: the paired differences decide whether a network off the line belongs to it. Multiply-adds are the same everywhere, milliseconds are what a user feels, and parameters matter for a download.
 
 # %% [markdown] id="where" slide="slide"
 # ## 4 · Where do they differ?
@@ -300,7 +300,7 @@ show.draw_reliability({name: rows[name].reliability for name in four})
 #
 # Averages hide that networks are right on different scenes. Here the four *shipped* networks look at 60 scenes; they are other runs than those of the table. A scene counts as right if every object is found and nothing else is.
 
-# %% id="four-look" slide="-" tags=["hide-input"]
+# %% id="four-look" slide="skip" tags=["hide-input"]
 explorer = show.FaceOffExplorer()
 thresholds = dict(zip(explorer.content["networks"],
                       explorer.content["thresholds"]))
@@ -318,7 +318,7 @@ for name in four:
         for a, t in zip(answers[name], targets)]
 print({name: sum(hits) for name, hits in right.items()}, "of", len(scenes))
 
-# %% id="alone" slide="subslide" tags=["hide-input"]
+# %% id="alone" slide="-" tags=["hide-input"]
 winners = {}
 for k in range(len(scenes)):
     perfect = [name for name in four if right[name][k]]
@@ -383,13 +383,15 @@ claims = [  # claim, paper, row, against, score, what differs
 claims = [c for c in claims if c[2] in rows and c[3] in rows]
 print(len(claims), "claims; ours are", small)
 
-# %% id="claims-judged" slide="subslide" tags=["hide-input"]
+# %% id="claims-judged" slide="-" tags=["hide-input"]
+judged = []
 for claim, paper, name, other, score, differs in claims:
     ours = verdicts.pair_sentence(face_off, name, other, score)
-    print(f"{claim}\n  paper   {paper}\n  ours    {ours}")
-    print(f"  verdict {verdicts.claim_word(ours)}\n  differs {differs}")
+    word = verdicts.claim_word(ours)
+    judged.append((claim, paper, ours, word, differs))
+show.WordTable(("claim", "paper", "ours", "verdict", "differs"), judged)
 
-# %% [markdown] id="claims-read" slide="fragment"
+# %% [markdown] id="claims-read" slide="subslide"
 # A claim that fails here is not refuted. Size and budget are others. What a small experiment can show is whether a whole network, at this size and budget, does better. It cannot show which part is to blame. The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
 
 # %% [markdown] id="notes-claims" slide="notes"
