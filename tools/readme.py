@@ -162,7 +162,7 @@ def face_off() -> str:
         row = table.rows[name]
         low, high = verdicts.spread(row.scores["mAP"])
         said = verdicts.verdict_sentence(row).removeprefix(f"{name} ").rstrip(".")
-        said = "a reference" if name == row.reference else said
+        said = "the reference" if name == row.reference else said
         seeds = f"{len(row.seeds)} seeds" + (
             f", {len(row.dead)} with dead modules" * bool(row.dead)
         )
