@@ -8,7 +8,9 @@ from detlearn.show import WordTable
 
 
 def test_a_terminal_gets_a_paragraph_a_row():
-    table = WordTable(("claim", "ours", "verdict"), [("a > b", "+0.1", "holds"), ("c > d", "", "-")])
+    table = WordTable(
+        ("claim", "ours", "verdict"), [("a > b", "+0.1", "holds"), ("c > d", "", "-")]
+    )
     assert repr(table).splitlines() == [
         "a > b", "  ours     +0.1", "  verdict  holds", "c > d", "  ours", "  verdict  -",
     ]  # fmt: skip
