@@ -10,7 +10,7 @@
   "use strict";
 
   const SIZES = [1.18, 1.1, 1.04, 1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5];
-  const COMFORT = 0.84, KEPT = 0.75, LEAST = 0.7;
+  const COMFORT = 0.84, KEPT = 0.8, LEAST = 0.7;
   // type: of the smallest words of a figure at its own size, px; half: of the body's type, px.
   const FIGURE = { most: 560, enlarged: 1.45, sharp: 1.9, area: 190_000, type: 12, half: 13.5 };
   const WIDE = 1280, TALL = 720;
@@ -24,6 +24,10 @@
   const isOutput = (unit) => isSeen(unit) || kind(unit) === "text" || kind(unit) === "error";
 
   const stays = (unit) => unit.classList.contains("stays");
+
+  // Prose and one figure: a slide that may be set a little smaller, for the sake of both in sight.
+  const pictured = (units) => units.filter((unit) => kind(unit) === "figure").length === 1 &&
+    units.every((unit) => ["prose", "figure"].includes(kind(unit)));
 
   // Rows of columns of units.
   function plansOf(units) {
@@ -62,6 +66,7 @@
     if (seen.length && seen.length < units.length) {
       const rest = units.filter((unit) => !isSeen(unit));
       plans.push({ rows: [[rest, seen]], of: ["seen"] });
+      if (pictured(units)) plans.push({ rows: [[rest, seen]], of: ["stays"] });
     }
     return plans;
   }
@@ -149,7 +154,7 @@
     const held = plan.rows.flat(2);
     const codes = held.filter((unit) => kind(unit) === "code").length;
     const together = codes === 1 && held.every(belongs) ? LEAST : COMFORT;
-    const comfort = held.some(stays) ? Math.min(together, KEPT) : together;
+    const comfort = held.some(stays) || pictured(held) ? Math.min(together, KEPT) : together;
     const value = (works ? size : size - 0.25) + 0.6 * Math.min(1, area / 300_000);
     const good = works && size >= comfort && !small;
     return { plan, size: works ? size : size - 0.01, comfort, tall, value, good };

@@ -20,7 +20,7 @@ from tools import chromium, docs_env, site, vendor
 from tools.course.clone import built_notebooks
 from tools.slides import __main__ as command
 from tools.slides.blocks import always_light, blocks_of, link, markdown, output_block
-from tools.slides.cells import slides_of
+from tools.slides.cells import key_figure, slides_of
 from tools.slides.page import index, slide_html, stacks
 from tools.slides.page import page as deck_page
 
@@ -111,6 +111,12 @@ def test_a_lead_is_shown_and_the_rest_is_said():
     assert made[-1].title == "One cell"
     assert [block.html.strip() for block in made[-1].blocks] == ["<p>A picture.</p>"]
     assert "<em>why</em>" in made[-1].notes[0]
+
+
+def test_words_to_the_speaker_are_not_shown():
+    made = slides(cell("## One cell\n\nA picture.\n\n<!-- speaker: Wait. -->", "slide"))
+    assert "Wait." in made[-1].notes[0]
+    assert "Wait" not in "".join(block.html for block in made[-1].blocks)
 
 
 def test_a_figure_stays_in_sight():
@@ -247,6 +253,17 @@ def test_decks_ask_for_nothing(path):
     markup = text.replace("&lt;", "<").split("<body", 1)[1]
     for asks in ('src="http', "src='http", '<link rel="stylesheet"', "@import"):
         assert asks not in markup
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_deck_is_a_lecture(path):
+    """As written; a browser may continue a slide on a second one (tests/browser counts those)."""
+    deck = slides_of(nbformat.read(path, as_version=4), path.parent)
+    assert 20 <= len(deck) <= 35
+    assert 43 * 60 <= sum(slide.seconds for slide in deck) <= 47 * 60
+    assert key_figure(nbformat.read(path, as_version=4)) is not None
+    if path.stem[:2] != "12":
+        assert [slide.name for slide in deck if slide.starts and not slide.notes] == []
 
 
 def test_index_lists_decks_and_pdfs():

@@ -50,7 +50,7 @@ show.draw_boxes(
 # %% [markdown] id="notes-first-minute" slide="notes"
 # > *For the speaker.* Show the picture before any explanation. Ask what the dashed boxes are before you say it: they are the ground truth, where the objects really are.
 
-# %% [markdown] id="a-detector-running" slide="slide"
+# %% [markdown] id="a-detector-running" slide="slide" tags=["lead", "beside:first-detection"]
 # ## 1 · A detector, running
 #
 # An image **classifier** answers *what is this a picture of?* with one word. A **detector** answers *what is where?* with a list, as long as the picture needs. Each entry is a **box**, a **label** and a **score**, which is the detector's own opinion of how sure it is.
@@ -64,7 +64,7 @@ show.draw_boxes(
 # - ask a detector which of its thousands of candidates a box came from;
 # - train a detector for a few seconds, and say what its loss should be at the start.
 
-# %% id="the-detector-in-numbers" slide="subslide"
+# %% id="the-detector-in-numbers" slide="skip"
 print(sum(p.numel() for p in model.parameters()), "parameters")
 print(len(names), "classes:", *names)
 print(len(scenes), "scenes; this one:", tuple(image.shape), image.dtype)
@@ -86,7 +86,7 @@ show.draw_boxes(
     "coins; solid boxes say disc, tree or face; one large box says face.",
 )
 
-# %% id="coins-in-numbers" slide="-"
+# %% id="coins-in-numbers" slide="skip"
 share = boxes.box_iou(coins["boxes"], seen["boxes"])  # (24, D)
 missed = int((share.amax(dim=1) < 0.5).sum())
 stray = share.amax(dim=0) < 0.5  # (D,)
@@ -97,7 +97,7 @@ for label, score in zip(seen["labels"][stray], seen["scores"][stray]):
 print("the photograph:", tuple(photo.shape))
 print("the network works on", model.config.image_size, "px a side")
 
-# %% [markdown] id="what-the-photo-teaches" slide="fragment"
+# %% [markdown] id="what-the-photo-teaches" slide="skip"
 # It missed none. (A box fits a coin if the two agree by at least one half, in the measure of §2.) Three things are worth remembering:
 #
 # - It found *where* the coins are and not *what* they are. It has only eight words, and none for *something else*, so it says disc, tree or face.
@@ -118,7 +118,7 @@ for key in ("boxes", "scores", "labels"):
 assert (found["scores"].diff() <= 0).all()
 assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 
-# %% [markdown] id="read-the-keys" slide="fragment"
+# %% [markdown] id="read-the-keys" slide="fragment" tags=["lead"]
 # - `boxes` (D, 4) has a row for each of the D detections: the corners **x1, y1, x2, y2** in pixels of *your* image. x grows to the right, y grows **downwards**.
 # - `scores` (D,) lie between 0 and 1, best first.
 # - `labels` (D,) are integers from 1. **Label 0 is the background**: it says that a box holds nothing. No object ever has it: an object numbered 0 can turn the loss into NaN, as patient 1 of the clinic explains.
@@ -127,7 +127,7 @@ assert ((found["labels"] > 0) & (found["labels"] < len(names))).all()
 #
 # Why do we say which four numbers? Because a box can be written in many ways. Here is the same box four times:
 
-# %% id="four-formats" slide="subslide"
+# %% id="four-formats" slide="skip"
 box = torch.tensor([40.0, 20.0, 100.0, 60.0])  # x1 y1 x2 y2
 print("corners  xyxy  ", box.tolist())
 print("COCO     xywh  ", boxes.xyxy_to_xywh(box).tolist())
@@ -135,14 +135,14 @@ print("centre   cxcywh", boxes.xyxy_to_cxcywh(box).tolist())
 relative = boxes.xyxy_to_cxcywh(box) / 200  # an image of 200 x 200
 print("fractions      ", [round(x, 3) for x in relative.tolist()])
 
-# %% [markdown] id="iou" slide="subslide"
+# %% [markdown] id="iou" slide="subslide" tags=["beside:first-detection"]
 # Nothing in the numbers says which format they are in, so the course has one rule. A variable called `boxes` holds corners, and any other format stands in the name, as in `boxes_xywh`. (`boxes.` with a dot is the module.)
 #
 # ### How good is a box?
 #
 # **Intersection over union**, IoU, is the area that two boxes share, divided by the area that they cover together. It is 1 for equal boxes and 0 if they share nothing. Take two 2 × 2 squares on squared paper, one moved by one unit. They share 2 units of area and cover 6. `prove` compares two numbers and stops the notebook if they differ:
 
-# %% id="iou-by-hand" slide="-"
+# %% id="iou-by-hand" slide="subslide"
 a = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # 4 squares
 b = torch.tensor([[1.0, 0.0, 3.0, 2.0]])  # 4 squares, 2 of them shared
 by_hand = 2 / (4 + 4 - 2)
@@ -153,7 +153,7 @@ prove(
     tolerance=1e-6,
 )
 
-# %% id="iou-of-the-scene" slide="fragment"
+# %% id="iou-of-the-scene" slide="skip"
 # G objects in rows, D detections in columns
 overlap = boxes.box_iou(target["boxes"], found["boxes"])  # (G, D)
 best = overlap.amax(dim=1)  # (G,)
@@ -273,10 +273,10 @@ show.draw_boxes(
     "stacked on each object.",
 )
 
-# %% [markdown] id="read-nms" slide="fragment"
+# %% [markdown] id="read-nms" slide="skip"
 # Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it too much, again and again, within each class. (So one object may keep two boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
 
-# %% id="select" slide="subslide" tags=["prove"]
+# %% id="select" slide="subslide" tags=["prove", "beside:before-nms"]
 # 6 nms: one box for each object and class
 config = model.config
 answer = boxes.select_detections(
@@ -340,10 +340,12 @@ nb00.moves.check(moves)
 #
 # </details>
 
-# %% [markdown] id="training-branch" slide="slide"
+# %% [markdown] id="training-branch" slide="slide" tags=["lead", "beside:the-picture"]
 # ## 4 · The upper lane: training
 #
 # Where do the right `deltas` come from? That is the upper lane of the diagram. **Match** gives every prior an object or the background. The **loss** compares this with what the network said. Here is the scene again, prior by prior:
+#
+# <!-- speaker: Put a finger on the upper lane of the diagram. Ask how many of 3,392 priors will answer for an object, before the numbers come. -->
 
 # %% id="match" slide="-"
 truth = boxes.make_targets(
@@ -370,7 +372,7 @@ assert 8 < losses["classification"] < 11
 # %% [markdown] id="train-a-little" slide="subslide"
 # It is a little more than 8.8, because mining picks the three negatives per positive that are *most* wrong. Now we show the network 32 scenes, fifteen times each. That takes seconds and shows whether the wires are connected: **a network that cannot learn a handful of pictures by heart will not learn a thousand.**
 
-# %% id="a-short-training" slide="-"
+# %% id="a-short-training" slide="-" tags=["output-only"]
 few = Shapes(length=32)
 short = TrainConfig(
     epochs=15, batch_size=8, learning_rate=5e-3, warmup_steps=10, amp="off"
@@ -386,10 +388,10 @@ show.draw_curves(
     "falls from about 20 to about 3.",
 )
 
-# %% [markdown] id="by-heart-question" slide="subslide"
+# %% [markdown] id="by-heart-question" slide="skip"
 # The class loss starts at about 15 and not at 9.8. In training BatchNorm uses each batch's own mean and spread, so the random opinions come out stronger (chapter 03 measures it). **Predict:** how many objects does it find now in its own 32 scenes, and in 32 others?
 
-# %% id="by-heart" slide="fragment" tags=["nbval-ignore-output"]
+# %% id="by-heart" slide="skip" tags=["nbval-ignore-output"]
 own_and_new = []
 for start in (0, 1000):
     right = number = 0
@@ -403,13 +405,13 @@ for start in (0, 1000):
     own_and_new.append(right / number)
 assert own_and_new[0] > 0.3 and own_and_new[1] < 0.1
 
-# %% [markdown] id="by-heart-answer" slide="fragment"
+# %% [markdown] id="by-heart-answer" slide="skip"
 # It finds about half of the objects in its own scenes, and none in the others. It has learned these pictures by heart, and not what a disc is. The wires are connected; for the rest a network needs many more scenes (chapter 05).
 
 # %% [markdown] id="notes-training" slide="notes"
 # > *For the speaker.* Let the students break a wire: swap the targets of two scenes, say first how far the loss will still fall, and then run it.
 
-# %% [markdown] id="shapes" slide="subslide"
+# %% [markdown] id="shapes" slide="subslide" tags=["lead"]
 # ### The data set that draws itself
 #
 # Detectors are measured on COCO, which has 118,000 photographs to learn from, 20 GB. The smallest M2Det, for 320 px, learned from COCO for three days on four GPUs (Zhao et al. 2019, *Implementation details*). *Shapes* is a function instead: a number goes in and a scene comes out, the same on every machine.
@@ -432,7 +434,7 @@ later, _ = Shapes(length=3, start=5)[0]
 assert torch.equal(again, later)
 print("scene 5 is scene 5, however it is asked for")
 
-# %% [markdown] id="how-the-course-works" slide="slide"
+# %% [markdown] id="how-the-course-works" slide="slide" tags=["lead"]
 # ## 5 · How every chapter works
 #
 # 1. **A question**, a picture of the whole, and the smallest tensor that shows it, checked by hand.

@@ -36,6 +36,8 @@ print(len(metrics.COCO_IOU_THRESHOLDS), "IoU thresholds, one mAP")
 
 # %% [markdown] id="whole" slide="slide"
 # Here is the whole chapter in one picture. On the left is what a detector says before it tidies up, in the middle its answer, on the right the truth. The step from left to middle is NMS (§3). The comparison of the middle with the right is AP (§4). Both need IoU (§2), and IoU needs boxes (§1):
+#
+# <!-- speaker: Name the four words of the chapter on the picture: boxes, IoU, NMS, AP. Everything that follows comes back to it. -->
 
 # %% id="picture-of-the-whole" slide="-" tags=["hide-input"]
 model = load_model(data_path("weights", "ssd_tiny.safetensors"))
@@ -130,7 +132,7 @@ twice = boxes.resize_boxes(fractions, (1, 1), (12, 16))
 print("twice as large", twice.tolist())
 assert image.sum() == 3 * boxes.box_area(box)
 
-# %% [markdown] id="trap-plus-one" slide="subslide"
+# %% [markdown] id="trap-plus-one" slide="subslide" tags=["lead", "beside:a-box-on-paper"]
 # ### Trap 3: the + 1
 #
 # The box above covers the columns of pixels 2, 3, 4 and 5. Does it end at 6, the line behind the last pixel, or at 5, the last pixel's number? Here, as in torchvision's detectors and in COCO, coordinates are **lines**, so the width is 6 − 2. Older code (VOC's, the published soft-NMS) counts **pixels**, so its width is 5 − 2 **+ 1**.
@@ -143,6 +145,8 @@ assert image.sum() == 3 * boxes.box_area(box)
 # A predicted box and the true one rarely agree to the pixel. How well do they agree? **Intersection over union**, IoU, is the area that both cover, divided by the area that at least one covers. It is 1 for the same box and 0 if they do not overlap.
 #
 # **Count first.** How many squares are hatched, and how many lie inside the outline of both together?
+#
+# <!-- speaker: Let everybody count squares before a formula is written down. -->
 
 # %% id="two-boxes" slide="-" tags=["hide-input"]
 a = torch.tensor([0.0, 0.0, 3.0, 2.0])
@@ -151,7 +155,7 @@ show.draw_overlaps([(a, b)], size=(4, 4), alt="Two boxes on paper of "
                    "4 by 4 squares: a has 6 squares, b has 9, and 4 "
                    "squares belong to both.")
 
-# %% id="iou-by-counting" slide="fragment"
+# %% id="iou-by-counting" slide="subslide" tags=["beside:two-boxes"]
 paper = torch.zeros(2, 4, 4, dtype=torch.bool)
 paper[0, 0:2, 0:3] = True  # a: rows (y) first
 paper[1, 0:3, 1:4] = True  # b
@@ -162,14 +166,14 @@ round((both.sum() / either.sum()).item(), 4)
 # %% [markdown] id="notes-iou" slide="notes"
 # > *For the speaker.* Let everybody count: 4 and 11. Those who say 15 for the union have counted the shared squares twice, which is also the commonest bug in code. Write 6 + 9 − 4 on the board.
 
-# %% [markdown] id="why-a-ratio" slide="subslide"
+# %% [markdown] id="why-a-ratio" slide="subslide" tags=["lead", "beside:two-boxes"]
 # Why a ratio? A huge box shares much with everything. Its own area is part of the union, so its IoU is small all the same.
 #
 # Now without paper. The shared rectangle begins at the *larger* of the two left edges and ends at the *smaller* of the two right ones. The same holds for top and bottom. If it ends before it begins, nothing is shared.
 #
 # A detector compares thousands of boxes with each other, so each list gets an axis of its own. `boxes1[:, None]` is (N, 1, 4) and `boxes2[None]` is (1, M, 4). Whatever combines them is (N, M): every box with every other.
 
-# %% id="box-iou" slide="-" tags=["teaches:detlearn.boxes.geometry:box_area", "teaches:detlearn.boxes.geometry:box_iou"]
+# %% id="box-iou" slide="subslide" tags=["teaches:detlearn.boxes.geometry:box_area", "teaches:detlearn.boxes.geometry:box_iou"]
 def box_area(boxes):
     x1, y1, x2, y2 = boxes.unbind(-1)
     return (x2 - x1) * (y2 - y1)
@@ -193,10 +197,10 @@ def box_iou(boxes1, boxes2):
 
 print(box_iou(a[None], b[None]), "is 4 / 11 =", round(4 / 11, 4))
 
-# %% [markdown] id="why-clamp" slide="subslide"
+# %% [markdown] id="why-clamp" slide="skip"
 # **Why the clamp?** Boxes that lie apart in x *and* in y have a negative width and a negative height. Minus times minus is plus, so without the clamp two strangers would share an area of 9:
 
-# %% id="minus-times-minus" slide="fragment" tags=["prove"]
+# %% id="minus-times-minus" slide="skip" tags=["prove"]
 upper_left = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
 lower_right = torch.tensor([[5.0, 5.0, 8.0, 8.0]])
 print("width and height:", 2 - 5, 2 - 5, "| area:", (2 - 5) * (2 - 5))
@@ -228,7 +232,7 @@ show.draw_overlaps(
 # %% [markdown] id="half-is-strict" slide="fragment"
 # After three, a *third* of the side and not a half. IoU punishes twice, for what is missed and for what is covered besides. And it is relative. Take a box that lies 2 px too far right *and* 2 px too far down. If the object is 100 px wide and high, the IoU is still 98² / (2 · 100² − 98²) = 0.92. If it is 4 px, the IoU is 4 / 28 = 0.14.
 
-# %% [markdown] id="nms" slide="slide"
+# %% [markdown] id="nms" slide="slide" tags=["lead"]
 # ## 3 · One object, one box
 #
 # A single-shot detector looks at the picture from thousands of places, and many of them see the same object. Its raw answer is a stack of boxes, each with a **score**. To keep one box for each object is the task of **non-maximum suppression**, NMS:
@@ -253,7 +257,7 @@ show.draw_suppression(five, [("at first", scores, [])], names="ABCDE",
                       alt="Five boxes with their scores: A, B and C in a "
                       "row, each over the next, and E within D.")
 
-# %% id="film-of-nms" slide="fragment" tags=["hide-input"]
+# %% id="film-of-nms" slide="subslide" tags=["hide-input"]
 letters, left = "ABCDE", scores.clone()
 kept, film = [], [("at first", scores, [])]
 waiting = scores.argsort(descending=True).tolist()
@@ -274,7 +278,7 @@ show.draw_suppression(
 # %% [markdown] id="notes-nms" slide="notes"
 # > *For the speaker.* Give two minutes for the five boxes, then ask for a show of hands: who dropped C? C overlaps B by one half, but B is gone before B is ever asked. Only kept boxes suppress. That is what "greedy" means.
 
-# %% [markdown] id="greedy" slide="fragment"
+# %% [markdown] id="greedy" slide="skip"
 # C survives. Its IoU with A is only 0.24, and B, with which it has 0.50, was dropped before it could drop anybody. **A dropped box has no say.** Is C a second object, or the same one once more? NMS cannot know, because it sees boxes and no picture.
 #
 # Now in code, with the indices as answer, best first:
@@ -293,7 +297,7 @@ def nms(boxes, scores, iou_threshold):
 
 nms(five, scores, 0.45)
 
-# %% [markdown] id="soft" slide="fragment"
+# %% [markdown] id="soft" slide="skip"
 # A low threshold loses neighbours, so that a crowd becomes one person. A high one leaves doubles. No value is right for both.
 #
 # **Soft-NMS** (Bodla et al. 2017) does not decide. A box that overlaps the best one stays in the list and loses score. In the *linear* form its score is multiplied by (1 − IoU) if the IoU is above 0.3. By hand: A keeps 0.9, and B falls to 0.8 · (1 − 0.5) = 0.4. D keeps 0.7, and E falls to 0.5 · (1 − 0.67) = 0.17. C keeps 0.6, because 0.24 is below 0.3, and B falls *again*, to 0.4 · 0.5 = 0.2. In the end your score threshold decides which of them are shown. A ★ section has the code.
@@ -315,12 +319,12 @@ nms(five, scores, 0.45)
 # %% id="explorer-suppression" slide="-" tags=["explorer"]
 show.NMSExplorer()
 
-# %% [markdown] id="classes" slide="subslide"
+# %% [markdown] id="classes" slide="skip"
 # ### Each class separately
 #
 # A rider overlaps her horse, and both are there. So NMS runs **within each class**:
 
-# %% id="nms-by-class" slide="-" tags=["prove", "hide-input"]
+# %% id="nms-by-class" slide="skip" tags=["prove", "hide-input"]
 def nms_by_class(boxes, scores, labels, iou_threshold):
     """Indices kept by NMS within each class, best first."""
     keep = []
@@ -343,6 +347,8 @@ prove("nms_by_class = torchvision's batched_nms",
 # ## 4 · One number for a detector
 #
 # Begin with a single class. Here are four objects (dashed) and six detections (solid), each with its score. **Judge them yourself**, best score first: which are right?
+#
+# <!-- speaker: Judge the six boxes aloud, best score first, and write right or wrong on the board. -->
 
 # %% id="six-detections" slide="-" tags=["hide-input"]
 objects = torch.tensor([[2.0, 2, 12, 12], [14, 2, 24, 12],
@@ -356,10 +362,10 @@ show.draw_boxes(torch.ones(3, 27, 50), found, scores=sure, width=6,
                 "six detections: two on the first object, one on the "
                 "second, one on none, one a little and one too far off.")
 
-# %% [markdown] id="who-found-what" slide="subslide"
+# %% [markdown] id="who-found-what" slide="subslide" tags=["beside:six-detections"]
 # **Step 1: right or wrong?** Best score first, each detection looks at the objects that are *still free* and that it overlaps by at least a threshold, say 0.5. If there are any, it takes the one it overlaps best and is a **hit**. Everything else is a mistake: a box too far off, a box on nothing, or a **second** box of an object that is taken, however good it is.
 
-# %% id="hits-of" slide="-"
+# %% id="hits-of" slide="-" tags=["output-only"]
 def hits_of(boxes, scores, objects, threshold):
     """Which detections of one image and one class are hits: (D,)."""
     hits = torch.zeros(len(boxes), dtype=torch.bool)
@@ -422,12 +428,12 @@ def ap_area(precision, recall):
 print("by hand", round(0.25 * (1 + 2 / 3 + 3 / 5 + 0), 4))
 print("by code", round(ap_area(precision, recall), 4))
 
-# %% [markdown] id="three-ways" slide="subslide"
+# %% [markdown] id="three-ways" slide="skip"
 # By hand: each object that is found adds a quarter of the recall, at the heights 1, 2/3 and 3/5. The fourth is never found.
 #
 # Three benchmarks read the same curve in three ways: VOC 2007 at **11 points**, VOC since 2010 by the **area**, COCO at **101 points**. At a point, the height of the envelope is the best precision of all places with at least that recall:
 
-# %% id="ap-points" slide="-"
+# %% id="ap-points" slide="skip"
 def ap_points(precision, recall, points):
     """Mean of the best precision at recall 0, ..., 1."""
     total = 0.0
@@ -442,7 +448,7 @@ assert abs(ap_points(precision, recall, 11) - by_hand) < 1e-12
 print("11 points: ", round(by_hand, 4))
 print("101 points:", round(ap_points(precision, recall, 101), 4))
 
-# %% [markdown] id="only-the-order" slide="subslide"
+# %% [markdown] id="only-the-order" slide="subslide" tags=["beside:envelope"]
 # **Two consequences.** AP knows the scores only by their *order*: an absurdly sure detector and a timid one can have the same AP. And it reads the *whole* list. **Predict:** a user asks you to leave out all answers with a score up to 0.75. Does AP rise or fall?
 
 # %% id="order-and-cut" slide="fragment"
@@ -492,7 +498,7 @@ moves = ...
 
 nb01.moves.check(moves)
 
-# %% [markdown] id="map" slide="subslide"
+# %% [markdown] id="map" slide="subslide" tags=["lead"]
 # ### From AP to COCO's mAP
 #
 # A data set has many images and many classes. **Hits are decided within an image, and the list is sorted across all images.** Then:
@@ -500,7 +506,7 @@ nb01.moves.check(moves)
 # - **mAP50** is the mean of AP over the classes, at the IoU threshold 0.50.
 # - **mAP**, COCO's headline, is the mean over classes *and* over **ten thresholds** 0.50, 0.55, … 0.95. A sloppy box is a hit for the first and a mistake for the last. So 0.40 is a good number on COCO, and it does not mean “40 % right”.
 
-# %% id="my-map" slide="-"
+# %% id="my-map" slide="skip"
 def my_ap(detections, targets, label, threshold):
     """AP of one class at one IoU threshold, over all images."""
     scores, hits, num_objects = [], [], 0

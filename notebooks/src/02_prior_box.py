@@ -42,11 +42,13 @@ print(len(PRIOR_LAYOUTS), "layouts:", *PRIOR_LAYOUTS)
 
 # %% [markdown] id="whole" slide="slide"
 # Here is the whole chapter in one picture. A detector with four feature maps puts a grid over the image for each map. Every cell owns a few boxes, drawn here for one cell of each map and enlarged for the finest. A fine grid owns small boxes, and a coarse grid owns large ones:
+#
+# <!-- speaker: Ask which map should look for a ship that fills the picture, and which for a buoy. -->
 
 # %% id="picture-of-the-whole" slide="-"
 show.draw_levels(boxes.SSD_TINY_PRIORS)
 
-# %% [markdown] id="one-cell" slide="slide"
+# %% [markdown] id="one-cell" slide="slide" tags=["beside:picture-of-the-whole"]
 # ## 1 · One cell
 #
 # Chapter 00 said why a single-shot detector **writes down a long list of boxes before it has seen any picture**. For each box the network then says *what is in it* (mostly nothing), and *how to move it* so that it fits.
@@ -58,7 +60,7 @@ show.draw_levels(boxes.SSD_TINY_PRIORS)
 # %% [markdown] id="notes-one-cell" slide="notes"
 # > *For the speaker.* Draw a 2 × 2 grid on the board and let the audience say the four centres. Somebody will say (0, 0), (4, 0) …: those are corners. Keep the grid on the board for the clinic.
 
-# %% id="centres-by-hand" slide="fragment"
+# %% id="centres-by-hand" slide="subslide"
 image_size, map_size, step = 8, 2, 4
 along = (torch.arange(map_size) + 0.5) * step
 print(along)
@@ -85,7 +87,7 @@ sizes = torch.tensor([
 ])
 sizes
 
-# %% id="every-centre-with-every-size" slide="subslide"
+# %% id="every-centre-with-every-size" slide="subslide" tags=["output-only"]
 # 4 cells x 4 sizes: the prior changes fastest, then column, then row
 cells, each = len(centers), len(sizes)
 pairs = torch.cat([centers[:, None].expand(cells, each, 2),
@@ -138,7 +140,7 @@ def ssd_sizes(image_size, num_levels, *, first, low, high):
 for numbers in ssd_sizes(300, 6, first=10, low=20, high=90):
     print(numbers)
 
-# %% id="one-rule-seven-tables" slide="subslide"
+# %% id="one-rule-seven-tables" slide="skip"
 rules = {  # first, low, high in per cent of the image
     "ssd300_voc": (10, 20, 90), "ssd300_coco": (7, 15, 90),
     "ssdlite300_uvipen": (20, 35, 95), "m2det320": (8, 15, 90),
@@ -160,22 +162,22 @@ for name in ("refinedet320", "refinedet512"):
     assert table.min_sizes == tuple(4 * step for step in table.steps)
     print(f"{name:18}4 × step: equal")
 
-# %% [markdown] id="reading-the-rules" slide="subslide"
+# %% [markdown] id="reading-the-rules" slide="skip"
 # In the paper (§3.1, §3.4) the finest scale is 0.1 for VOC at 300 px, 0.07 for VOC at 512 and COCO at 300, and 0.04 for COCO at 512.
 #
 # Beware of one table. The “SSD512 for VOC” of the PyTorch ports starts at 4 %, and so it is the paper's rule for *COCO*. The paper's sizes for VOC at 512 px follow from 7 % and 15 to 90 %; the function gives them at once:
 
-# %% id="ssd512-of-the-paper" slide="-"
+# %% id="ssd512-of-the-paper" slide="skip"
 sizes, _ = ssd_sizes(512, 7, first=7, low=15, high=90)
 print("paper, VOC:", [round(side, 1) for side in sizes])
 print("ports:     ", list(boxes.SSD512_VOC_PRIORS.min_sizes))
 
-# %% [markdown] id="why-root" slide="subslide"
+# %% [markdown] id="why-root" slide="subslide" tags=["lead", "beside:every-centre-with-every-size"]
 # **Why √(s s′)?** A prior learns from an object if their **IoU** (the area they share, divided by the area they cover together) is at least 0.5. For two squares with a common centre, the IoU is the *ratio* of their areas. So √(30 · 60) = 42.4 cuts the gap from 30 to 60 into two equal factors of 1.41. The mean, 45, would leave one gap wider than the other.
 #
 # **How small may a prior be?** Take a square object exactly as large as the prior. In the worst place it lies half a step off, sideways and downwards:
 
-# %% id="the-worst-place" slide="-"
+# %% id="the-worst-place" slide="skip"
 def worst_iou(side, step):
     """IoU of two equal squares, half a step apart in x and in y."""
     shared = (side - step / 2) ** 2
@@ -186,12 +188,12 @@ for steps in (2, 3, 4):
     print(f"side of {steps} steps: {worst_iou(steps, 1):.2f}")
 print(f"COCO, 21 px on a step of 8: {worst_iou(21, 8):.2f}")
 
-# %% [markdown] id="where-steps-come-from" slide="subslide"
+# %% [markdown] id="where-steps-come-from" slide="skip"
 # A side of two steps is not enough, three steps keep 0.53. RefineDet takes four, which leaves room for objects of another size; that is a choice. COCO's 21 px on a step of 8 fall just below one half: small priors have this price.
 #
 # **Steps.** Most steps are the **stride** of the map: how many input pixels lie between two neighbouring cells. Compare them with `image_size / map_size`:
 
-# %% id="steps-and-strides" slide="-"
+# %% id="steps-and-strides" slide="skip"
 for name in ("ssd300_voc", "m2det704", "m2det800"):
     table = PRIOR_LAYOUTS[name]
     even = [table.image_size / side for side in table.map_sizes]
@@ -199,7 +201,7 @@ for name in ("ssd300_voc", "m2det704", "m2det800"):
     print("  image / map", *[f"{distance:7.2f}" for distance in even])
     print("  steps      ", *[f"{step:7}" for step in table.steps])
 
-# %% [markdown] id="what-cannot-be-derived" slide="subslide"
+# %% [markdown] id="what-cannot-be-derived" slide="skip"
 # While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) are different. They come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. The stride of the 3 × 3 map therefore stays 64, and its three cells look at the centres 96, 160 and 224 of 300 px. The published step is 100, image / map, so the priors stand at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Steps describe the network; do not tune them to your data.
 #
 # **What nobody can derive:**
@@ -209,10 +211,12 @@ for name in ("ssd300_voc", "m2det704", "m2det800"):
 #
 # The paper itself calls the best tiling an open question (§2.2).
 
-# %% [markdown] id="all-priors-at-once" slide="slide"
+# %% [markdown] id="all-priors-at-once" slide="slide" tags=["beside:picture-of-the-whole"]
 # ## 3 · All priors at once
 #
 # All numbers of one network together are its *layout*, kept in a frozen dataclass. First we build the boxes as articles do, with a loop over every cell.
+#
+# <!-- speaker: Show the loops first: everybody can read them, and they are what the fast version must agree with. -->
 
 # %% id="a-layout" slide="-"
 ssd300 = boxes.SSD300_VOC_PRIORS
@@ -264,7 +268,7 @@ class PriorBox:
 
 (PriorBox(ssd300).sizes(0) * 300).round(decimals=1)
 
-# %% id="prior-box-centers" slide="subslide" tags=["teaches:detlearn.boxes.priors:PriorBox.centers"]
+# %% id="prior-box-centers" slide="skip" tags=["teaches:detlearn.boxes.priors:PriorBox.centers"]
 @method_of(PriorBox)
 def centers(self, level):
     side, step = self.config.map_sizes[level], self.config.steps[level]
@@ -276,7 +280,7 @@ def centers(self, level):
 
 PriorBox(ssd300).centers(4)[:4] * 300
 
-# %% id="prior-box-level" slide="subslide" tags=["teaches:detlearn.boxes.priors:PriorBox.level"]
+# %% id="prior-box-level" slide="skip" tags=["teaches:detlearn.boxes.priors:PriorBox.level"]
 @method_of(PriorBox)
 def level(self, level):
     centers, sizes = self.centers(level), self.sizes(level)
@@ -296,7 +300,7 @@ def level(self, level):
 
 [tuple(PriorBox(ssd300).level(k).shape) for k in range(6)]
 
-# %% id="prior-box-call" slide="-" tags=["teaches:detlearn.boxes.priors:PriorBox.__call__", "prove"]
+# %% id="prior-box-call" slide="skip" tags=["teaches:detlearn.boxes.priors:PriorBox.__call__", "prove"]
 @method_of(PriorBox)
 def __call__(self):
     levels = [self.level(k) for k in range(self.config.num_levels)]
@@ -331,12 +335,12 @@ print("predicted boxes:     ", tuple(predicted.shape))
 prove("three roads, one number", [by_hand, ssd300.num_priors],
       [predicted.shape[1]] * 2)
 
-# %% [markdown] id="order" slide="subslide"
+# %% [markdown] id="order" slide="subslide" tags=["beside:every-centre-with-every-size"]
 # ### The order is part of the definition
 #
 # Row *i* of what the network predicts belongs to prior *i*. Here, as in torchvision, RefineDet and M2Det, the order is **level, row, column, prior**, all counted from 0. Prior 152 of the list lies one map row further down, since 38 cells × 4 priors = 152:
 
-# %% id="locate" slide="-"
+# %% id="locate" slide="-" tags=["output-only"]
 for index in (3, 4, 152, 5775, 8731):
     print(index, boxes.PriorBox(ssd300).locate(index))
 
@@ -377,21 +381,21 @@ moves = ...
 
 nb02.moves.check(moves)
 
-# %% [markdown] id="do-they-suit" slide="slide"
+# %% [markdown] id="do-they-suit" slide="slide" tags=["lead"]
 # ## 4 · Do they suit your objects?
 #
 # A layout is a guess about objects. So **measure**: for every object of a data set, take the IoU of its best prior. The **coverage** of a layout is the share of objects whose best IoU is at least 0.5. An object below it gets one poor prior by force (chapter 03).
 #
 # We take *Shapes* first: scenes of 128 px with objects whose longer side is 8 to 96 px. Which of three layouts covers them: `ssd_tiny`, the same with every level one size larger, or SSD's rule of 10 % and 20 to 90 %?
 
-# %% id="objects-and-bars" slide="-"
+# %% id="objects-and-bars" slide="skip"
 scenes = Shapes(length=400, size=128)
 objects = torch.cat([target["boxes"] for _, target in scenes]) / 128
 sizes_px = 128 * (objects[:, 2:] - objects[:, :2])  # (G, 2)
 tiny = boxes.SSD_TINY_PRIORS
 print("objects, width and height:", tuple(sizes_px.shape))
 
-# %% id="recall-by-size" slide="-"
+# %% id="recall-by-size" slide="fragment" tags=["output-only"]
 edges = [5, 8, 11, 16, 23, 32, 45, 64, 96]
 sides = sizes_px.prod(dim=1).sqrt()  # (G,)
 bins = [(sides >= a) & (sides < b) for a, b in pairwise(edges)]
@@ -413,7 +417,7 @@ curves = {name: covered(config)[1:] for name, config in layouts.items()}
 show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size: "
     "ssd_tiny, one size larger, and the rule of 10, 20 to 90 %.")
 
-# %% [markdown] id="tune" slide="subslide"
+# %% [markdown] id="tune" slide="subslide" tags=["beside:recall-by-size"]
 # `ssd_tiny` is near 100 % from 8 px on, SSD's rule from 11 px, and one size larger from 16 px. SSD's rule loses every object under 8 px: 10 % of 128 px is 12.8, and such a square covers squares only down to 12.8 / √2 = 9 px.
 #
 # **Predict.** The smallest objects have a side √(w h) of 6 px. Which finest size covers the most of *all* objects, 5, 9 or 14 px?
@@ -428,14 +432,16 @@ curves = {f"finest {s} px": finest[s][1:] for s in finest}
 show.draw_coverage(edges, curves, alt="Coverage of Shapes objects by size, "
     "with a finest prior of 5, 9 and 14 px.")
 
-# %% [markdown] id="your-own-data" slide="slide"
+# %% [markdown] id="your-own-data" slide="slide" tags=["lead", "beside:tune-sizes"]
 # Smaller is not better. With a finest size of 5 px the finest squares are 5 and √(5 · 20) = 10 px, and the next is 20 px. An object of 14 px then has an IoU of about one half at best, so a hole opens from 11 to 16 px.
 #
 # ## 5 · Priors for your own boxes
 #
 # Now the ships. Your boxes come from a COCO, VOC or CSV folder: `open_dataset(folder, "train")` reads any of them, and `input_boxes` gives its boxes as fractions of the network's input. Do not measure in the photograph. A square input squeezes a 640 × 480 photograph, so a square object becomes 3 : 4. Here we make 1,500 boxes up. They are 4 : 1, lying or standing:
+#
+# <!-- speaker: Ask for the hole before you read the numbers: between which sizes is there no square? -->
 
-# %% id="ships" slide="-"
+# %% id="ships" slide="skip"
 generator = torch.Generator().manual_seed(0)
 random = torch.rand(1500, 4, generator=generator)  # (G, 4)
 area_side = 18 * (60 / 18) ** random[:, 0]  # (G,) px of 128
@@ -451,15 +457,15 @@ print(text_histogram(128 * wh[:, 0], (0, 16, 32, 64, 128)))
 print("width : height")
 print(text_histogram(wh[:, 0] / wh[:, 1], (0, 0.5, 1, 2, 5)))
 
-# %% [markdown] id="measure-ships" slide="subslide"
+# %% [markdown] id="measure-ships" slide="skip"
 # **Predict.** What share of the ships does `ssd_tiny` cover? Its ratios are 1 and 2, and a centred 4 : 1 box of equal area has an IoU of 0.33 with a square and 0.55 with a 2 : 1 box.
 
-# %% id="coverage-of-ships" slide="-"
+# %% id="coverage-of-ships" slide="skip"
 for row in coverage_by_shape(held_out, tiny):
     print(f"{row.name:22} {row.objects:4} objects,"
           f" {100 * row.covered:3.0f} % covered")
 
-# %% [markdown] id="propose" slide="subslide"
+# %% [markdown] id="propose" slide="skip"
 # Fewer than half are covered. A layout that suits follows from the boxes themselves, in four steps:
 #
 # 1. **Sizes.** Take the smallest and the largest common size, √(*w h*), and go from one to the other with a constant *factor*. IoU depends on ratios of sizes, so equal factors are fair to small and large objects.
@@ -469,7 +475,7 @@ for row in coverage_by_shape(held_out, tiny):
 #
 # Maps and steps belong to the network, and stay.
 
-# %% id="mine" slide="-"
+# %% id="mine" slide="skip"
 mine = boxes.propose_layout(train, tiny)
 print("min_sizes:    ", mine.min_sizes)
 print("aspect_ratios:", mine.aspect_ratios)
@@ -480,16 +486,16 @@ for name, config in (("ssd_tiny", tiny), ("mine", mine)):
     last = found.float().mean()
 assert last >= 0.95
 
-# %% [markdown] id="a-model-with-mine" slide="subslide"
+# %% [markdown] id="a-model-with-mine" slide="skip"
 # Step 3 has moved the sizes away from one constant factor, and step 4 has taken all ratios from the coarsest level. The list is longer all the same: each cell of the finest map owns four boxes now instead of two. The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads get as many channels as a cell has priors:
 
-# %% id="model-with-mine" slide="-"
+# %% id="model-with-mine" slide="skip"
 model = create_model("ssd_tiny", num_classes=2, priors=mine)
 predictions = model(torch.zeros(1, 3, 128, 128))
 print("deltas:", tuple(predictions.deltas.shape))
 assert predictions.deltas.shape[1] == mine.num_priors
 
-# %% [markdown] id="shell" slide="subslide"
+# %% [markdown] id="shell" slide="skip"
 # In a shell, two commands do all of this:
 #
 # ```
@@ -501,7 +507,7 @@ assert predictions.deltas.shape[1] == mine.num_priors
 #
 # Coverage says what *may* be learned, not what will be. An object too small for every map needs a finer map or a larger input.
 
-# %% [markdown] id="exercises" slide="slide"
+# %% [markdown] id="exercises" slide="slide" tags=["beside:picture-of-the-whole"]
 # ## 6 · Your turn
 #
 # ### Exercises
@@ -574,10 +580,10 @@ cured = torch.stack([x, y], dim=-1).reshape(-1, 2)
 equal = (right - cured).abs().lt(1e-3).all(dim=1)
 print("equal rows:", int(equal.sum()), "of", len(equal))
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
 # **Patient 2.** “It finds fewer objects of every size, and the largest are simply gone.”
 
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 def sick_along(map_size, step):
     return torch.arange(map_size) * step
 
@@ -587,14 +593,14 @@ for k in (0, 3, 5):
     print(f"level {k}: {(right - sick).mean():.0f} px off,"
           f" first centre at {sick[0]}")
 
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # The + 0.5 is forgotten. Every box sits half a step to the upper left. That is 4 px on the finest level, which the network may still learn. It is 150 px on the coarsest, whose only cell is now centred on the image's *corner*.
 #
 # </details>
 
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
 cured = (torch.arange(1) + 0.5) * 300
 print("first centre of level 5:", cured.item())
 assert cured.item() == 150

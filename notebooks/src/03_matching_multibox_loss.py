@@ -54,7 +54,7 @@ print("priors", tuple(priors.shape), "cxcywh, fractions of the image")
 # %% [markdown] id="notes-formula" slide="notes"
 # > *For the speaker.* Write the formula on the board and leave it there. Each section below explains one of its letters: N in section 1, the targets of L_loc in section 2, L_conf in section 3 (α has a ★).
 
-# %% id="two-parts" slide="-"
+# %% id="two-parts" slide="skip"
 image, target = scenes[9]
 torch.manual_seed(3)
 fresh = create_model("ssd_tiny").eval()
@@ -72,8 +72,10 @@ for name, part in {**parts, "total": total}.items():
 # The network says two things for each prior: *what is in it*, and *how to move it so that it fits*. The truth is a list of three objects. So first we decide **which prior should have said what**. This is **matching**.
 #
 # A prior that answers for an object is a **positive**, drawn in the colour of its object. All others are **negatives** and should say “background”. A dotted prior was *forced* to answer; the second rule below says why.
+#
+# <!-- speaker: Ask whether each object should have one prior or many, and collect reasons for both. -->
 
-# %% id="a-matched-scene" slide="-" tags=["key-figure"]
+# %% id="a-matched-scene" slide="-" tags=["key-figure", "output-only"]
 # a scene is 128 px wide and high: / 128 makes fractions
 found = boxes.match(target["boxes"] / 128, priors)
 show.draw_matches(
@@ -102,7 +104,7 @@ show.draw_boxes(
     "quarter 0; object 1 in quarter 3, nearly as large; the tiny object 2 "
     "in quarter 3, before object 1.")
 
-# %% [markdown] id="two-rules" slide="subslide"
+# %% [markdown] id="two-rules" slide="subslide" tags=["beside:quarters"]
 # **Two rules** decide (§2.2):
 #
 # 1. *Read the columns*, one for each prior. A prior takes the object that it overlaps most, if their IoU is at least 0.5. (The paper says above 0.5, ★.)
@@ -110,7 +112,7 @@ show.draw_boxes(
 #
 # **Predict** the object of each prior; write −1 for none. Objects 1 and 2 both choose the last: it is **contested**.
 
-# %% id="match-by-loops" slide="fragment"
+# %% id="match-by-loops" slide="subslide" tags=["beside:quarters", "output-only"]
 def match_by_loops(boxes, priors, threshold=0.5):
     owner = [-1] * len(priors)
     table = box_iou(boxes, cxcywh_to_xyxy(priors)).tolist()
@@ -148,12 +150,12 @@ show.MatchingExplorer(
      for name in ("ssd300_voc", "refinedet320", "ssd_tiny")},
     objects=shapes)
 
-# %% [markdown] id="without-loops" slide="subslide"
+# %% [markdown] id="without-loops" slide="skip" tags=["lead"]
 # ### Without loops
 #
 # A loop over 8,732 priors is slow. Rule 1 is one `max` along the objects. Rule 2 is a write: object 1 claims prior 3, then object 2 claims it. With a plain `claims[best] = index`, either of two writes may win on a GPU. `scatter_reduce` with `"amax"` says it clearly: **the largest index wins, so the later object does.**
 
-# %% id="claims" slide="-" tags=["teaches:detlearn.boxes.matching:Match"]
+# %% id="claims" slide="skip" tags=["teaches:detlearn.boxes.matching:Match"]
 class Match(NamedTuple):
     gt_index: Tensor  # (P,) the object, -1 for none
     iou: Tensor  # (P,) with the best object, forced or not
@@ -165,7 +167,7 @@ claims = torch.full((4,), -1)
 print("objects 0, 1, 2 want priors", best_prior.tolist())
 claims.scatter_reduce(0, best_prior, torch.arange(3), "amax")
 
-# %% id="match" slide="subslide" tags=["hide-input", "teaches:detlearn.boxes.matching:match"]
+# %% id="match" slide="subslide" tags=["hide-input", "teaches:detlearn.boxes.matching:match", "beside:quarters"]
 def match(boxes, priors, threshold=0.5, inclusive=True, force=True):
     G, P = len(boxes), len(priors)
     gt_index = torch.full(
@@ -196,7 +198,7 @@ match(objects, quarters)._asdict()
 #
 # **Prove it** on random objects. Two stand twice in the list, so priors are contested.
 
-# %% id="prove-match" slide="-" tags=["hide-input", "prove"]
+# %% id="prove-match" slide="skip" tags=["hide-input", "prove"]
 _ = torch.manual_seed(3)
 size = 0.05 + 0.4 * torch.rand(12, 2)
 corner = torch.rand(12, 2) * (1 - size)
@@ -214,6 +216,8 @@ prove("match = torchvision's", ours.gt_index, theirs)
 # ## 2 · What it should say
 #
 # Which four numbers lead from a prior to its object? Take a prior of 20 × 40 px and an object of 40 × 20 px, whose centre lies 2 px further right and 4 px lower:
+#
+# <!-- speaker: Let the room propose four numbers for the way from prior to object; the corners will be among them. -->
 
 # %% id="prior-and-object" slide="-"
 prior_px = torch.tensor([[30.0, 30.0, 20.0, 40.0]])  # cx cy w h
@@ -225,7 +229,7 @@ show.draw_boxes(
     alt="A tall prior, and a wide object whose centre, a dot, lies a "
     "little further right and lower than the prior's.")
 
-# %% [markdown] id="three-wishes" slide="subslide"
+# %% [markdown] id="three-wishes" slide="subslide" tags=["lead", "beside:prior-and-object"]
 # The corners, (12, 24, 52, 44)? A convolution does not know where in the image it is looking: for the same pattern it says the same numbers everywhere. So the numbers must mean the same everywhere.
 #
 # 1. **In every place.** Only the way from the prior's centre to the object's counts: (2, 4) px.
@@ -234,7 +238,7 @@ show.draw_boxes(
 #
 # These four numbers are the **deltas** (Eq. 2, after Girshick et al. 2014, App. C). Published code divides them once more by two **scales**, 0.1 for the centre and 0.2 for the size; the reason comes next. `decode` leads back to boxes. There no side grows by more than 1000/16 = 62.5 times (torchvision's bound), because exp of a large number is infinite. (`eps` is RefineDet's; here it is 0.)
 
-# %% id="encode" slide="-" tags=["teaches:detlearn.boxes.coding:encode", "teaches:detlearn.boxes.coding:MAX_LOG_SCALE", "teaches:detlearn.boxes.coding:decode"]
+# %% id="encode" slide="subslide" tags=["teaches:detlearn.boxes.coding:encode", "teaches:detlearn.boxes.coding:MAX_LOG_SCALE", "teaches:detlearn.boxes.coding:decode"]
 MAX_LOG_SCALE = math.log(1000 / 16)
 
 
@@ -256,7 +260,7 @@ print("plain:  ", encode(object_px, prior_px, scales=(1, 1)))
 print("divided:", encode(object_px, prior_px))
 print("back:   ", decode(encode(object_px, prior_px), prior_px))
 
-# %% id="prove-coding" slide="subslide" tags=["hide-input", "prove"]
+# %% id="prove-coding" slide="skip" tags=["hide-input", "prove"]
 few = priors[torch.randint(len(priors), (14,))]
 deltas = encode(crowd, few)
 moved = torch.cat([3 * few[:, :2] + 0.5, 3 * few[:, 2:]], dim=1)
@@ -310,7 +314,7 @@ show.draw_target_spread(
     "spikes around zero, narrower for dx and dy; divided by 0.1 and 0.2, "
     "all four spread over a few units, most of it within ±2.")
 
-# %% [markdown] id="what-variances-are" slide="fragment"
+# %% [markdown] id="what-variances-are" slide="fragment" tags=["lead"]
 # **The scales are about the spread that such targets have**: divided by them, the targets spread by a little more than 1. They are *standard deviations*, so “variances” is the wrong word. They are also no limits: a delta of 50 is legal.
 #
 # The scales weigh the box loss as well. A network that always says 0, “the prior is right as it is”, pays 0.08 for a plain target and 2.6 for a divided one (★).
@@ -424,7 +428,7 @@ show.draw_boxes(
     key=("hard negative", "object"), line=1.6,
     alt="The eight hardest negatives, beside or across an object.")
 
-# %% [markdown] id="near-misses" slide="fragment"
+# %% [markdown] id="near-misses" slide="skip"
 # They are near misses, just below the threshold; the empty background was learned long ago. (Is it harmful to teach “background” at 0.39 and “face” at 0.41? ★)
 
 # %% [markdown] id="does-mining-help" slide="subslide"
@@ -463,7 +467,7 @@ moves = ...
 
 nb03.moves.check(moves)
 
-# %% [markdown] id="smooth-l1" slide="subslide"
+# %% [markdown] id="smooth-l1" slide="subslide" tags=["lead"]
 # ### Smooth L1, and the whole loss
 #
 # An error *e* of one delta costs *e*²/2 if |*e*| < 1, and |*e*| − ½ otherwise. Why not simply the square? The pull on the network is the slope. A square's slope grows with *e*, so one wild target would outweigh all others; this slope is never more than 1. By hand: an error of 2 costs 2 − ½ = 1.5, and 0.5 costs 0.125.
@@ -497,7 +501,7 @@ def multibox_loss(logits, deltas, target_labels, target_deltas,
                                class_loss.sum() / total)
     return {"bbox_regression": box, "classification": classification}
 
-# %% id="loss-by-hand" slide="subslide" tags=["prove"]
+# %% id="loss-by-hand" slide="skip" tags=["prove"]
 # one positive of five, two classes, all logits equal
 labels = torch.tensor([[1, 0, 0, 0, 0]])
 wanted = torch.zeros(1, 5, 4)
@@ -527,7 +531,7 @@ for part, value in predicted.items():
           f"{measured[part].item():.1f}")
     assert 0.95 < measured[part].item() / value < 1.2
 
-# %% [markdown] id="nan-lab" slide="subslide"
+# %% [markdown] id="nan-lab" slide="skip"
 # The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. The box loss is larger than 2.6, since a threshold of 0.4 lets in priors that lie further off. (In training mode it is larger still, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
 #
 # ### When the loss is NaN
@@ -536,7 +540,7 @@ for part, value in predicted.items():
 #
 # A box of width 0 is not harmless: log 0 is −∞, and rule 2 *forces* a prior to learn it. The NaN lab (★) makes all four happen.
 
-# %% [markdown] id="exercises" slide="slide"
+# %% [markdown] id="exercises" slide="slide" tags=["beside:quarters"]
 # ## 4 · Your turn
 #
 # ### Exercises

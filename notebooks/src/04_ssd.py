@@ -46,7 +46,7 @@ def on_meta(build, *arguments, **settings):  # shapes without numbers
 blank = torch.empty(1, 3, 300, 300, device="meta")
 print(tuple(on_meta(create_model, "ssd300_vgg16").priors.shape))
 
-# %% [markdown] id="six-maps" slide="slide"
+# %% [markdown] id="six-maps" slide="slide" tags=["lead"]
 # ## 1 · Six maps, one kind of head
 #
 # Here is the whole network. A classifier reduces a picture to smaller and smaller **feature maps**. A cell of a map is a vector of C channels that describes one place of the picture. The classifier's last step, from maps to word, throws the places away. SSD does not take this step. It keeps two maps of the classifier, the **backbone** (blue below), and makes four smaller ones by **extra layers** (green). The names are those of Caffe, in which SSD was written. Then it asks every cell of all six the same two questions, for each of its priors: *what is in it* (K class numbers, the `logits`), and *how must it move* (four `deltas`).
@@ -82,7 +82,7 @@ show.draw_coverage(
     "priors of one map cover, by size: four hills, the finest map's from "
     "5 to 16 px, then 16 to 32, 32 to 64, and above.")
 
-# %% [markdown] id="what-one-map-loses" slide="fragment"
+# %% [markdown] id="what-one-map-loses" slide="subslide" tags=["lead", "beside:coverage-of-each-map"]
 # The finest map covers most objects up to about 18 px. Each map has its own range of sizes, about a factor of three wide, and neighbours overlap. What would *one* map lose? First ask the trained network. It finds an object if some prior gives the object's class a score of 0.5 or more, and the box that it predicts has an IoU of 0.5 or more with the object. We let it use the priors of one map at a time, on 100 new scenes:
 
 # %% id="found-by-each-map" slide="-" tags=["hide-input"]
@@ -109,7 +109,7 @@ for name, hit in {**alone, "all maps": found.any(dim=1)}.items():
     print(f"{name:17}", *[f"{x:5.0%}" for x in shares],
           f"  {hit.float().mean().item():5.0%}")
 
-# %% [markdown] id="one-map-of-the-paper" slide="fragment"
+# %% [markdown] id="one-map-of-the-paper" slide="skip"
 # The best single map finds about half of the objects, all four find 94 %. But this network has learned to share the work. Could one map do it all, if it owned priors of every size from the start? The paper tried it: fc7 alone (there called conv7), with 8,664 boxes instead of 8,732, has 62.4 mAP on VOC07 test, six maps have 74.3. But these numbers include the priors that cross the image's border. Without them fc7 alone has 64.0 and the six maps 63.4 (Table 3), so the table does not settle the question. `python -m experiments ssd_maps` asks it on Shapes.
 
 # %% [markdown] id="a-head-by-hand" slide="subslide"
@@ -149,7 +149,7 @@ show.draw_head_rows(
 # %% [markdown] id="two-kinds-of-head" slide="fragment"
 # In the middle each row is one prior of one cell. On the right every row mixes two cells. Both are (1, 4, 3), so no error will ever tell you.
 
-# %% [markdown] id="all-heads" slide="subslide"
+# %% [markdown] id="all-heads" slide="subslide" tags=["beside:rows-seen"]
 # A `MultiBoxHead` holds a pair of heads for each map, with moderate random weights and zero biases (`init_xavier`). It joins all their rows to `Predictions`, a pair named `logits` and `deltas`. K depends on the data: 21 for VOC (20 classes and background), for COCO 91 with its own ids (80 classes, gaps, background) or 81 without the gaps. (`kind` chooses a cheaper head, for phones, ★. `@method_of` adds a method to a class, as in 02.)
 
 # %% id="conv3x3" slide="-" tags=["hide-input", "teaches:detlearn.models.layers:conv3x3", "teaches:detlearn.models.layers:MultiBoxHead.__init__"]
@@ -174,7 +174,7 @@ class MultiBoxHead(nn.Module):
 
 MultiBoxHead([8, 16], [4, 6], num_classes=3).logits
 
-# %% id="heads-forward" slide="-" tags=["hide-input", "teaches:detlearn.models.layers:MultiBoxHead.forward", "prove"]
+# %% id="heads-forward" slide="skip" tags=["hide-input", "teaches:detlearn.models.layers:MultiBoxHead.forward", "prove"]
 @method_of(MultiBoxHead)
 def forward(self, features):
     logits_by_level, deltas_by_level = [], []
@@ -197,7 +197,7 @@ raw = head.deltas[1](two_levels[1])  # (B, 24, 2, 2)
 prove("row 64 + (1 · 2 + 0) · 6 + 5 is that prior's",
       out.deltas[:, 64 + 2 * 6 + 5], raw[:, 5 * 4 : 5 * 4 + 4, 1, 0])
 
-# %% [markdown] id="vgg" slide="slide"
+# %% [markdown] id="vgg" slide="slide" tags=["lead", "beside:the-maps"]
 # ## 2 · VGG-16, converted
 #
 # VGG-16 is thirteen 3 × 3 convolutions in five blocks, with a halving pool behind each block, and three fully connected layers. torchvision numbers its layers; SSD's papers and files use Caffe's names: `conv4_3` is the third convolution of block 4. We name the layers, too, and **tap** by name: `taps` are the layers whose maps are handed out on the way.
@@ -269,7 +269,7 @@ prove("a fully connected layer is a 7 × 7 convolution",
       F.conv2d(small, filters, fc6.bias).flatten(1), fc6(small.flatten(1)),
       tolerance=1e-5)
 
-# %% [markdown] id="fewer-weights" slide="subslide"
+# %% [markdown] id="fewer-weights" slide="subslide" tags=["lead"]
 # On larger maps the same filter slides. But 7 × 7 × 512 × 4,096 is heavy, so the authors thin it out to 3 × 3 places and 1,024 units. Which places, the paper does not say; PyTorch tutorials, and we, keep every third weight along each side (★). The nine weights that remain stay in their places, three cells apart. A convolution with such gaps has a **dilation** of 3 (French *à trous*, with holes).
 #
 # Now pool5 no longer halves, so the cells lie twice as close. To span the same pixels, the gaps must double: **6**.
@@ -286,7 +286,7 @@ show.draw_taps({
 # %% [markdown] id="figure-read" slide="fragment"
 # All three span 192 px from the first to the last weight (6 · 32 or 12 · 16). The rest is one cell, 32 or 16 px wide. **Prove** both steps on small maps:
 
-# %% id="dilation-proved" slide="-" tags=["hide-input", "prove"]
+# %% id="dilation-proved" slide="skip" tags=["hide-input", "prove"]
 nine = filters[:, :, ::3, ::3]  # (8, 4, 3, 3)
 kept = torch.zeros(7, 7)
 kept[::3, ::3] = 1
@@ -300,7 +300,7 @@ prove("half the stride, twice the dilation",
       F.conv2d(fine, nine, dilation=6)[:, :, ::2, ::2],
       F.conv2d(coarse, nine, dilation=3), tolerance=1e-5)
 
-# %% [markdown] id="receptive-field" slide="subslide"
+# %% [markdown] id="receptive-field" slide="subslide" tags=["lead", "beside:taps-seen"]
 # What one cell sees of the picture is its **receptive field**. Measure it: send a gradient from one cell back to the image and count the pixels that it reaches. (Filters are squares, so one axis is enough.) It can be computed, too. A pixel alone sees 1 px. Each layer adds dilation · (kernel − 1) cells, and each of these is as wide as the product of all strides before it.
 #
 # **Predict:** the classifier's fc6 sees 404 px. How much would it see with SSD's pool5 (3 × 3, stride 1), nine weights and *no* holes?
@@ -327,7 +327,7 @@ for name, pool5, fc6 in (
     field = measured_field([*to_conv5_3, pool5, fc6])
     print(f"{name:10}{field} px")
 
-# %% [markdown] id="field-read" slide="fragment"
+# %% [markdown] id="field-read" slide="fragment" tags=["lead"]
 # Without holes fc6 would see 260 px, where its weights were trained to see 404. With dilation 6 it sees 420: fc6 itself spans the same 192 px as before, and the 16 px more come from pool5, which is 3 × 3 now. So the weights of ImageNet still fit, thinned out (★). Thinning buys speed; the holes buy 19 × 19 cells with the old view. The paper compares with the whole of VGG-16, not thinned out and with its old pool5, which also predicts from conv5_3: 74.2 mAP instead of 74.3 (Table 2), and about 20 % slower.
 
 # %% [markdown] id="l2norm" slide="subslide"
@@ -356,12 +356,12 @@ expected[0, 5, 7] = 0
 prove("every cell has length 20, a silent one 0", length, expected,
       tolerance=1e-3)
 
-# %% [markdown] id="extras" slide="subslide"
+# %% [markdown] id="extras" slide="skip"
 # ### Extra layers
 #
 # Four times, a 1 × 1 convolution narrows the map and a 3 × 3 one shrinks it: twice by stride 2, then, at 5 × 5, by having no padding. (`ConvBlock` is convolution, BatchNorm if `norm`, ReLU; the paper has no BatchNorm.)
 
-# %% id="extra-block" slide="-" tags=["hide-input", "teaches:detlearn.models.layers:ExtraBlock"]
+# %% id="extra-block" slide="skip" tags=["hide-input", "teaches:detlearn.models.layers:ExtraBlock"]
 class ExtraBlock(nn.Sequential):
     def __init__(self, in_channels, mid_channels, out_channels,
                  kernel_size, stride, padding, norm=False):
@@ -407,7 +407,7 @@ class SSD300(nn.Module):
 # %% [markdown] id="notes-whole" slide="notes"
 # > *For the speaker.* Let somebody name the shape behind each line before you run the cell. Break one thing live afterwards (dilation 3, `dim=2` in L2Norm, a head without permute), run the proof, and let the room see that *shapes* stay right every time.
 
-# %% [markdown] id="prove-torchvision" slide="subslide"
+# %% [markdown] id="prove-torchvision" slide="subslide" tags=["beside:the-maps"]
 # 8,732 rows. But shapes prove little. **Prove the numbers** against torchvision's SSD300, written by others: give theirs random weights, load them into ours, and compare. The spreads are chosen so that numbers neither vanish nor explode on the way. (The first filters are divided by 50, since `normalize` turns 0 … 1 into 0 … 255 minus a mean.)
 
 # %% id="their-weights" slide="skip"
@@ -454,10 +454,10 @@ prove("the network of this notebook = torchvision's", list(written_here),
 ssd300_table = show.shape_table(on_meta(create_model, "ssd300_vgg16"))
 ssd300_table
 
-# %% [markdown] id="read-the-table" slide="fragment"
+# %% [markdown] id="read-the-table" slide="skip"
 # Six sevenths of the work is the backbone. Of the heads, level 0 costs most, because it has most *cells*. But a filter is shared by all cells, so parameters follow channels × priors a cell, and level 1 has three times as many. Logits cost K/4 as much as deltas, here 91/4: classes are the price of a head. (A ★ section checks the table with another program.)
 
-# %% [markdown] id="tiny" slide="subslide"
+# %% [markdown] id="tiny" slide="subslide" tags=["lead", "beside:coverage-of-each-map"]
 # ### The same network in small: `ssd_tiny`
 #
 # Chapter 05 trains a small detector from scratch, on two cores. It is this network with another backbone, 3 × 3 convolutions with BatchNorm. The first one halves the picture. Behind it come four groups, one for each map: a convolution of stride 2, then three, two, one and one of stride 1. They make all four maps, so there are no extra layers. Heads, order and priors follow the same rules. It has learned (00 and 01 show what it finds).
@@ -475,13 +475,13 @@ ssd300_table
 image, target = new[24]
 show.FeatureMapExplorer(tiny, image, "backbone")
 
-# %% [markdown] id="move-shapes" slide="subslide"
+# %% [markdown] id="move-shapes" slide="skip"
 # The second explorer shows every tensor that every module of three SSDs hands out: VGG-16's, and two with the backbones of the ★ section.
 #
 # 4. In which network do the heads have more parameters than the backbone?
 # 5. `ssd300_vgg16`, part `backbone.layers`: conv4_3 has 64 times the weights of conv1_2. How many times its MACs, rounded?
 
-# %% id="explorer-shapes" slide="-" tags=["explorer"]
+# %% id="explorer-shapes" slide="skip" tags=["explorer"]
 show.ShapeTableExplorer({
     name: on_meta(create_model, name) for name in (
         "ssd300_vgg16", "ssd300_resnet50", "ssdlite300_mobilenet_v2")})
@@ -529,7 +529,7 @@ def l2_normalize(maps, scale):
 
 nb04.l2_normalize.check(l2_normalize)
 
-# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic", "beside:clinic-1-symptom"]
 # ### Bug clinic
 #
 # Run the symptom, write down the mistake, open the diagnosis, then run the cure.

@@ -42,7 +42,7 @@ from detlearn.teach.exercises import nb05
 from detlearn.teach.prove import prove
 from detlearn.training import RECIPES, TrainConfig
 
-# %% [markdown] id="whole" slide="slide"
+# %% [markdown] id="whole" slide="skip"
 # Here is the whole chapter. A pass through the upper line is one **step**; an **epoch** visits every scene once.
 #
 # ```
@@ -80,7 +80,7 @@ show.draw_scenes(
 # %% [markdown] id="notes-whole" slide="notes"
 # > *For the speaker.* Ask what the scores of the upper row are, and why. Nine classes with background, all equally likely: one in nine.
 
-# %% [markdown] id="data-that-changes" slide="slide"
+# %% [markdown] id="data-that-changes" slide="slide" tags=["lead"]
 # ## 1 · Pictures that change
 #
 # A network that sees the same pictures again and again learns them by heart. **Augmentation** changes each picture at every visit, in ways that leave the right answer known. In the SSD paper more augmentation raises SSD300 from 65.5 to 74.3 mAP on VOC 2007 (Liu et al. 2016, Table 2); zooming out adds 2.9 (Table 6).
@@ -106,7 +106,7 @@ for before, after in zip(rows(image), rows(image.flip(-1))):
 # %% [markdown] id="flip-text" slide="fragment"
 # A point goes from x to W − x. So the left edge goes from 1 to 7, and the right edge from 4 to 4. But a box (7, 1, 4, 3) would begin at 7 and end at 4. **The edges change their roles**: the new left edge is the old *right* one, and the box is (4, 1, 7, 3).
 
-# %% id="flip-boxes" slide="subslide" tags=["prove"]
+# %% id="flip-boxes" slide="skip" tags=["prove"]
 def flip_boxes(boxes, width):
     """Corners in a mirrored image."""
     x1, y1, x2, y2 = boxes.unbind(-1)
@@ -119,12 +119,12 @@ inside = image.flip(-1)[:, y1:y2, x1:x2]
 prove("the new box holds the object, all of it and no more",
       [inside.min(), inside.sum()], [1.0, image.sum()])
 
-# %% [markdown] id="typed-boxes" slide="subslide"
+# %% [markdown] id="typed-boxes" slide="skip"
 # ### Why the boxes move along
 #
 # `torchvision.transforms.v2` moves picture and boxes in one call. How does it know that four numbers are a box? By their **type**. A `tv_tensors.BoundingBoxes` is a tensor that remembers its format and the size of its image. Labels pass through unchanged. So does a box that is a *plain* tensor, and nothing warns you.
 
-# %% id="v2-flip" slide="-" tags=["prove"]
+# %% id="v2-flip" slide="skip" tags=["prove"]
 typed = tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=(4, 8))
 flip = v2.RandomHorizontalFlip(p=1)
 _, moved = flip(tv_tensors.Image(image), {"boxes": typed, "plain": box})
@@ -157,7 +157,7 @@ show.draw_scenes(
     "six times: as it was; in other colours; small on a grey canvas; "
     "cropped; mirrored; squeezed into a square. The boxes move along.")
 
-# %% [markdown] id="why-each" slide="subslide"
+# %% [markdown] id="why-each" slide="skip"
 # | change | teaches | boxes | labels |
 # |--|--|--|--|
 # | **colours**: brightness, contrast, saturation, hue | light does not matter | stay | stay |
@@ -183,7 +183,7 @@ show.draw_boxes(
     "first lies inside; the left edge of the window cuts the other two, "
     "and the centre of the third lies outside.")
 
-# %% id="crop-by-hand" slide="subslide"
+# %% id="crop-by-hand" slide="skip"
 def crop_boxes(boxes, labels, left, top, width, height):
     """What is left of boxes and labels in a window."""
     x, y = (boxes[:, :2] + boxes[:, 2:]).unbind(-1)  # twice the centre
@@ -196,7 +196,7 @@ def crop_boxes(boxes, labels, left, top, width, height):
 
 crop_boxes(three, torch.tensor([7, 8, 9]), 40, 20, 60, 60)
 
-# %% [markdown] id="two-halves" slide="subslide"
+# %% [markdown] id="two-halves" slide="skip"
 # The first box is moved. The second has its centre at x = 45, so it stays and is cut. The third has it at 35, and leaves *with its label*.
 #
 # torchvision crops in two halves. `RandomIoUCrop` only *marks* boxes that leave, by making them (0, 0, 0, 0); `SanitizeBoundingBoxes` throws them out with their labels. Without the second half the loss gets boxes without area (03). (`train_transform(300)` does the five changes in the table's order; ★ shows it at work.)
@@ -209,7 +209,7 @@ crop_boxes(three, torch.tensor([7, 8, 9]), 40, 20, 60, 60)
 # %% [markdown] id="notes-loop" slide="notes"
 # > *For the speaker.* Before the table: hide it, and ask for each line what would happen without it. The last is hard to guess: with a log of tensors, memory grows with every step until the machine dies.
 
-# %% id="compute-losses" slide="subslide" tags=["teaches:detlearn.training.precision:compute_losses"]
+# %% id="compute-losses" slide="skip" tags=["teaches:detlearn.training.precision:compute_losses"]
 def compute_losses(model, images, targets, autocast=nullcontext):
     images = model.normalize(images)  # (B, 3, H, W)
     images = images.contiguous(memory_format=torch.channels_last)
@@ -222,7 +222,7 @@ def compute_losses(model, images, targets, autocast=nullcontext):
             *(part.float() for part in predictions))
     return model.loss(predictions, targets)
 
-# %% id="train-step" slide="subslide" tags=["teaches:detlearn.training.loop:train_step"]
+# %% id="train-step" slide="-" tags=["teaches:detlearn.training.loop:train_step"]
 def train_step(model, images, targets, optimizer, clip_norm=math.inf,
                autocast=nullcontext, scaler=None):
     scaler = scaler or torch.amp.GradScaler(enabled=False)
@@ -239,7 +239,7 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
     scaler.update()
     return {name: float(part.detach()) for name, part in losses.items()}
 
-# %% [markdown] id="line-by-line" slide="subslide"
+# %% [markdown] id="line-by-line" slide="skip"
 # | line | why |
 # |--|--|
 # | `normalize` | uint8 0 … 255 becomes numbers around zero |
@@ -257,19 +257,19 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
 #
 # (Two such steps with SGD are proved by hand, ★.)
 
-# %% [markdown] id="schedule" slide="subslide"
+# %% [markdown] id="schedule" slide="subslide" tags=["lead", "beside:three-schedules"]
 # ### How far to go
 #
 # The **learning rate** says how far a step goes. At first large steps save time. At the end small ones are needed, because large ones jump across the place where the loss is lowest. So a *schedule* changes the rate. Ours, called “flat”, begins with a **warm-up**, because the first gradients of random weights are often large and point anywhere. Then it keeps the rate, and at last it goes down to zero in a straight line. (★ draws this schedule and two others.)
 
-# %% [markdown] id="whole-loop" slide="subslide"
+# %% [markdown] id="whole-loop" slide="skip"
 # ### The whole loop
 #
 # `load_batches` shuffles by (seed, epoch), stacks images and leaves targets a list, since pictures differ in their number of objects. `learning_rate_factor` computes the schedule.
 #
 # **Predict**: what happens to the first learning rate if `schedule.step()` stands *before* the training step?
 
-# %% id="train-here" slide="-"
+# %% id="train-here" slide="skip"
 def train_here(model, dataset, config):
     """The losses and the learning rate of every step."""
     model.to(memory_format=torch.channels_last)
@@ -298,7 +298,7 @@ def train_here(model, dataset, config):
 #
 # The cheapest of all tests comes first: **eight scenes, the same in every step.** A correct detector learns them by heart. If the loss does not fall, the fault is in targets, loss, learning rate or the network, and no amount of data will mend it. **Predict** how much of the loss is left after 40 steps: a half, a tenth, less?
 
-# %% id="overfit" slide="-"
+# %% id="overfit" slide="fragment" tags=["output-only"]
 check_finite = training.check_finite  # chapter 03's guard against NaN
 images, targets = collate([Shapes(length=8)[i] for i in range(8)])
 torch.manual_seed(0)
@@ -313,7 +313,7 @@ show.draw_curves({"loss": curve}, log=True, alt="Both parts of the loss "
                  "over 40 steps, on a logarithmic axis: they fall by more "
                  "than a factor of ten.")
 
-# %% [markdown] id="from-nothing" slide="slide"
+# %% [markdown] id="from-nothing" slide="slide" tags=["beside:before-and-after"]
 # ## 3 · From nothing to 0.80
 #
 # Eight scenes are learned by heart; a hundredth of the loss is left in the run shown. That says only that the wires are connected.
@@ -323,7 +323,7 @@ show.draw_curves({"loss": curve}, log=True, alt="Both parts of the loss "
 # %% [markdown] id="notes-from-nothing" slide="notes"
 # > *For the speaker.* Collect guesses of the time before the cell runs. At the curves, ask why the rate falls at the end (large steps jump about the valley), and what a loss on unseen scenes would show that this curve cannot.
 
-# %% id="how-long" slide="-" tags=["nbval-ignore-output", "hide-input"]
+# %% id="how-long" slide="skip" tags=["nbval-ignore-output", "hide-input"]
 SCENES, EPOCHS = 3800, 2
 config = replace(RECIPES["ssd_tiny"], epochs=EPOCHS)
 steps = EPOCHS * len(training.batch_indices(range(SCENES), config, epoch=0))
@@ -333,7 +333,7 @@ for _ in range(3):
 one = (time.perf_counter() - start) / 3 * config.batch_size / len(images)
 print(f"{steps} steps of {one:.3f} s: about {one * steps:.0f} s")
 
-# %% [markdown] id="recipe" slide="subslide"
+# %% [markdown] id="recipe" slide="subslide" tags=["lead"]
 # The **recipe**, cut from 6 epochs to 2, says: batches of 8, since small ones give many steps in a short time; AdamW at 0.01, which gives each weight a step size of its own; 200 steps of warm-up, then the schedule “flat”; gradients clipped at a norm of 10; a mirror, and sometimes a window cut out and enlarged.
 #
 # `Cached` draws each scene once and changes it at every visit. The generator tries to place 9 to 16 objects in a scene, not 1 to 8 as in the test, because each object gives targets.
@@ -360,7 +360,7 @@ show.draw_curves(
 # %% [markdown] id="score-text" slide="fragment"
 # Both losses fall, but on scenes that it learns from. **The score** is taken on other scenes, those of the opening picture, by pycocotools (01):
 
-# %% id="score" slide="subslide" tags=["nbval-ignore-output"]
+# %% id="score" slide="subslide" tags=["nbval-ignore-output", "beside:curves"]
 detections, truths = training.detect_all(model, validation)
 scores = metrics.coco_evaluate(detections, truths,
                                validation.class_names)
@@ -406,7 +406,7 @@ def error_kinds(detection, target, iou_threshold=0.5, background=0.1):
             kinds[d] = "on background"
     return kinds
 
-# %% id="five-boxes" slide="-"
+# %% id="five-boxes" slide="fragment"
 two = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10]])
 five = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8], [20, 0, 30, 9],
                      [0, 0, 10, 3], [50, 0, 60, 9]])
@@ -414,7 +414,7 @@ found = {"boxes": five, "labels": torch.tensor([1, 1, 3, 1, 1]),
          "scores": torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5])}
 error_kinds(found, {"boxes": two, "labels": torch.tensor([1, 2])})
 
-# %% [markdown] id="errors-text" slide="subslide"
+# %% [markdown] id="errors-text" slide="subslide" tags=["lead"]
 # The tree has the right place and the wrong name. The fourth box has an IoU of 0.3 with the disc.
 #
 # Now your network at three score thresholds. **Predict** which kinds become fewer when the threshold rises, and which can become more:
@@ -434,7 +434,7 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
     "thresholds. Most are correct; as the threshold rises, all wrong "
     "detections become fewer; missed objects become more.")
 
-# %% [markdown] id="read-the-errors" slide="fragment"
+# %% [markdown] id="read-the-errors" slide="skip"
 # A threshold only takes detections away. In the run shown here *wrong class* leads at the low threshold, *missed* at the high one.
 #
 # Each kind suggests where to look first: *missed* at the priors (02) and small objects, *badly placed* at the box loss, *wrong class* at the backbone, *duplicate* at NMS, *on background* at the negatives (03).
@@ -459,7 +459,7 @@ moves = ...
 
 nb05.moves.check(moves)
 
-# %% [markdown] id="healthy" slide="slide"
+# %% [markdown] id="healthy" slide="slide" tags=["lead"]
 # ## 4 · Healthy, and safe
 #
 # ### A check-up
@@ -510,10 +510,10 @@ show.draw_check_up(
     "one nearly all answer. After 24 steps at a rate of 0.3 whole modules "
     "are dead; after 48 more steps at a sensible rate they still are.")
 
-# %% [markdown] id="after-the-kill" slide="fragment"
+# %% [markdown] id="after-the-kill" slide="subslide" tags=["lead", "beside:check-up-drawn"]
 # The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. A few channels wake, since earlier layers move: 55 % were never active, and 45 % still are. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
 
-# %% [markdown] id="stop-and-resume" slide="slide"
+# %% [markdown] id="stop-and-resume" slide="slide" tags=["lead"]
 # ### Stop and resume
 #
 # Six hours of training, the session ends, and there is no checkpoint ([a thread](https://github.com/Surrey-EEEM071-CVDL/CourseWork/issues/1) of many). A **checkpoint** is a file from which a run goes on as if nothing had happened. Killed and resumed, it must end with **the same weights, bit by bit**, as a run that was left alone.
@@ -535,7 +535,7 @@ class Dying(Cached):
             raise ConnectionError("your session has ended")
         return super().__getitem__(index)
 
-# %% id="killed-and-resumed" slide="subslide" tags=["prove", "hide-input"]
+# %% id="killed-and-resumed" slide="skip" tags=["prove", "hide-input"]
 def weights_of(dataset, **how):
     torch.manual_seed(0)
     model = create_model("ssd_tiny")
@@ -559,7 +559,7 @@ again = weights_of(few, out=safe, resume=True)
 assert all(torch.equal(*pair) for pair in zip(again, unbroken))
 print(len(again), "tensors are equal to the last bit")
 
-# %% [markdown] id="why-each-entry" slide="subslide"
+# %% [markdown] id="why-each-entry" slide="skip"
 # - **model**: weights, and BatchNorm's running means, which are no parameters; `model.parameters()` would lose them.
 # - **optimizer**: AdamW's running means of each gradient and of its square. Without them the first steps have the wrong size.
 # - **schedule**: else the warm-up comes twice. **position**: else batches are learned twice.
@@ -607,7 +607,7 @@ def kind_of(ious, same_class, taken):
 
 nb05.kind_of.check(kind_of)
 
-# %% [markdown] id="clinic-1" slide="slide" tags=["clinic"]
+# %% [markdown] id="clinic-1" slide="slide" tags=["clinic", "beside:clinic-1-symptom"]
 # ### Bug clinic
 #
 # Run the symptom, write down the mistake, open the diagnosis, run the cure. Three more patients wait behind the summary.

@@ -46,11 +46,13 @@ print(refinedet.REFINEDET320_VGG16.name)
 
 # %% [markdown] id="whole" slide="slide"
 # Here is the whole detector on a picture. It looks like SSD with one more station between backbone and heads:
+#
+# <!-- speaker: Let them find what is new against the picture of SSD in chapter 04. -->
 
 # %% id="picture-of-the-whole" slide="-"
 show.draw_overview("refinedet")
 
-# %% [markdown] id="the-network-text" slide="subslide"
+# %% [markdown] id="the-network-text" slide="subslide" tags=["lead"]
 # Now look at that station block by block. The **ARM** reads four maps, three of the backbone and one of an extra layer. It says of each prior whether it holds *anything* and how to move it. A *moved* prior is called an **anchor** here. (The paper says anchor and refined anchor where we say prior and anchor.) The **TCBs** prepare the same maps for the harder question. The **ODM** reads the prepared maps, starts from the anchors, and says *what* is there and how to move it once more.
 
 # %% id="the-network" slide="-"
@@ -61,12 +63,14 @@ show.draw_refinedet(
 # %% [markdown] id="notes-whole" slide="notes"
 # > *For the speaker.* Follow the blue line first: anchors go from ARM to ODM. Then follow the thick arrows between the TCBs: features go from coarse to fine. These are two different roads, and most confusion about RefineDet comes from mixing them.
 
-# %% [markdown] id="ask-twice" slide="slide"
+# %% [markdown] id="ask-twice" slide="slide" tags=["lead"]
 # ## 1 · Ask twice
 #
 # We begin with one prior and one object, in pixels. The prior is 40 × 40. The object is 50 × 40, and its centre lies 20 px further right. In chapter 03, deltas were measured in sizes of the prior and divided by 0.1 (centre) or 0.2 (size).
 #
 # The ARM says dx = 3.75. That moves the prior by 3.75 · 0.1 · 40 = **15 px**. From there the ODM says dx = 1.25, which is **5 px** more, and dw = log(50/40)/0.2, which makes the box 50 px wide.
+#
+# <!-- speaker: Compute dx on the board: 20 px, divided by 40 px, divided by 0.1. -->
 
 # %% id="two-steps-by-hand" slide="-" tags=["hide-input"]
 prior = torch.tensor([[40.0, 50.0, 40.0, 40.0]])  # cx cy w h, px
@@ -121,8 +125,8 @@ cascaded = decode(second, refine_anchors(first, priors))
 prove("two steps = one larger step",
       cascaded, decode(single, priors), tolerance=1e-4)
 
-# %% [markdown] id="why-then" slide="fragment"
-# There is none, apart from decode's bound of 62.5 (03). The ARM makes the prior exp(0.2 · dw) times as wide, so the second dx counts that much more. The deltas of a size are logarithms, and they add. One step can say all that two steps say.
+# %% [markdown] id="why-then" slide="fragment" tags=["lead"]
+# There is none, apart from decode's bound of 62.5 (03). The ARM makes the prior exp(0.2 · dw) times as wide, so the second dx counts that much more. Sizes are logarithms, and they add. One step can say all that two steps say.
 #
 # So a gain, if there is one, must come from *learning*. Each step has a smaller task, and the second one has **more positives**. Objects are matched anew with the anchors, and more anchors than priors lie well.
 #
@@ -204,7 +208,7 @@ print("objectness", [f"{p:.4f}" for p in objectness.tolist()])
 print("dropped   ", dropped.tolist())
 print("ODM labels", labels.masked_fill(dropped, -1).tolist())
 
-# %% [markdown] id="who-is-dropped" slide="subslide"
+# %% [markdown] id="who-is-dropped" slide="subslide" tags=["lead"]
 # The last prior has the ODM's label 2, and yet it is dropped, because at detection its scores will be 0 as well. Is the ARM wrong? Not necessarily. Its labels belong to *priors*, the ODM's to *anchors*, and a prior may be background although its anchor matches.
 #
 # Now a whole scene, with `ssd_tiny` as the ARM: we add up the probabilities of its object classes. The logit of that sum is the `logsumexp` of theirs. **Predict:** how many of its 3,392 priors are dropped, and how many of those that matched an object?
@@ -230,12 +234,12 @@ show.draw_filter(
     alt="A scene and four grids. Almost all cells that keep a "
     "prior lie on objects: small on the fine grids, large on the coarse.")
 
-# %% [markdown] id="filter-read" slide="fragment"
-# Only 98 priors are left (the sum of the numbers below the grids), and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
+# %% [markdown] id="filter-read" slide="fragment" tags=["lead"]
+# Only 98 priors are left, and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
-# %% [markdown] id="tcb" slide="slide"
+# %% [markdown] id="tcb" slide="slide" tags=["lead"]
 # ## 3 · TCB: coarse helps fine
 #
 # A cell of conv4_3 sees a small part of the picture in detail. A cell of conv6_2 sees most of the picture, but roughly. “Is this wheel part of a bus?” is easy to answer on the coarse map, and the answer is needed on the fine one. So the coarse map is enlarged to twice its side and added.
@@ -293,7 +297,7 @@ show.draw_addition(
     "painted coarse map, and their sum, cell by cell. A colour is a coarse "
     "cell.")
 
-# %% id="tcb-forward" slide="subslide" tags=["teaches:detlearn.models.refinedet:TransferConnectionBlock.forward"]
+# %% id="tcb-forward" slide="skip" tags=["teaches:detlearn.models.refinedet:TransferConnectionBlock.forward"]
 @method_of(TransferConnectionBlock)
 def forward(self, maps, coarser=None):
     if (coarser is None) != (self.upsample is None):
@@ -308,7 +312,7 @@ def forward(self, maps, coarser=None):
 
 TransferConnectionBlock(8, 4, coarsest=True)(pyramid[0]).shape
 
-# %% [markdown] id="transfer" slide="subslide"
+# %% [markdown] id="transfer" slide="subslide" tags=["lead", "beside:the-network"]
 # ### Coarse to fine
 #
 # The maps are listed from fine to coarse. The blocks run the other way, and each hands its output to the next finer one.
@@ -341,7 +345,7 @@ three = [torch.rand(1, 4, side, side) for side in (8, 4, 2)]
 blocks = Blocks([4, 4, 4], 5)
 [tuple(maps.shape) for maps in blocks.transfer(three)]
 
-# %% id="who-hears-whom" slide="fragment" tags=["hide-input"]
+# %% id="who-hears-whom" slide="skip" tags=["hide-input"]
 with torch.inference_mode():
     usual = blocks.transfer(three)
     for changed in range(3):
@@ -352,13 +356,15 @@ with torch.inference_mode():
         print("map", changed, "changes the outputs",
               [level for level in range(3) if differs[level]])
 
-# %% [markdown] id="one-way" slide="fragment"
+# %% [markdown] id="one-way" slide="skip"
 # A map changes its own output and those of all finer maps. Help flows from coarse to fine, and never back.
 
 # %% [markdown] id="odm" slide="slide"
 # ## 4 · ODM, and the whole network
 #
 # The ODM is an SSD head on the TCBs' maps, with all K classes. Only one thing is new: its deltas are *relative to* anchors, which differ from picture to picture.
+#
+# <!-- speaker: Ask what would happen if the second step were measured from the priors again. -->
 
 # %% id="odm-class" slide="-" tags=["teaches:detlearn.models.refinedet:ObjectDetectionModule"]
 class ObjectDetectionModule(MultiBoxHead):
@@ -370,7 +376,7 @@ odm = ObjectDetectionModule([5, 5, 5], [3, 3, 3], num_classes=9)
 out = odm(blocks.transfer(three))  # 3 · (64 + 16 + 4) = 252 priors
 print("logits", tuple(out.logits.shape), "deltas", tuple(out.deltas.shape))
 
-# %% [markdown] id="detach" slide="subslide"
+# %% [markdown] id="detach" slide="subslide" tags=["lead"]
 # ### The detach
 #
 # The ODM's target is `encode(object, anchor)`. The anchor comes from the ARM, so a gradient could run through the target back into the ARM. Should it? Let the ARM be exactly right, so that anchor and object are equal. Let the ODM be wrong and say dx = 0.5. **Predict:** what would a gradient step do to the ARM?
@@ -405,17 +411,17 @@ show.draw_steps(
 # %% [markdown] id="notes-odm" slide="notes"
 # > *For the speaker.* Draw prior, anchor and object on the board, with the anchor exactly on the object. Ask which arrow would make the loss smaller. There are two, the ODM's answer and the anchor itself, and only one of them is honest. Say again that only *boxes* are detached.
 
-# %% [markdown] id="rematch" slide="subslide"
+# %% [markdown] id="rematch" slide="subslide" tags=["beside:two-steps-by-hand"]
 # ### Matched twice
 #
 # Objects are matched with the *priors* for the ARM and with the *anchors* for the ODM. From which IoU on is an anchor a positive? The paper says 0.5 for both modules (§4). `refinedet_tiny` inherits 0.4 from `ssd_tiny`, also for both. Anchors could have a stricter threshold of their own (★); whether that helps is an open question.
 
-# %% [markdown] id="vgg" slide="subslide"
+# %% [markdown] id="vgg" slide="skip"
 # ### VGG-16, another way
 #
 # In chapter 04, SSD kept pool5 from halving the map, and gave fc6 the dilation 6. RefineDet lets **pool5 halve** (2 × 2, stride 2) and needs only **dilation 3**. All 30 weights have the same names and shapes (04's ledger compared them), so either file loads into either network *without a word*. Only the maps tell them apart:
 
-# %% id="vgg-compared" slide="-" tags=["hide-input"]
+# %% id="vgg-compared" slide="skip" tags=["hide-input"]
 def on_meta(build, *arguments, **settings):  # shapes without numbers
     with torch.device("meta"):
         return build(*arguments, **settings)
@@ -428,7 +434,7 @@ blank = torch.empty(1, 3, 320, 320, device="meta")
 for name, net in (("RefineDet", ours), ("SSD", ssds)):
     print(f"{name:10}", *[tuple(m.shape[1:]) for m in net(blank)])
 
-# %% [markdown] id="all-blocks" slide="subslide"
+# %% [markdown] id="all-blocks" slide="subslide" tags=["lead", "beside:the-network"]
 # ### All blocks together
 #
 # On 320 px there are three maps of the backbone and one extra layer. Each map has half the side of the one before, 40, 20, 10, 5, because a TCB doubles exactly. conv4_3 and conv5_3 are early maps with large numbers. Both get chapter 04's L2Norm, with scales that start at 10 and 8 as in the paper.
@@ -749,7 +755,6 @@ for threshold in (0.4, 0.5, 0.6):
 # | log(w + 1e-5) in `encode` (port) | `decode` never undoes it | `encode_eps`, 0 by default | d |
 # | no positives: a division by 0 (port) | NaN | at least 1 | e |
 # | no objects: a crash (port) | legal in any data set | legal | e |
-# | a filter, although mining skips easy negatives? (an author in sfzhang15/RefineDet 172) | a few are easy for the ARM and hard for the ODM; hence only 0.5 mAP | – | §2 |
 # | dropped priors are mined (port) | paper: ignored | `negative_filter` | patient 2 |
 # | no filter, no two steps (article) | two of the paper's ideas | both | §1, §2 |
 
@@ -933,7 +938,7 @@ prove("patient 3 is cured", [list(s.shape) for s in cured_sources(blank)],
 #
 # <details><summary>Answers</summary>
 #
-# 1. False, apart from decode's bound. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
+# 1. False. §1 writes two steps as one. Two smaller tasks *may* be easier to learn.
 # 2. False. It has two labels. Names are the ODM's task.
 # 3. True. Only the *anchors* are detached. The way through TCBs and maps is open.
 # 4. False. A convolution computes all cells anyway. The filter saves work in NMS and keeps easy background out of the ODM's loss.

@@ -47,6 +47,8 @@ print(refinedet.REFINEDET320_VGG16.name)
 
 # %% [markdown] id="whole" slide="slide"
 # Here is the network that we train and question, `refinedet_tiny`. The backbone's four maps go to the ARM, which drops and moves priors. Through the TCBs they also go to the ODM, which names the objects and moves the boxes once more.
+#
+# <!-- speaker: Follow one prior with a finger from the backbone to the final box. -->
 
 # %% id="the-network" slide="-"
 show.draw_refinedet(
@@ -71,12 +73,12 @@ for field in ("image_size", "num_classes", "backbone", "match_threshold",
 # %% [markdown] id="switches-read" slide="fragment"
 # `refinedet_tiny` is chapter 05's `ssd_tiny`, asked twice. It has the same backbone, priors and threshold for matching, 0.4 where the paper has 0.5. Its TCBs have BatchNorm, because it starts from random weights; the paper's backbone had learned from ImageNet.
 
-# %% [markdown] id="shapes-text" slide="subslide"
+# %% [markdown] id="shapes-text" slide="skip"
 # ### Every shape, at 320 and at 512
 #
 # **Predict** the lines for 512 px: which shapes change, and which stay?
 
-# %% id="every-shape" slide="fragment" tags=["hide-input"]
+# %% id="every-shape" slide="skip" tags=["hide-input"]
 def on_meta(build, *arguments, **settings):  # shapes without numbers
     with torch.device("meta"):
         return build(*arguments, **settings)
@@ -96,10 +98,10 @@ for size, net in nets.items():
     for name, part in net(blank)._asdict().items():
         print("    |", f"{name:10}", tuple(part.shape))
 
-# %% [markdown] id="cost-short" slide="fragment"
+# %% [markdown] id="cost-short" slide="skip"
 # Channels stay; sides grow, and with them the number of priors. Of the three ideas only the TCBs have parameters of their own, a third of all. Filter and second step *use* what the ARM says, so once there is an ARM they are free (★).
 
-# %% [markdown] id="loss" slide="slide"
+# %% [markdown] id="loss" slide="slide" tags=["lead", "beside:the-network"]
 # ## 2 · The loss, twice
 #
 # ARM and ODM each have a MultiBox loss, as in chapter 03. Each is divided by its *own* number of positives (Zhang et al. 2018, §4; Eq. 1 in the arXiv version):
@@ -243,6 +245,8 @@ prove("scores and boxes = the package's",
 # ## 4 · Train it, and look
 #
 # **One batch by heart**, as in chapter 05: six scenes, the same in every step. If the code is right, all four parts of the loss fall.
+#
+# <!-- speaker: Collect bets: which of the four losses falls first, and which last? -->
 
 # %% id="by-heart" slide="-" tags=["hide-input"]
 _ = torch.manual_seed(0)
@@ -311,7 +315,7 @@ for picture, target in (validation[index] for index in range(40)):
 stages = torch.cat(overlaps, dim=1)  # (3, N)
 assert 3000 < stages.shape[1] < 5000 < matched < 8000
 
-# %% id="steps-means" slide="fragment"
+# %% id="steps-means" slide="fragment" tags=["output-only"]
 for name, iou in zip(("prior", "anchor", "final box"), stages.mean(dim=1)):
     print(f"{name:10}mean IoU {iou:.2f}")
 print(f"matched, but dropped: {1 - stages.shape[1] / matched:.0%}")
@@ -321,7 +325,7 @@ show.draw_iou_shift(stages[1], stages[2], names=("anchor", "final box"),
     alt="Histograms of IoU: anchors spread from 0.4 to 0.95, final boxes "
     "crowd above 0.75.")
 
-# %% [markdown] id="steps-read" slide="fragment"
+# %% [markdown] id="steps-read" slide="fragment" tags=["lead"]
 # On these forty scenes the ODM moves the mean IoU from 0.79 to 0.86. Half of its positives come from priors below 0.4, which an SSD with this threshold would nearly all teach “background”.
 #
 # The filter drops 40 % of the matched anchors. Of the positives that are left only 4 % have an anchor below a half, so in this network a threshold of 0.5 would take 4 % of them away; what a training at 0.5 gives is another question. `experiments/refinedet.py` asks about 0.4, 0.5 and 0.6 (`refinedet_threshold`).
@@ -390,7 +394,7 @@ moves = ...
 
 nb07.moves.check(moves)
 
-# %% [markdown] id="theta-text" slide="subslide"
+# %% [markdown] id="theta-text" slide="subslide" tags=["beside:filter-seen"]
 # ### What does the filter do when it detects?
 #
 # **Predict:** raise the threshold from 0 to 0.01, to 0.1, to 0.5. How many priors still enter NMS? And does mAP fall, stay, or rise?
@@ -434,7 +438,7 @@ show.draw_seeds({name: row["mAP"]["values"] for name, row in table.items()},
 # %% [markdown] id="notes-worth" slide="notes"
 # > *For the speaker.* Compare the table with the bets on the board. Let the room argue before you show the next slide. The usual first sentence is “so the second step is bad”; ask which other explanations fit the same marks.
 
-# %% [markdown] id="pairs-text" slide="subslide"
+# %% [markdown] id="pairs-text" slide="subslide" tags=["beside:experiment"]
 # The same seed means the same scenes in the same order for all variants. So compare in *pairs*, seed by seed. **Predict:** for which idea do the three seeds disagree? Positive numbers below mean that the whole RefineDet is better:
 
 # %% id="pairs" slide="fragment" tags=["hide-input"]
@@ -447,7 +451,7 @@ for name, row in table.items():
         print(f"{name if key == 'mAP' else '':23}{key:6}",
               *[f"{a - b:+.3f}" for a, b in pairs])
 
-# %% [markdown] id="record-read" slide="subslide"
+# %% [markdown] id="record-read" slide="subslide" tags=["lead", "beside:experiment"]
 # **What these runs show**, with these three seeds and at this one setting:
 #
 # - Without the **TCB**, mAP is lower by 0.063 to 0.068. But that network also lies far below `ssd_tiny`, which has fewer parameters and no TCB. So the TCB may help, or it may repair a harm that another part does.
@@ -479,7 +483,7 @@ for name, layout in (("ours", small.priors),
     print(f"{name:17}{(best >= 0.5).float().mean():.0%} of",
           len(objects), "objects")
 
-# %% [markdown] id="cannot-say" slide="subslide"
+# %% [markdown] id="cannot-say" slide="subslide" tags=["lead", "beside:experiment"]
 # **What this record cannot say.** Before you write “contradiction”, look at what is mixed up in it:
 #
 # - *Chance.* Three seeds agree in sign by chance once in four times. Compare the gains' size with their spread, too.

@@ -45,7 +45,7 @@ def count(module):  # parameters, shared ones once
 
 count(on_meta(nn.Conv2d, 3, 8, 1))
 
-# %% [markdown] id="size-and-depth" slide="slide"
+# %% [markdown] id="size-and-depth" slide="slide" tags=["lead"]
 # ## 1 · Size and depth
 #
 # A backbone shrinks its maps on the way. In SSD a fine map therefore comes *early* and has been through few layers, and a coarse map comes *late* and has been through many. Small objects get the view of few layers, large objects the view of many. But is a face of 20 px simpler than a face of 200 px?
@@ -63,7 +63,7 @@ show.draw_level_grid((40, 20, 10, 5, 3, 1), num_levels=8, channels=256)
 # %% [markdown] id="notes-size-and-depth" slide="notes"
 # > *For the speaker.* Let the room read the picture in both directions before you explain it: along a row the size stays and the depth grows, down a column the depth stays and the size shrinks. Ask which direction SSD has. It walks a diagonal.
 
-# %% [markdown] id="three-blocks" slide="subslide"
+# %% [markdown] id="three-blocks" slide="subslide" tags=["lead"]
 # A row keeps the size and changes the depth; a column does the opposite. SSD has neither, since its six maps form a diagonal. M2Det makes these 48 maps and lays them on top of each other, scale by scale. The next picture shows the way from the image to the boxes. It leaves out SFAM, and the arrows from one TUM to the next; chapter 09 draws both. Three kinds of blocks do the work:
 #
 # 1. **BasicConv**, the brick of everything;
@@ -94,7 +94,7 @@ class BasicConv(nn.Sequential):
 brick = BasicConv(3, 8, 3, stride=2, padding=1)
 tuple(brick(torch.zeros(2, 3, 16, 16)).shape)
 
-# %% id="no-bias" slide="subslide" tags=["prove"]
+# %% id="no-bias" slide="skip" tags=["prove"]
 _ = torch.manual_seed(0)
 answers = brick.conv(torch.randn(4, 3, 16, 16))  # (4, 8, 8, 8)
 biased = answers + torch.randn(8)[:, None, None]
@@ -103,12 +103,12 @@ prove("BatchNorm takes a bias away", nn.BatchNorm2d(8)(biased),
 for steps in (1, 100, 500):
     print(f"after {steps:3} steps: {1 - 0.99**steps:4.0%} of the way")
 
-# %% [markdown] id="momentum" slide="fragment"
+# %% [markdown] id="momentum" slide="skip"
 # A bias would change nothing, because BatchNorm subtracts each channel's mean right after it.
 #
 # After 100 steps more than a third of the starting value is still in the running means, after 500 steps less than a hundredth.
 
-# %% [markdown] id="the-u" slide="slide"
+# %% [markdown] id="the-u" slide="slide" tags=["lead"]
 # ## 2 · The U: a TUM
 #
 # A TUM reads one map and returns one map for each scale. In the picture it reads 40 × 40 cells, for an input of 320 px, and returns six maps. The **encoder** on the left shrinks. The **decoder** in the middle enlarges again, and adds at every size what the encoder had there. A 1 × 1 convolution on the right **smooths** each sum. The numbers in and beside the squares are channels.
@@ -124,7 +124,7 @@ show.draw_tum(in_channels=128, planes=256, side=40)
 #
 # The smallest U has three scales. Take a map of 8 × 8 ones and a filter of nine ones: such a convolution *counts* the cells that it sees. With stride 2 and padding 1 it sees 9 of them, but fewer at a border. **Predict** the 4 × 4 result, and then what a second filter makes of it with stride 1 and no padding.
 
-# %% id="down-by-hand-seen" slide="fragment"
+# %% id="down-by-hand-seen" slide="fragment" tags=["output-only"]
 ones = torch.ones(1, 1, 3, 3)
 eight = torch.ones(1, 1, 8, 8)
 four = F.conv2d(eight, ones, stride=2, padding=1)  # (1, 1, 4, 4)
@@ -136,12 +136,12 @@ show.draw_small_maps(
     "corner, 6 along the upper and left edge, 9 elsewhere; without "
     "padding 2 by 2 with 64, 72, 72, 81.")
 
-# %% [markdown] id="why-uneven" slide="subslide"
+# %% [markdown] id="why-uneven" slide="subslide" tags=["lead", "beside:down-by-hand-seen"]
 # Only the upper and the left edge miss cells. The side is even, so with stride 2 the last filter ends exactly at the border. In the second map, 64 = 4 + 4 · 6 + 4 · 9.
 #
 # The encoder is this with BasicConvs. Every step has stride 2, except for the last. It returns *all* maps, and also the one that it read.
 
-# %% id="encoder" slide="-" tags=["teaches:detlearn.models.m2det:Encoder"]
+# %% id="encoder" slide="skip" tags=["teaches:detlearn.models.m2det:Encoder"]
 class Encoder(nn.Module):
     def __init__(self, in_channels, planes, num_scales):
         super().__init__()
@@ -196,10 +196,10 @@ show.draw_small_maps(
     "→+=", alt="8, 0, 4, 0 become blocks of two by two cells; a "
     "diagonal of ones is added.")
 
-# %% [markdown] id="uneven" slide="subslide"
+# %% [markdown] id="uneven" slide="subslide" tags=["beside:up-by-hand-seen"]
 # ### Sides that do not double
 #
-# On the way down 5 was halved and rounded up, and the last step took two cells away. So on the way up 1 becomes 3 and 3 becomes 5; from there on the sides double. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
+# On the way down, odd sides were rounded up. So on the way up 1 becomes 3, 3 becomes 5, and 5 becomes 10. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
 
 # %% id="nearest-and-linear" slide="fragment"
 row = torch.tensor([[[7.0, 8.0, 9.0]]])  # (B, C, W)
@@ -210,7 +210,7 @@ for mode in ("nearest", "linear"):
 # %% [markdown] id="decoder-words" slide="subslide"
 # Nearest copies 7 and 8 twice and 9 once. Linear interpolation mixes neighbours; in two dimensions it is called bilinear. The legend of the paper's Figure 4 says *bilinear*, the text names no mode, and the released code uses *nearest* (a user noticed it in [thread 93](https://github.com/VDIGPKU/M2Det/issues/93)). The author adds that bilinear can be used as well ([thread 18](https://github.com/VDIGPKU/M2Det/issues/18)). We follow the code.
 #
-# In the released decoder every map of the encoder but the coarsest passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
+# In the released decoder every map of the encoder passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
 
 # %% id="decoder-written-out" slide="-"
 def enlarged(coarse, like):
@@ -228,10 +228,10 @@ p0 = side0(fine)  # (2, 5, 8, 8)
 p0 = p0 + enlarged(p1, like=p0)  # (2, 5, 8, 8)
 [tuple(maps.shape) for maps in (p0, p1, p2)]
 
-# %% [markdown] id="decoder-loop-words" slide="subslide"
+# %% [markdown] id="decoder-loop-words" slide="skip"
 # A loop does the same for any number of scales. Its list grows at the *front*, so that it runs fine → coarse at any time. Both lists are read backwards, because the way up begins at the coarsest map.
 
-# %% id="decoder" slide="-" tags=["teaches:detlearn.models.m2det:Decoder", "prove"]
+# %% id="decoder" slide="skip" tags=["teaches:detlearn.models.m2det:Decoder", "prove"]
 class Decoder(nn.Module):
     def __init__(self, in_channels, planes, num_scales):
         super().__init__()
@@ -257,10 +257,10 @@ decoder.top, decoder.lateral = top, nn.ModuleList([side0, side1])
 prove("the loop is the five lines", decoder([fine, middle, coarse]),
       [p0, p1, p2])
 
-# %% [markdown] id="tum-words" slide="subslide"
+# %% [markdown] id="tum-words" slide="subslide" tags=["lead", "beside:tum-drawn"]
 # ### Down, up, smooth
 #
-# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: there is none for the coarsest map, which passes as it is. This is the *released* TUM. The paper draws another one, whose way up is a `PaperDecoder` (★). Below, `on_meta` gives the shapes without the numbers (02).
+# The TUM has three parts, and `forward` three lines. `planes` is the code's word for the channels inside. `smooth=False` leaves out the 1 × 1 convolutions. In `Smoothing`, `strict=False` lets `zip` stop at the last layer: there is none for the coarsest map, which passes as it is. This is the *released* TUM. The paper draws another one, whose way up is a `PaperDecoder` (★).
 
 # %% id="smoothing" slide="skip" tags=["teaches:detlearn.models.m2det:Smoothing"]
 class Smoothing(nn.Module):
@@ -275,7 +275,7 @@ class Smoothing(nn.Module):
             self.layers, maps, strict=False)]
         return [*smoothed, *maps[len(self.layers):]]
 
-# %% id="tum" slide="-" tags=["teaches:detlearn.models.m2det:TUM"]
+# %% id="tum" slide="skip" tags=["teaches:detlearn.models.m2det:TUM"]
 class TUM(nn.Module):
     def __init__(self, in_channels, planes=256, num_scales=6,
                  kind="released", smooth=True):
@@ -322,14 +322,14 @@ moves = ...
 
 nb08.moves.check(moves)
 
-# %% [markdown] id="gather" slide="slide"
+# %% [markdown] id="gather" slide="slide" tags=["lead", "beside:levels-and-scales"]
 # ## 3 · Levels on top of each other
 #
 # One TUM makes one level. The next TUM reads two things: the *largest* map of the TUM before it, with 256 channels, and a thin copy of the first input, with 128, so that it does not forget the picture. That makes 256 + 128 = **384**. The first TUM has no one before it and reads 128.
 #
 # What comes out is a list of lists, `levels[level][scale]`. The heads want one map for each *scale*. `zip(*…)` turns such a table on its side; here it is with names:
 
-# %% id="gather-names" slide="-"
+# %% id="gather-names" slide="skip"
 names = [[f"level {level} scale {scale}" for scale in range(3)]
          for level in range(2)]
 for group in zip(*names):
@@ -338,7 +338,7 @@ for group in zip(*names):
 # %% [markdown] id="notes-gather" slide="notes"
 # > *For the speaker.* Stress that concatenation keeps every map as it is: nothing is added up, and channel 256 · level + c can be traced back to its TUM. Ask what would be lost if the levels were added.
 
-# %% id="levels-by-loop" slide="subslide"
+# %% id="levels-by-loop" slide="skip"
 _ = torch.manual_seed(0)
 thin = torch.rand(1, 2, 8, 8)  # what is left of the first input
 tums = [TUM(2, 4, 3), TUM(2 + 4, 4, 3), TUM(2 + 4, 4, 3)]
@@ -351,7 +351,7 @@ for tum in tums:
 for level, maps in enumerate(levels):
     print("level", level, [tuple(m.shape) for m in maps])
 
-# %% id="gathered" slide="subslide"
+# %% id="gathered" slide="skip"
 gathered = []
 for scale in range(3):
     of_this_scale = [maps[scale] for maps in levels]
@@ -360,7 +360,7 @@ for scale in range(3):
 print([tuple(m.shape) for m in gathered])
 assert torch.equal(gathered[1][:, 8:12], levels[2][1])  # level 2's own
 
-# %% [markdown] id="sfam-by-hand" slide="slide"
+# %% [markdown] id="sfam-by-hand" slide="slide" tags=["lead"]
 # ## 4 · SFAM: which channels matter?
 #
 # 8 levels × 256 = 2,048 channels lie on top of each other, and not every picture needs all of them. An **attention** gives each channel a weight between 0 and 1, which it computes *from the picture itself*. SFAM uses *squeeze-and-excitation* (Hu et al. 2018), once for each scale:
@@ -390,10 +390,10 @@ show.draw_small_maps(
 # %% [markdown] id="notes-sfam" slide="notes"
 # > *For the speaker.* 4 − 1 = 3; sigmoid(3) = 0.953, sigmoid(−3) = 0.047. Ask what happens if channel 1 is the brighter one: the ReLU makes the hidden number 0, and both weights become 0.5. And ask what the weights sum to. Nothing particular: it is no softmax.
 
-# %% [markdown] id="sfam-class-words" slide="subslide"
+# %% [markdown] id="sfam-class-words" slide="subslide" tags=["lead", "beside:sfam-by-hand-seen"]
 # A weight says *what* matters, never *where*: all cells of a channel share it. And each weight has its own sigmoid, so all may be open, or none.
 #
-# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The end of this section explains `shared`.
+# In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The next cells explain `shared`.
 
 # %% id="sfam-init" slide="skip" tags=["teaches:detlearn.models.m2det:SFAM.__init__"]
 class SFAM(nn.Module):
@@ -412,7 +412,7 @@ for channels, kind in ((2048, "released"), (1024, "paper")):
     pair = on_meta(SFAM, channels)
     print(f"{kind:9}{channels} → {pair.fc1[0].out_channels} → {channels}")
 
-# %% id="sfam-attention" slide="-" tags=["teaches:detlearn.models.m2det:SFAM.attention"]
+# %% id="sfam-attention" slide="skip" tags=["teaches:detlearn.models.m2det:SFAM.attention"]
 @method_of(SFAM)
 def attention(self, pyramid):
     weights = []
@@ -558,10 +558,10 @@ def cured_up(coarse, finer):
 
 print(way_up(cured_up, 64), "and", way_up(cured_up, 40))
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
 # **Patient 2.** “I ported a decoder. The weights load, all shapes are right, and the coarsest map is right to the last digit. The others are wrong.”
 
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 def sick_decode(decoder, maps):
     finest, *others = decoder.lateral
     pyramid = [decoder.top(maps[-1])]
@@ -577,14 +577,14 @@ right, sick = patient.decoder(down), sick_decode(patient.decoder, down)
 for a, b in zip(right, sick, strict=True):
     print(tuple(a.shape), tuple(b.shape), "equal:", torch.equal(a, b))
 
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # The maps are walked coarse → fine, the list of lateral convolutions fine → coarse. The author reversed the maps, and put the finest convolution last because its channels demanded it. The middle ones have one shape, so nothing complained. The published code invites this: it adds modules by `add_module(str(len(…)))` and indexes them from the back.
 #
 # </details>
 
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
 cured = [patient.decoder.top(down[-1])]
 for k in (4, 3, 2, 1, 0):  # one index for both lists
     side = patient.decoder.lateral[k](down[k])

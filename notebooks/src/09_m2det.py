@@ -104,14 +104,14 @@ for side, half in ((64, 32), (75, 37)):
            torch.empty(2, 1024, half, half, device="meta")]
     print(tuple(on_meta(FFMv1, (512, 1024))(*two).shape))
 
-# %% [markdown] id="ffm2-words" slide="subslide"
+# %% [markdown] id="ffm2-words" slide="subslide" tags=["lead", "beside:mlfpn-drawn"]
 # 256 + 512 = **768** channels: this is the **base feature**. The published code doubles with `scale_factor=2`. That is the same for its four input sizes, and it stops at 600 px, where VGG makes 75 and 37 cells: 75 meet 2 · 37 = 74.
 #
 # ### FFMv2
 #
 # The second kind stands in front of every TUM. It makes a *thin* copy of the base feature, so that no TUM forgets the picture: a 1 × 1 BasicConv mixes its 768 channels into 128. (The code calls it *leach*.) Then it lays the largest map of the TUM before on top:
 
-# %% id="ffm2" slide="-" tags=["teaches:detlearn.models.m2det:FFMv2"]
+# %% id="ffm2" slide="skip" tags=["teaches:detlearn.models.m2det:FFMv2"]
 class FFMv2(nn.Module):
     def __init__(self, base_channels, thin_channels):
         super().__init__()
@@ -129,7 +129,7 @@ largest = torch.empty(2, 256, 64, 64, device="meta")
 ffm2 = on_meta(FFMv2, 768, 128)
 shapes([ffm2(base), ffm2(base, largest)])
 
-# %% [markdown] id="mlfpn-words" slide="slide"
+# %% [markdown] id="mlfpn-words" slide="slide" tags=["lead", "beside:mlfpn-drawn"]
 # ## 2 · The network
 #
 # The **multi-level feature pyramid network** (MLFPN) is FFMv1, then FFMv2 and TUM in turn, then SFAM. Its constructor keeps books: who reads how many channels? `tum="paper"` is the paper's TUM, which gives out 128 channels instead of 256. `shared_weights` is chapter 08's `[conv] * n`: one FFMv2 for all levels.
@@ -184,7 +184,7 @@ def forward(self, features):
     pyramid = self.sfam(gathered)
     return pyramid
 
-# %% id="mlfpn-shapes" slide="-"
+# %% id="mlfpn-shapes" slide="skip"
 two = [torch.empty(2, 512, 64, 64, device="meta"),
        torch.empty(2, 1024, 32, 32, device="meta")]
 shapes(on_meta(MLFPN, (512, 1024))(two))
@@ -199,7 +199,7 @@ for n, number in sizes.items():
     pairs = count(on_meta(SFAM, 256 * n))
     print(f"{n:2} levels {number:12,}   of which SFAM {pairs:10,}")
 
-# %% [markdown] id="network-words" slide="subslide"
+# %% [markdown] id="network-words" slide="subslide" tags=["lead"]
 # Very nearly: every level after the first costs 6.9 million. Only SFAM grows with the *square*, because each of its layers connects all channels with a sixteenth of them.
 #
 # ### Backbone, pyramid, heads
@@ -238,18 +238,18 @@ def forward(self, images):
     predictions = self.head(self.features(images))
     return predictions
 
-# %% [markdown] id="init-words" slide="subslide"
+# %% [markdown] id="init-words" slide="skip"
 # ### As it says, and as it does
 #
 # `init_weights` sets the starting weights. The published initialiser announces that it prepares “tums, reduce, up_reduce, leach, loc, conf”, that is, pyramid and heads: Kaiming's normal distribution (by `fan_out` its spread keeps the size of *gradients* on their way back through a ReLU) for convolutions, zeros for biases. It recognises a convolution by the letters `conv` in the *name* of its weight. A BasicConv calls its convolution `conv`. A head is a bare convolution in a list. **Predict:** what is the name of a head's weight, and is the head initialised?
 
-# %% id="head-names" slide="fragment"
+# %% id="head-names" slide="skip"
 heads = nn.ModuleDict({"loc": nn.ModuleList([nn.Conv2d(8, 4, 3)])})
 tum = nn.ModuleDict({"unet1": nn.ModuleList([BasicConv(8, 4, 3)])})
 for network in (tum, heads):
     print([name for name, _ in network.named_parameters()])
 
-# %% [markdown] id="init-read" slide="subslide"
+# %% [markdown] id="init-read" slide="skip"
 # There is no `conv` in `loc.0.weight`. So the *weights* of the heads keep PyTorch's default (their biases become 0), and nobody notices, since nothing fails. Our config has both: `init="stated"` does what the message says, and `init="released"` does what the code does.
 
 # %% id="init-weights" slide="skip" tags=["teaches:detlearn.models.m2det:M2Det.init_weights"]
@@ -271,7 +271,7 @@ def init_weights(self):
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
-# %% id="init-seen" slide="-"
+# %% id="init-seen" slide="skip"
 for init in ("released", "stated"):
     _ = torch.manual_seed(0)
     net = M2Det(replace(m2det.M2DET_TINY, init=init))
@@ -298,7 +298,7 @@ prove("class heads by hand: 6 scales, 6 priors, 81 classes",
       count(big.head.logits), 6 * (9 * 2048 * 486 + 486))
 assert sum(map(count, parts.values())) == count(big) == 133_159_604
 
-# %% [markdown] id="parts-read" slide="subslide"
+# %% [markdown] id="parts-read" slide="skip"
 # The **class heads** have as many as the TUMs, 40 per cent. Each reads 2,048 channels with 3 × 3 filters, and answers 6 · 81 numbers a cell. It is the levels that make them so large: with one level they would have an eighth.
 #
 # *Which count is M2Det's?* 133 million is the released code's. The paper's Table 3 has 98.9 million for 320 px, and its text 147 million for 800 px. No parameter depends on the input's size, so these two do not fit together.
@@ -311,7 +311,7 @@ assert sum(map(count, parts.values())) == count(big) == 133_159_604
 # %% [markdown] id="notes-train" slide="notes"
 # > *For the speaker.* Nothing in the loop is new; say so. The point is that a network of five kinds of blocks trains with the loop of chapter 05, unchanged.
 
-# %% id="train-tiny" slide="fragment"
+# %% id="train-tiny" slide="fragment" tags=["output-only"]
 _ = torch.manual_seed(0)
 newborn = create_model("m2det_tiny").train()
 some = data.Cached(data.Shapes(320, objects=data.TRAIN_OBJECTS),
@@ -331,10 +331,10 @@ for name, values in losses.items():
 show.draw_curves({"loss": losses}, alt="Losses of forty steps; each "
                  "ends lower than it began.")
 
-# %% [markdown] id="trained-words" slide="subslide"
+# %% [markdown] id="trained-words" slide="subslide" tags=["lead"]
 # The class loss falls to less than half; that of the boxes hardly moves yet (means of the first and the last eight steps). The course's weights come from the same loop with thousands of steps; `data/weights/m2det_tiny.json` has the command and the scores. In the picture below, the truth stands above and what the network finds below. **Predict:** it has never seen these scenes. How many of their objects does it miss?
 
-# %% id="trained-seen" slide="fragment"
+# %% id="trained-seen" slide="fragment" tags=["output-only"]
 model = load_model(data.data_path("weights", "m2det_tiny.safetensors"))
 folder = data.data_path("shapes_val")
 scenes = data.CocoDetectionDataset(folder / "images",
@@ -350,7 +350,7 @@ show.draw_scenes(
     alt="Above two scenes with the true boxes, below the same scenes "
     "with the boxes that m2det_tiny found.")
 
-# %% [markdown] id="soft-words" slide="subslide"
+# %% [markdown] id="soft-words" slide="subslide" tags=["lead"]
 # An object without a box of *its class* is missed; a box without an object of its class is a false alarm. Missed are a small tree of the first scene, and a house of the second. Two boxes are false alarms: “face 0.74” on that house, the one wrong class, and “disc 0.53” on a dark blot.
 #
 # ### From answers to boxes
@@ -376,7 +376,7 @@ prove("as released and corrected",
 # %% [markdown] id="soft-read" slide="fragment"
 # As released, 0.40 exceeds 0.3, and 0.8 · 0.6 = 0.48 is left. Both are legal numbers, so nobody is warned, and whoever tunes the threshold in the config tunes nothing. Arguments that can only be given by name (a `*` in the signature) make such a call impossible.
 
-# %% [markdown] id="inside" slide="slide"
+# %% [markdown] id="inside" slide="slide" tags=["beside:mlfpn-drawn"]
 # ## 4 · Look inside
 #
 # Chapter 08 drew the forty-eight maps of the large network. The small one has twenty, four levels at five scales.
@@ -398,20 +398,20 @@ prove("as released and corrected",
 levels = show.LevelScaleExplorer(model, *scenes[25])
 levels
 
-# %% id="levels-answer" slide="fragment"
+# %% id="levels-answer" slide="skip"
 bright = [levels.contrast(level, 0) for level in range(4)]
 print("scale 0, objects against the rest:",
       *[f"level {k}: {ratio:.1f}" for k, ratio in enumerate(bright)])
 assert bright[3] == min(bright)
 
-# %% [markdown] id="attention-words" slide="subslide"
+# %% [markdown] id="attention-words" slide="subslide" tags=["lead"]
 # In this scene the deepest level is the *least* bright on the objects. One scene proves nothing; §5 measures.
 #
 # ### SFAM on a trained network
 #
 # Does SFAM answer to the picture, or is it merely a fixed factor? Left are its weights, a mean over five scenes: one bar for each of 96 channels, at five scales. Right is how far two of the scenes differ. **Predict:** how tall is the tallest bar on the right, and at which scale?
 
-# %% id="attention-drawn" slide="fragment"
+# %% id="attention-drawn" slide="fragment" tags=["output-only"]
 images = [scenes[i][0] for i in (25, 3, 8, 24, 109)]
 attention = show.AttentionExplorer(model, images)
 weights = attention.weights  # (scenes, scales, C)
@@ -449,7 +449,7 @@ moves = ...
 
 nb09.moves.check(moves)
 
-# %% [markdown] id="claim" slide="slide"
+# %% [markdown] id="claim" slide="slide" tags=["lead"]
 # ## 5 · Does it hold?
 #
 # The paper makes two claims that can be tested on our scenes. **More levels are better.** And **deep levels serve complex objects, shallow ones simple objects, at equal size.** Shapes was made for this: it has four *simple* classes (disc, square, triangle, cross) and four *complex* ones (face, house, tree, person), of the same sizes.
@@ -459,7 +459,7 @@ nb09.moves.check(moves)
 # %% [markdown] id="notes-claim" slide="notes"
 # > *For the speaker.* Write the room's order on the board before you show the picture. Then ask which of these differences three seeds can support, and what else differs between one wide level and four thin ones.
 
-# %% id="results" slide="fragment"
+# %% id="results" slide="fragment" tags=["output-only"]
 record = json.loads(data.data_path("results", "m2det.json").read_text())
 for name, row in record["summary"].items():
     print(f"{name:18} {row['parameters']:9,} parameters")
@@ -467,7 +467,7 @@ show.draw_seeds({name: row["mAP"]["values"]
                  for name, row in record["summary"].items()},
                 seeds=(0, 1, 2))
 
-# %% [markdown] id="results-read" slide="subslide"
+# %% [markdown] id="results-read" slide="subslide" tags=["lead", "beside:results"]
 # Read it as *these three seeds at this budget*:
 #
 # - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. All of them had 1,500 steps; the same four levels reached 0.72 after 9,000 (`data/weights/m2det_tiny.json`), so the record is about short trainings.
@@ -476,12 +476,12 @@ show.draw_seeds({name: row["mAP"]["values"]
 #
 # **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3; more of it in ★).
 
-# %% [markdown] id="ablation-words" slide="subslide"
+# %% [markdown] id="ablation-words" slide="subslide" tags=["lead"]
 # ### Deep for complex?
 #
 # How do you find out what a level is *for*? Take it away. In each of the three networks with four levels, one level after the other was **silenced** before the heads: each of its channels was set to its mean, so it said nothing about the scene at hand. How much AP is lost? **Predict**, if the claim holds: at which levels do the simple objects lose most, and at which the complex ones?
 
-# %% id="ablation-drawn" slide="fragment"
+# %% id="ablation-drawn" slide="fragment" tags=["output-only"]
 def losses_of(group, size):
     runs = [r for r in record["runs"] if r["variant"] == "4 levels"]
     return [[1 - level[group][size] / r["ablation"]["whole"][group][size]
@@ -493,7 +493,7 @@ show.draw_level_losses({
                         for group in ("simple", "complex")}
     for size in ("small", "medium")})
 
-# %% [markdown] id="ablation-read" slide="subslide"
+# %% [markdown] id="ablation-read" slide="subslide" tags=["beside:ablation-drawn"]
 # The claim predicts that the line of the simple objects is high on the left, and that of the complex ones on the right. To get one number from a picture, take where the needed levels lie *on average*, 0 for the first and 1 for the last, and subtract simple from complex:
 
 # %% id="deeper" slide="fragment"
@@ -502,7 +502,7 @@ for size in ("small", "medium"):
     print(f"{size:7} objects, complex − simple, three seeds:",
           *[f"{value:+.2f}" for value in row["values"]])
 
-# %% [markdown] id="claim-read" slide="subslide"
+# %% [markdown] id="claim-read" slide="subslide" tags=["lead", "beside:ablation-drawn"]
 # Small objects: two seeds below 0, one above. Medium ones: one at 0, and two clearly above, as the paper would have it. **Three seeds of a small network do not settle it**, neither way. The paper's own evidence is one chosen picture (Figure 6), in which persons are brightest at the highest level and a traffic light at the lowest. It gives no statistic.
 #
 # What carries over is the method: take the part away, compare groups of equal size, repeat with several seeds. Beware of one trap. Two levels that say the same both look idle when one is silenced.
@@ -572,10 +572,10 @@ cured = (wild - highest).exp().sum(-1).log() + highest[:, 0]
 assert torch.allclose(cured, wild.logsumexp(-1))
 [round(value, 2) for value in cured.tolist()]
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
 # **Patient 2.** “I switched SFAM on and loaded published weights. They loaded without a word, and yet all scores are poor.”
 
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 without = create_model("m2det_tiny", sfam=False)
 patient = create_model("m2det_tiny")
 loaded = patient.load_state_dict(without.state_dict(), strict=False)
@@ -584,14 +584,14 @@ with torch.inference_mode():
     for after, before in zip(patient.mlfpn.sfam(one), one):
         print(f"strength {after.mean() / before.mean():.1f}")
 
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # The published weights have no SFAM, and `strict=False` lets missing keys pass. The SFAM keeps its *random* weights and multiplies every map by about one half, each channel a little differently. Load strictly. (The released `init_net` loads like the patient.)
 #
 # </details>
 
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
 print(len(loaded.missing_keys), "missing keys, such as",
       loaded.missing_keys[0])
 try:

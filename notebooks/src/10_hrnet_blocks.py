@@ -71,6 +71,8 @@ def pyramid_of(widths, side):  # random maps, fine to coarse
 # ## 1 · The fine map is never given up
 #
 # How exactly can a map say where something is? Below is a drawn person with her joints (black: her left side; white: right side and nose), and what is left of her when every cell of a map becomes one colour. **Find the wrist of the raised arm** in each panel:
+#
+# <!-- speaker: Give the room ten seconds for each panel, from the coarsest to the finest. -->
 
 # %% id="what-a-cell-sees" slide="-" tags=["hide-input"]
 folder = data_path("shapes_val")
@@ -88,7 +90,7 @@ show.draw_poses(panels, alt="A person of Shapes with her joints, and the "
     "at 8 px a body, at 16 and 32 px coloured squares. The black part lies "
     "outside the picture.")
 
-# %% [markdown] id="resolution-counts" slide="subslide"
+# %% [markdown] id="resolution-counts" slide="subslide" tags=["lead", "beside:what-a-cell-sees"]
 # A coarse map can know *that* there is a person, and no longer *where* her wrist is. The paper has measured it on photographs (Sun et al. 2019, Fig. 5). The same trained network, asked for joints on its map of stride 4, 8 or 16, scores 74.4, 68.9 or 55.0 AP, and below 10 on the map of stride 32.
 #
 # A map that has never been coarse has the opposite weakness. Its view widens slowly, by a few pixels with each convolution. Early cells see a part and cannot know what it belongs to. The detectors of chapters 06 and 08 go down for the *what*, and climb back up for the *where*.
@@ -101,7 +103,7 @@ show.draw_hrnet((32, 64, 128, 256), modules=(1, 4, 3), size=(256, 192))
 # %% [markdown] id="notes-never-given-up" slide="notes"
 # > *For the speaker.* At the crops, ask from which panel on nobody dares to point, and which panel a network needs to know that this is a person at all: it is the other end of the row. At the network, read along the rows first: a row never changes its size. Then along the columns. Let the room count the bundles of crossing lines: 1 + 4 + 3 = 8. The sky-blue bar of stage 1 has 256 channels; the 32 written at the left begin with stage 2.
 
-# %% [markdown] id="words" slide="subslide"
+# %% [markdown] id="words" slide="skip"
 # A few words, and you can read the picture:
 #
 # - A **branch** is a row: one resolution, one number of channels. Branches are counted from 0, the finest. The first bar, stage 1, has 256 channels. Of the four outputs at the right the pose network keeps only the first.
@@ -163,7 +165,7 @@ show.draw_small_maps(
     alt="The fine map, counted in windows of 3 by 3: 1, 3, 0, 2; added to "
     "the coarse map 1, 0, 2, 1 that gives 2, 3, 2, 3.")
 
-# %% [markdown] id="read-by-hand" slide="subslide"
+# %% [markdown] id="read-by-hand" slide="subslide" tags=["lead", "beside:by-hand-down"]
 # Look at the fine map first. In its upper left corner the coarse branch says 1, and so the 1 of the fine map is silenced: a broad view overrules a detail. The 2 is lowered to 1. The 3 stays, because the coarse branch says 0 there.
 #
 # Now the coarse map. The same 3, one cell of sixteen, has reached it.
@@ -238,7 +240,7 @@ for layer in path_down(32, 256, steps=3):
     maps = layer(maps)
     print(tuple(maps.shape), [type(part).__name__ for part in layer])
 
-# %% [markdown] id="cell-words" slide="subslide"
+# %% [markdown] id="cell-words" slide="subslide" tags=["lead"]
 # **Why does the last step have no ReLU?** The sum comes next. With a ReLU a giver could only *raise* the receiver's numbers. Without it, it can also say *no*, as the coarse branch did in §2. (A ★ cell measures how often.)
 #
 # ### The cell
@@ -258,14 +260,14 @@ class FuseLayer(nn.Sequential):
                              steps=receiver - giver)
         super().__init__(OrderedDict(path.named_children()))
 
-# %% id="one-shape-a-row" slide="subslide"
+# %% id="one-shape-a-row" slide="skip"
 widths = (32, 64, 128, 256)
 maps = pyramid_of(widths, 64)
 for i in range(4):
     row = [FuseLayer(i, j, widths)(maps[j]) for j in range(4)]
     print("receiver", i, *[tuple(said.shape[1:]) for said in row])
 
-# %% [markdown] id="row-words" slide="subslide"
+# %% [markdown] id="row-words" slide="subslide" tags=["lead"]
 # Along a row all shapes are equal, and that is all a sum needs.
 #
 # ### The row
@@ -296,14 +298,14 @@ prove("the rows = what we did by hand",
       [exchange(row, pair)[0, 0] for row in matrix],
       [new_fine, new_coarse])
 
-# %% [markdown] id="block-words" slide="subslide"
+# %% [markdown] id="block-words" slide="skip" tags=["lead"]
 # ### The module
 #
 # Before they exchange, the branches work alone, each through four **residual blocks** (He et al. 2016). A block has two 3 × 3 convolutions and adds its input at the end, so it only has to learn what to *change*.
 #
 # A module is blocks, then the matrix. `num_outputs` keeps only the first rows. The very last module of the pose network has one, since nobody listens to the other branches any more; the published code says `multi_scale_output=False`. `fuse=False` leaves the branches strangers, which we need in §5.
 
-# %% id="basic-block" slide="-" tags=["teaches:detlearn.models.hrnet:BasicBlock"]
+# %% id="basic-block" slide="skip" tags=["teaches:detlearn.models.hrnet:BasicBlock"]
 class BasicBlock(nn.Module):
     def __init__(self, channels):
         super().__init__()
@@ -337,7 +339,7 @@ module = HighResolutionModule((4, 8, 16), num_blocks=1)
 print(len(module.branches), "branches,", len(module.fuse), "rows of",
       len(module.fuse[0]), "cells")
 
-# %% id="module-forward" slide="subslide" tags=["teaches:detlearn.models.hrnet:HighResolutionModule.forward"]
+# %% id="module-forward" slide="skip" tags=["teaches:detlearn.models.hrnet:HighResolutionModule.forward"]
 @method_of(HighResolutionModule)
 def forward(self, features):
     features = [branch(maps) for branch, maps
@@ -373,7 +375,7 @@ moves = ...
 
 nb10.moves.check(moves)
 
-# %% [markdown] id="transition-words" slide="slide"
+# %% [markdown] id="transition-words" slide="slide" tags=["lead"]
 # ## 4 · From stage to stage
 #
 # ### The transition
@@ -399,7 +401,7 @@ class Transition(nn.Module):
 # %% [markdown] id="notes-transition" slide="notes"
 # > *For the speaker.* Go back to the picture of the whole and point at the three dashed arrows: each starts in the lowest row there is. A published figure reads as if a new branch came from all of them.
 
-# %% [markdown] id="trunk-words" slide="subslide"
+# %% [markdown] id="trunk-words" slide="subslide" tags=["lead", "beside:the-network"]
 # ### The trunk
 #
 # A **stem** of two strided convolutions makes the map of stride 4. Four *bottlenecks*, ResNet's other kind of block (built in the first ★ section), are stage 1. Then transition and stage take turns, three times. That is the whole network.
@@ -446,7 +448,7 @@ for s in range(2, 5):
 for name, maps in shapes.items():
     print(f"{name:16}", *["×".join(map(str, m.shape[1:])) for m in maps])
 
-# %% [markdown] id="sides-words" slide="subslide"
+# %% [markdown] id="sides-words" slide="subslide" tags=["lead", "beside:the-network"]
 # After stage 1 only the *number* of maps changes. Every row of the picture in §1 keeps its size.
 #
 # One condition comes with it. Branch 3 has stride 32. A side of 250 px would be halved to 63, 32, 16 and 8 cells, and doubled back from 32 to 64; 63 and 64 cannot be added. So sides must be multiples of 32, or the picture is padded.
@@ -501,7 +503,7 @@ show.draw_branch_costs(table, alt="Parameters and multiply-adds of W32. "
     "Parameters grow steeply from branch 0 to branch 3; multiply-adds "
     "shrink, as the coarse branches are opened late.")
 
-# %% [markdown] id="cost-read" slide="fragment"
+# %% [markdown] id="cost-read" slide="fragment" tags=["lead"]
 # Inside a module **every branch multiplies equally often**, since (2C)² · HW/4 = C² · HW, and has almost four times the parameters of the one above it. In total branch 3 owns half of all parameters. The most multiplications are a tie: branches 0 and 1 have 1.81 G each, as both are in all eight modules. Branch 3 has the *least*, as it exists only in stage 4.
 #
 # So a coarser branch costs no more multiplications than the fine one, and the exchanges are cheap.
@@ -533,7 +535,7 @@ show.draw_listeners(heard, source=(3, 0, 0), alt="One cell in the corner "
 # %% [markdown] id="notes-touch" slide="notes"
 # > *For the speaker.* Let them derive 24: two 3 × 3 convolutions reach two cells far, so rows 0 to 2 of branch 3, and each becomes eight rows of branch 0.
 
-# %% [markdown] id="who-learns-words" slide="subslide"
+# %% [markdown] id="who-learns-words" slide="subslide" tags=["lead"]
 # This module has one block in each branch (W32's have four). Its two 3 × 3 convolutions carry the touch two cells far. That makes 3 × 3 cells in the corner of branch 3. Repeated 8 × 8, they are 24 × 24 cells of branch 0: more than half of that map, after a *single* module.
 #
 # The other direction is learning. The loss of a pose network looks at branch 0 only. What becomes of coarse branches that nobody listens to? Below is the tiny pose network of chapter 11, with fewer and fewer exchanges. **Predict:** in which rows does every parameter receive a gradient?
@@ -551,7 +553,7 @@ for words, off in switches.items():
     print(f"{words:20}{learn:8,} of {count(network):8,} learn")
 assert learn == 40_625
 
-# %% [markdown] id="who-learns-read" slide="fragment"
+# %% [markdown] id="who-learns-read" slide="subslide" tags=["lead", "beside:touch"]
 # With the last exchange alone everything still learns. Without it 40,625 of 285,281 parameters learn, one in seven. The coarse branches are computed and never heard.
 #
 # Does it *pay* to exchange again and again? The paper trained W32 on COCO with 1, 3 and all 8 exchanges, without ImageNet, and found 70.8, 71.9 and 73.4 AP (Table 6). Read such a table with care. A network with fewer exchanges is also a smaller one, as the totals above show. A fair trial widens it to the same size first; `experiments/hrnet.py` plans one. (`benchmarks/hrnet_experiment.py`, in a ★ section, does not widen.)
@@ -629,10 +631,10 @@ print("giver 0 says 1, giver 1 says 0; receiver hears",
 # %% id="clinic-1-cure" slide="-" tags=["clinic"]
 print("receiver hears", exchange(row, once).unique().tolist())
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
 # **Patient 2.** “Adding failed for branches two apart, so I resized. Now all shapes fit, it trains, and it has fewer parameters than published. But thin lines in the picture never reach my coarse branches.”
 
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 def sick_down(in_channels, out_channels, steps):
     return nn.Sequential(
         conv_norm(in_channels, out_channels, 3, stride=2, relu=False),
@@ -647,14 +649,14 @@ def pixels_heard(path):  # pixels that move the result at all
 
 print("hears", pixels_heard(sick_down(32, 64, steps=3)), "of 256 pixels")
 
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # The map is halved once instead of *i − j* times ([HRNet-V2 #2](https://github.com/AI-Chen/HRNet-V2/issues/2) finds the same in a copy). The resizing then *picks* every fourth cell and throws the rest away. A chain of strided convolutions looks at every pixel.
 #
 # </details>
 
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
 print("hears", pixels_heard(path_down(32, 64, steps=3)), "of 256 pixels")
 
 # %% [markdown] id="summary" slide="slide"

@@ -84,7 +84,7 @@ print(f"logarithms: {left:.3f}, {middle:.3f}, {right:.3f}")
 slope, bend = (right - left) / 2, right - 2 * middle + left
 print(f"slope {slope:.2f}, bend {bend:.2f}, top {3 - slope / bend:.2f}")
 
-# %% [markdown] id="crop-words" slide="slide"
+# %% [markdown] id="crop-words" slide="slide" tags=["lead", "beside:people"]
 # ## 2 · Into the crop and back
 #
 # ### Centre and scale
@@ -114,7 +114,7 @@ print(center.tolist(), "and", (scale * PIXEL_STD).tolist(), "px")
 # %% [markdown] id="notes-crop" slide="notes"
 # > *For the speaker.* Draw a tall box and a wide box on the board and let the room say which side grows. A person lying down shows why squeezing would be worse: legs and arms would change their lengths.
 
-# %% [markdown] id="affine-words" slide="subslide"
+# %% [markdown] id="affine-words" slide="subslide" tags=["lead"]
 # ### There and back
 #
 # One **affine matrix** says where each point of the picture lands in the crop: turn around the centre, zoom by *width / (200 · scale)*, put the centre in the middle. The inverse matrix leads back. What the network finds lies in pixels of the *heat map*, so on the way back it must be made for **the size of the heat map**.
@@ -141,7 +141,7 @@ back = heatmaps_to_image(found, center, scale, (64, 48))
 for words, corners in (("in the map:", found), ("back:", back)):
     print(f"{words:12}", *[f"({x:.1f}, {y:.1f})" for x, y in corners])
 
-# %% id="crops-seen" slide="subslide" tags=["hide-input"]
+# %% id="crops-seen" slide="-" tags=["hide-input"]
 tiny = hrnet.POSE_HRNET_TINY
 people = [validation[index] for index in chosen]
 plain = KeypointCrops(people, tiny)
@@ -177,7 +177,7 @@ for said in (0.5, 0.0):
     y, x = (middles * crop).sum(dim=(1, 2)) / crop.sum()
     print(f"pixel_center={said}: the dot's middle is ({x:.1f}, {y:.1f})")
 
-# %% [markdown] id="targets-words" slide="slide"
+# %% [markdown] id="targets-words" slide="slide" tags=["lead"]
 # The wrong setting loses 1.5 px of the crop: half a pixel of the picture times four, minus half a pixel of the crop.
 #
 # ## 3 · From a joint to a map, and back
@@ -216,7 +216,7 @@ def make_heatmaps(joints, visible, crop_size, heatmap_size, sigma=2.0, *,
 
 make_heatmaps(torch.rand(17, 2), torch.ones(17), (8, 8), (2, 2))[0].shape
 
-# %% id="targets-seen" slide="subslide" tags=["hide-input"]
+# %% id="targets-seen" slide="-" tags=["hide-input"]
 crop, target = plain[0]
 joints, small = target["keypoints"], tiny.heatmap_size
 settings = (joints[:, :2], joints[:, 2], tiny.crop_size, small, 1.5)
@@ -257,7 +257,7 @@ pose_loss(said, wanted, weights).backward()
 silent = (said.grad == 0).all(dim=(2, 3))
 print("maps without a gradient:", int(silent.sum()), "of", silent.numel())
 
-# %% [markdown] id="decode-words" slide="subslide"
+# %% [markdown] id="decode-words" slide="subslide" tags=["lead"]
 # ### Arg-max, a quarter, or DARK
 #
 # Now the way back, from a map to a place. We try three:
@@ -303,12 +303,12 @@ show.draw_decoding(true_x, curves, alt="Error against the true place. With "
     "exact bumps arg-max makes a saw of height 0.5, the quarter shift one "
     "of 0.25, DARK is zero. With rounded bumps all three make the saw.")
 
-# %% [markdown] id="sweep-read" slide="subslide"
+# %% [markdown] id="sweep-read" slide="subslide" tags=["lead", "beside:sweep"]
 # The printed means are in heat-map px, each four pixels of the crop. With exact bumps DARK loses nothing. With rounded bumps even DARK is 0.25 px off on average, because it finds exactly what was painted.
 #
 # A trained network is unsure, and under a squared error its best answer is the *mean* of the targets that it thinks possible. **Predict:** does being unsure make the error of rounded targets larger or smaller? Below, a network that is unsure of the joint by 0.1, 0.3 or 0.5 px answers the mean of the rounded bumps:
 
-# %% id="unsure" slide="-"
+# %% id="unsure" slide="skip"
 spots = torch.linspace(-3, 3, 61)
 chance = (-spots**2 / 2).exp()
 for unsure in (0.1, 0.3, 0.5):
@@ -384,7 +384,7 @@ for shift in (False, True):
     found = 4 * decode_heatmaps(mean, "dark").points[0, 0].item()
     print(f"shift={shift!s:5} {round(found - x, 1) + 0.0:4} px")
 
-# %% [markdown] id="oks-words" slide="subslide"
+# %% [markdown] id="oks-words" slide="subslide" tags=["lead", "beside:people"]
 # The shift by one pixel is exactly right here. (★: the published convention, and UDP, which needs no shift.)
 #
 # ### OKS, the IoU of poses
@@ -452,7 +452,7 @@ show.draw_seeds({words: [ap] for words, ap in scores.items()}, x="OKS-AP",
     alt="OKS-AP of the five ways. Best: DARK with flip and shift. Without "
     "the shift the flip test does harm.")
 
-# %% [markdown] id="v2p-words" slide="slide"
+# %% [markdown] id="v2p-words" slide="slide" tags=["lead", "beside:score"]
 # One trained network, five scores. The first, second and last row differ only in decoding. A flip test also averages in a second opinion, and without its shift it is still *worse than none*.
 #
 # ## 6 · The same trunk as a detector
@@ -488,7 +488,7 @@ branches = [torch.rand(1, c, s, s)
 # %% [markdown] id="notes-v2p" slide="notes"
 # > *For the speaker.* Why enlarge everything only to shrink it again? Because in between every cell of the fine map sees all four resolutions. A usual feature pyramid hands down step by step.
 
-# %% [markdown] id="detector-words" slide="subslide"
+# %% [markdown] id="detector-words" slide="subslide" tags=["lead"]
 # Does the fine map pay in detection? The journal paper compares on COCO, with Faster R-CNN, which proposes boxes first and names them in a second step (Table VIII). HRNetV2p-W18 has 36.2 AP after the short training and 38.0 after the long one. ResNet-50 with a feature pyramid has 36.7 and 37.6: HRNet is behind, then 0.4 ahead.
 #
 # Our tiny version puts SSD's heads on that pyramid. This is what `ssd_hrnet_tiny` finds in a scene; the true boxes are dashed. **Predict** which of the five objects gets the worst box; then look:
@@ -544,7 +544,7 @@ for k in range(4):
 dead = len(found.dead)
 print(f"{dead} of {len(found.modules)} modules are dead by half or more")
 
-# %% [markdown] id="dead-branches" slide="subslide"
+# %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:explorer-branches"]
 # Three branches answer to the scenes, and most of the coarsest does not. The score alone (mAP 0.664, `data/weights/ssd_hrnet_tiny.json`) would not have told. These weights were trained at a learning rate of 3e-3; of one run at `ssd_tiny`'s 1e-2 the same file notes that most of *two* branches died. Why branches die together is a suspicion, with a small test, in ★.
 #
 # Before you explain a score, check that the network lives.
@@ -618,10 +618,10 @@ print("scores:", [f"{s:.2f}" for s in two_wrists(sick_turn)])
 cured = two_wrists(lambda maps: flip_heatmaps(maps, (1, 0), True))
 print("scores:", [f"{s:.2f}" for s in cured])
 
-# %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
+# %% [markdown] id="clinic-2" slide="skip" tags=["clinic"]
 # **Patient 2.** “In my data every second ankle is hidden and not labelled. The network finds all ankles, at the right places, but none scores above 0.5, so they never count.”
 
-# %% id="clinic-2-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-2-symptom" slide="skip" tags=["clinic"]
 ankles = make_heatmaps(torch.full((8, 1, 2), 8.0), torch.ones(8, 1),
                        (16, 16), (16, 16)).heatmaps
 labelled = torch.tensor([[1.0], [0]] * 4)  # every second one
@@ -640,14 +640,14 @@ def learned_height(weights):
 
 print(f"learned height: {learned_height(torch.ones(8, 1)):.2f}")
 
-# %% [markdown] id="clinic-2-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
 # The weights were forgotten. For half of the ankles the target is an empty map. The mean squared error is least at the *mean* of all targets, and that is half a bump.
 #
 # </details>
 
-# %% id="clinic-2-cure" slide="-" tags=["clinic"]
+# %% id="clinic-2-cure" slide="skip" tags=["clinic"]
 print(f"learned height: {learned_height(labelled):.2f}")
 
 # %% [markdown] id="summary" slide="slide"

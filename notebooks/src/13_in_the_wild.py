@@ -42,8 +42,10 @@ print(", ".join(blazeface.FACE_POINTS))
 # ## 1 · A face
 #
 # So far the detectors of this course knew only drawn scenes. This one was trained by others, on photographs: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
+#
+# <!-- speaker: Show the face before you say what found it, and how small its file is. -->
 
-# %% id="face-found" slide="-"
+# %% id="face-found" slide="-" tags=["output-only"]
 path = data.data_path("weights", "blazeface.safetensors")
 model = load_model(path).eval()
 photo, target = data.load_photo("astronaut")
@@ -52,10 +54,10 @@ print(len(found["boxes"]), "face, score", f"{found['scores'][0]:.2f}")
 show.draw_face(
     photo, found["boxes"][0], found["keypoints"][0], blazeface.FACE_POINTS)
 
-# %% [markdown] id="what-it-is" slide="subslide"
+# %% [markdown] id="what-it-is" slide="subslide" tags=["beside:face-found"]
 # The picture shows Eileen Collins (NASA, public domain). The box comes with six **key points**; right and left are the subject's own. Measure how small this detector is:
 
-# %% id="facts" slide="-"
+# %% id="facts" slide="skip"
 notice = json.loads(path.with_suffix(".json").read_text("utf-8"))
 parameters = sum(p.numel() for p in model.parameters())
 with torch.device("meta"):
@@ -75,6 +77,8 @@ print(f"IoU with a box drawn by hand: {overlap:.2f}")
 # ### The odd zero
 #
 # The network was trained in TensorFlow. A filter of side 3 at stride 2 needs only *one* zero to halve a map of even side. TensorFlow's rule SAME puts this zero **behind**, right and below. PyTorch's `padding=1` puts one in front as well. Let a filter copy its middle number, and see which pixels it reads:
+#
+# <!-- speaker: Ask where the extra zero goes when only one is needed; nobody guesses TensorFlow's answer. -->
 
 # %% id="padding-by-hand" slide="-"
 ramp = torch.arange(8.0).expand(1, 1, 8, 8)
@@ -84,10 +88,10 @@ behind = F.conv2d(F.pad(ramp, (0, 1, 0, 1)), middle, stride=2)[0, 0, 0]
 print("padding=1:", in_front.int().tolist())
 print("SAME:     ", behind.int().tolist())
 
-# %% [markdown] id="padding-rule" slide="subslide"
+# %% [markdown] id="padding-rule" slide="skip" tags=["lead"]
 # Every number moved by one pixel. Now the rule as TensorFlow's documentation of `tf.nn.convolution` states it: the output has ⌈n / stride⌉ cells, the zeros are as many as these need, and the smaller half stands in front. First as loops, then as our function:
 
-# %% id="same-by-loops" slide="-"
+# %% id="same-by-loops" slide="skip"
 def same_by_loops(maps, weight, stride):
     """Convolution (C, H, W) by TensorFlow's rule, sum after sum."""
     (_, H, W), k = maps.shape, weight.shape[-1]
@@ -102,7 +106,7 @@ def same_by_loops(maps, weight, stride):
                 out[:, row, column] += weight[:, :, i, j] @ maps[:, y, x]
     return out
 
-# %% id="pad-same" slide="-" tags=["teaches:detlearn.models.blazeface:pad_same", "prove"]
+# %% id="pad-same" slide="skip" tags=["teaches:detlearn.models.blazeface:pad_same", "prove"]
 def pad_same(maps, kernel_size, stride):
     H, W = maps.shape[-2:]
     if H % stride or W % stride:
@@ -163,7 +167,7 @@ for stride in (1, 2):
     halved = BlazeBlock(24, 28, stride)(torch.rand(1, 24, 64, 64))
     print("stride", stride, tuple(halved.shape))
 
-# %% id="block-proved" slide="subslide" tags=["prove"]
+# %% id="block-proved" slide="skip" tags=["prove"]
 maps, block = torch.rand(1, 3, 6, 6), BlazeBlock(3, 5, 2)
 theirs = blazeface.BlazeBlock(3, 5, 2)
 theirs.load_state_dict(block.state_dict())
@@ -198,7 +202,7 @@ def pyramid_of(images):
 
 print([tuple(m.shape) for m in pyramid_of(torch.zeros(1, 3, 128, 128))])
 
-# %% id="network-forward" slide="-"
+# %% id="network-forward" slide="skip"
 @torch.inference_mode()
 def network(images):
     """Rows (B, P, 16), px, and logits (B, P)."""
@@ -213,10 +217,10 @@ def network(images):
 rows, logits = network(torch.zeros(1, 3, 128, 128))
 print("rows", tuple(rows.shape), "logits", tuple(logits.shape))
 
-# %% [markdown] id="parity" slide="subslide"
+# %% [markdown] id="parity" slide="subslide" tags=["lead"]
 # **Prove it** against somebody else. Seven pictures were given to Google's runtime `ai-edge-litert` with the original file, and 200 rows of its answers are stored beside the weights. Ours must agree to a thousandth of their range, noise and photographs alike.
 
-# %% id="parity-compared" slide="-" tags=["prove"]
+# %% id="parity-compared" slide="-" tags=["prove", "output-only"]
 stored = np.load(path.with_name("blazeface_runtime.npz"))
 picked = stored["rows"].astype(int)
 for k, name in enumerate(stored["names"]):
@@ -230,10 +234,12 @@ for k, name in enumerate(stored["names"]):
 # %% [markdown] id="notes-network" slide="notes"
 # > *For the speaker.* The proof is the point of this section: a file without source code became fifty lines that anybody can read. Ask what a wrong padding would do to this proof (it fails) and to the first picture (hardly anything that you would notice). The clinic shows it.
 
-# %% [markdown] id="priors" slide="slide"
+# %% [markdown] id="priors" slide="slide" tags=["beside:face-found"]
 # ## 3 · From 896 rows to one face
 #
 # Two priors a cell on 16 × 16, six on 8 × 8. In the settings of MediaPipe stands `fixed_anchor_size`: every prior is as large as the picture. A prior is therefore only a centre.
+#
+# <!-- speaker: Ask what a prior is good for that is as large as the picture. -->
 
 # %% id="priors-counted" slide="-"
 priors, centers = model.priors, model.priors[:, :2]
@@ -263,7 +269,7 @@ prove("boxes = the package's", corners,
 prove("points = the package's", points, model.keypoints(said)[0],
       tolerance=1e-5)
 
-# %% id="own-nms" slide="subslide" tags=["prove"]
+# %% id="own-nms" slide="subslide" tags=["prove", "output-only"]
 def suppress(corners, scores, threshold=0.3):
     """Indices of the best boxes; what overlaps a better one goes."""
     order, keep = scores.argsort(descending=True).tolist(), []
@@ -287,14 +293,14 @@ show.draw_face(
     photo, face, spots, blazeface.FACE_POINTS, zoom=2,
     candidates=512 * corners[sure])
 
-# %% [markdown] id="weighted" slide="subslide"
+# %% [markdown] id="weighted" slide="subslide" tags=["lead", "beside:own-nms"]
 # The points cost nothing extra: they are twelve more channels for each prior, and NMS keeps those of the surviving row.
 #
 # ### Weighted NMS: an average instead of a winner
 #
 # In a film, another prior wins from frame to frame, and the box trembles. BlazeFace averages the whole cluster, weighted by score (paper, §3); here the score stays that of its best box. We move a picture by quarters of a pixel. **Predict:** by how much does the *spread* of the side, its standard deviation over that film, shrink?
 
-# %% id="own-average" slide="-" tags=["prove"]
+# %% id="own-average" slide="skip" tags=["prove"]
 def average(corners, scores, threshold=0.3):
     """(D, 4): the mean box of each cluster, weighted by score."""
     order, means = scores.argsort(descending=True), []
@@ -310,10 +316,10 @@ index, weights = boxes.weighted_nms(corners[sure], scores[sure], 0.3)
 prove("average = the package's", average(corners[sure], scores[sure]),
       weights @ corners[sure], tolerance=1e-5)
 
-# %% [markdown] id="three-faces" slide="subslide"
+# %% [markdown] id="three-faces" slide="subslide" tags=["lead"]
 # A test needs more than one face. `load_portraits` adds Grace Hopper (matplotlib's sample data, public domain) and the cameraman (scikit-image, CC0), and `view` shows a face in a chosen size and place. A “face of 48 px” means the side of its *box* in the 128 px input. `surest` is your detector's best answer whose centre lies on the face:
 
-# %% id="faces" slide="-"
+# %% id="faces" slide="skip"
 def surest(images, side=128):
     """Scores (B,), boxes (B, 4) and points (B, 6, 2), px."""
     rows, logits = network(images)
@@ -331,7 +337,7 @@ for name, face in faces.items():
     print(f"{name:9} score {score.item():.1f}, side about",
           f"{(box[0, 2] - box[0, 0]) / 10:.0f}0 px")
 
-# %% id="jitter" slide="-"
+# %% id="jitter" slide="-" tags=["output-only"]
 shifts = [k / 4 - 4 for k in range(33)]  # quarters of a pixel
 ratios = {}
 for name, side in product(list(faces)[::-1], (36, 48, 96, 72)):
@@ -355,14 +361,16 @@ show.draw_jitter(
     "face of 72 px while the picture moves: the best box jumps, "
     "the average moves less.")
 
-# %% [markdown] id="hidden" slide="slide"
+# %% [markdown] id="hidden" slide="slide" tags=["lead"]
 # ### All alike, and yet
 #
 # So the average takes away four tenths of the spread. (The curves are the astronaut's, at 72 px.) Whose boxes does it average?
 #
 # The two priors of a cell of the 16 × 16 map have the same centre and the same size, and so do the six of a cell of the 8 × 8 map. Nothing in the settings tells them apart. Call the place of a prior in its cell its **slot**; there are two and six, together eight. **Predict:** do all slots give the same answers? Show the network one face in 36 sizes, and note the best score of each slot over all cells.
+#
+# <!-- speaker: Let the room vote: same answers or not? -->
 
-# %% id="slots" slide="-"
+# %% id="slots" slide="fragment" tags=["output-only"]
 sizes = torch.tensor([8 * 2 ** (k / 8) for k in range(36)])
 places = [(0, 0), (4, 4), (-4, 2), (2, -4)]
 
@@ -383,10 +391,10 @@ slots = slots_of(faces["astronaut"])
 names = [f"{m} × {m}: {k}" for m, n in ((16, 2), (8, 6)) for k in range(n)]
 show.draw_slot_ranges(sizes, slots, names)
 
-# %% [markdown] id="hidden-read" slide="subslide"
+# %% [markdown] id="hidden-read" slide="subslide" tags=["lead"]
 # The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Both results:
 
-# %% id="hidden-compared" slide="-"
+# %% id="hidden-compared" slide="-" tags=["output-only"]
 rule = torch.tensor(
     nb13.training_sizes.reference()(0.1484375, 0.75, 4, 128))  # (8,)
 middles = nb13.slot_sizes.reference()(sizes, slots)  # (8,)
@@ -395,7 +403,7 @@ for name, size, middle in zip(names, rule, middles):
 assert (middles / rule - 1).abs().max() < 0.2
 show.draw_slot_ranges(sizes, slots, names, marks=rule)
 
-# %% [markdown] id="hidden-limits" slide="fragment"
+# %% [markdown] id="hidden-limits" slide="skip"
 # Every middle lies within a fifth of the rule. This is an **inference**, not a fact that we read somewhere: the training code is not public, and this was one face. The ★ at the end repeats it with the other two.
 
 # %% [markdown] id="notes-hidden" slide="notes"
@@ -405,8 +413,10 @@ show.draw_slot_ranges(sizes, slots, names, marks=rule)
 # ## 4 · Where it fails
 #
 # One good picture says little. Change one thing at a time and draw the curve. First the **distance**:
+#
+# <!-- speaker: Let them choose what to break first: distance, rotation or light. -->
 
-# %% id="distance" slide="-"
+# %% id="distance" slide="-" tags=["output-only"]
 far = [8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 144, 160, 192]
 curves = {name: torch.cat([
     surest(model.prepare([face.view(side)]), side)[0] for side in far])
@@ -419,10 +429,10 @@ show.draw_decline(
                   for side in (12, 24, 96, 144, 192)}, model,
     xlabel="side of the face, px", logarithmic=True)
 
-# %% [markdown] id="distance-read" slide="fragment"
+# %% [markdown] id="distance-read" slide="skip"
 # Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
 
-# %% id="rotation" slide="subslide"
+# %% id="rotation" slide="subslide" tags=["output-only"]
 turns = list(range(0, 181, 15))
 curves, tilt = {}, {}
 for name, face in faces.items():
@@ -458,7 +468,7 @@ show.FaceExplorer()
 # %% [markdown] id="squash" slide="subslide"
 # **Squashing.** SSD makes every photograph a square. A picture of 2 : 1 becomes half as wide, and so do the faces in it. BlazeFace adds bars instead; this is called *letterboxing*. Does it matter? We squash a whole view and fill its square with black bars:
 
-# %% id="squash-measured" slide="-"
+# %% id="squash-measured" slide="fragment" tags=["output-only"]
 def squash(view, ratio):
     """A view (3, 128, 128) as a wide picture shows it, squashed."""
     wide = 2 * round(64 / ratio)
@@ -477,12 +487,12 @@ show.draw_decline(
                      for ratio in (1, 1.5, 2, 3, 4)}, model,
     xlabel="width : height of the squashed picture")
 
-# %% [markdown] id="alarms" slide="subslide"
+# %% [markdown] id="alarms" slide="subslide" tags=["lead"]
 # A face that is squashed to half its width is still found. At a quarter of its width none is found: a panorama that is made square loses its faces.
 #
 # **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The network sees the motorcycle twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it. (The panel shows the photograph unsquashed, with the box that was found.)
 
-# %% id="alarms-seen" slide="-"
+# %% id="alarms-seen" slide="fragment" tags=["output-only"]
 squashing = create_model("blazeface", letterbox=False).eval()
 squashing.load_state_dict(model.state_dict())
 noise = torch.rand(200, 3, 128, 128, generator=torch.manual_seed(0))
@@ -508,7 +518,7 @@ show.draw_face_panels(shown)
 # %% [markdown] id="notes-fails" slide="notes"
 # > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 144 px”, and never “works”.
 
-# %% [markdown] id="ledger" slide="slide" tags=["ledger"]
+# %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ### Paper ↔ code
 #
 # *Paper*: Bazarevsky et al. 2019, arXiv 1907.05047. *MediaPipe*: the network in the wheel of mediapipe 0.10.14, its settings and its runtime.
@@ -524,6 +534,8 @@ show.draw_face_panels(shown)
 # | logits as they are | clipped to ± 100 | not clipped | ★ b |
 # | squashed input (SSD) | letterbox, black border | `letterbox` | §4 |
 # | smoothed when shrunk (ours) | every fourth pixel read, as we understand it | smoothed | ★ c |
+#
+# <!-- speaker: Read two rows and leave the rest for at home. -->
 
 # %% [markdown] id="exercises" slide="subslide"
 # ## 5 · Your turn
@@ -571,8 +583,10 @@ nb13.training_sizes.check(training_sizes)
 # Four patients, and three of the four find the astronaut. Run the symptom, write down the mistake, *then* open the diagnosis.
 #
 # **Patient 1.** “My port is even surer than the original. Only the boxes look a little low.”
+#
+# <!-- speaker: Show the symptom, and wait: let the room say the cause, then open it. -->
 
-# %% id="clinic-1-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-1-symptom" slide="-" tags=["clinic", "output-only"]
 def pad_both_sides(maps, kernel_size, stride):
     return F.pad(maps, [kernel_size // 2] * 4)
 
@@ -627,7 +641,7 @@ for name, change in patients.items():
 #
 # **The cure** has two parts. `Detector.prepare` is the only way in, so nobody writes an input by hand. And one picture is no test. Compare rows with the original on noise, as section 2 did, and each of the four bugs is found at once; the ★ at the end shows the numbers.
 
-# %% [markdown] id="responsible" slide="slide"
+# %% [markdown] id="responsible" slide="slide" tags=["lead", "beside:face-found"]
 # ### Responsible use
 #
 # **Detection is not recognition.** A box says that something looks like a face; it does not say whose. But it is the first step of every system that does, and a crop of a face is personal data in many countries.
@@ -636,7 +650,7 @@ for name, change in patients.items():
 #
 # **Licence.** The weights are Apache-2.0 (© The MediaPipe Authors); licence text, source, hashes and what was changed stand in `data/weights/blazeface.json`. The card's terms were not checked, either.
 
-# %% [markdown] id="quiz" slide="slide"
+# %% [markdown] id="quiz" slide="skip"
 # ### Quiz: true or false?
 #
 # 1. All 896 priors have the same size, so all slots answer alike.

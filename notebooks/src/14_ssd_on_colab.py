@@ -47,7 +47,7 @@ from detlearn.training import RECIPES, TrainConfig
 from detlearn.training.recipes import BACKBONE_FILES
 
 
-# %% [markdown] id="two-worlds" slide="slide"
+# %% [markdown] id="two-worlds" slide="slide" tags=["lead", "beside:ten-pictures"]
 # **The same cells run twice in your life.** As they stand they train on a small drawn data set that lies on the disk exactly as VOC does, on any two processor cores, in about a minute. Read the chapter once like that.
 #
 # For the real training you change one line, `FULL = True`. Three clicks come before it. *File → Save a copy in Drive*, because a notebook that was opened from GitHub forgets your changes. *Runtime → Change runtime type*, for a GPU. *Runtime → Run all*. On every further evening you open **your copy**, choose the GPU and run all of it again. A new session has an empty disk and no variables, so no cell can be left out.
@@ -62,6 +62,8 @@ from detlearn.training.recipes import BACKBONE_FILES
 #  ══════════════════════════ Drive ══════════════════════════   stays
 #    archives · checkpoints · weights · report
 # ```
+#
+# <!-- speaker: Say what runs in this room in a minute, and what runs at home for nights. -->
 
 # %% [markdown] id="notes-two-worlds" slide="notes"
 # > *For the speaker.* Draw the line of the Drive on the board first. Then ask of each thing on which side of it it belongs: pictures, checkpoints, the course, the variables. Whoever has lost a run to a closed laptop may tell it now.
@@ -70,6 +72,8 @@ from detlearn.training.recipes import BACKBONE_FILES
 # ## 1 · Choose, and count what it costs
 #
 # Three choices decide everything: the data, the network, and the hours that a session lasts. Free Colab promises no number of hours. Four is a careful guess.
+#
+# <!-- speaker: Ask who has lost a session of Colab, and what was lost with it. -->
 
 # %% id="choice" slide="-"
 FULL = False  # True: download and train for hours, on a GPU
@@ -103,12 +107,12 @@ for data in ("voc", "coco"):
         print(f"{data:5}{size:5.1f} GB, {room:3.0f} GB of room |",
               f"{network:16}{plan.epochs:4} epochs,{steps:8,} steps")
 
-# %% [markdown] id="cost-read" slide="subslide"
+# %% [markdown] id="cost-read" slide="skip" tags=["lead"]
 # The authors' script trains SSD300 on VOC 07+12 for 120,000 iterations of 32 pictures. That is twice the paper's first schedule (Liu et al. 2016, §3.1), because zoom-out needs longer (§3.6). As epochs of 517 full batches these are 232. A recipe belongs to its data: `ssd300_vgg16` has VOC's, `ssd300_resnet50` COCO's (uvipen/SSD-pytorch). On the other data set, think in steps, and change `epochs` and `milestones`.
 #
 # Seconds are of *your* machine, so measure them. Three steps are enough for an estimate; the first ones are slow on a GPU, and are not counted. As the cell stands it times the practice run, four epochs of 192 small pictures. On Colab it times the network and the data that you chose.
 
-# %% id="three-steps" slide="-" tags=["nbval-ignore-output"]
+# %% id="three-steps" slide="skip" tags=["nbval-ignore-output"]
 def seconds_a_step(name, batch_size, count=3):
     """Time of one training step on this machine."""
     torch.manual_seed(0)
@@ -150,7 +154,7 @@ print(f"{step_seconds:.2f} s a step, {minutes:.2f} minutes an epoch,"
 # %% id="explorer-sessions" slide="-" tags=["explorer"]
 show.SessionExplorer(epochs=65, minutes=24, hours=HOURS, setup=20)
 
-# %% [markdown] id="where" slide="slide"
+# %% [markdown] id="where" slide="slide" tags=["lead"]
 # ## 2 · Where things live
 #
 # | what | where | why |
@@ -167,7 +171,7 @@ show.SessionExplorer(epochs=65, minutes=24, hours=HOURS, setup=20)
 # %% [markdown] id="notes-where" slide="notes"
 # > *For the speaker.* Read the table with its right column covered and let the room give the reasons. The usual mistake is to put the pictures on the Drive, "to be safe": ten thousand small files make a step of seconds.
 
-# %% id="mount" slide="-"
+# %% id="mount" slide="skip"
 def open_drive():
     """A folder that outlives the session."""
     if not ON_COLAB:
@@ -201,10 +205,10 @@ def copy_whole(source, target):
     copyfile(source, part)
     part.replace(target)
 
-# %% [markdown] id="data-text" slide="subslide"
+# %% [markdown] id="data-text" slide="skip"
 # **The data.** The command `data` says how large the archives are and on what terms they may be used. It compares checksums, unpacks, and continues where it was interrupted. Archives that you keep on the Drive are copied to the fast disk first; what is unpacked already is not fetched again.
 
-# %% id="fetch" slide="-"
+# %% id="fetch" slide="skip"
 def fetch(keep=DATA == "voc"):
     """The data set on the fast disk; VOC's archives on the Drive."""
     root, kept = FAST / DATA, DRIVE / "archives"
@@ -228,10 +232,10 @@ ROOT = fetch()
 print(*sorted(path.relative_to(ROOT).as_posix()
               for path in ROOT.rglob("ImageSets/Main/*.txt")), sep="\n")
 
-# %% [markdown] id="check-text" slide="subslide"
+# %% [markdown] id="check-text" slide="skip"
 # Trained on `trainval`, scored on the test set of 2007, as in the papers. (Drawn scenes, here.) **Check before you train.** The command `check` looks at every picture and every box, and writes a page with what it found. It refuses what would train wrongly without an error. And look yourself, since no program knows that the box around a tree should not be called a house. (To open the page from Colab, click the folder symbol at the left, go to `/content/fast`, and download it.)
 
-# %% id="check" slide="-"
+# %% id="check" slide="skip"
 shell("check", DATA)
 
 # %% id="ten-pictures" slide="subslide"
@@ -243,7 +247,7 @@ show.draw_scenes(
     alt="Ten training pictures with the boxes and names of their objects; "
     "of the stand-in, scenes full of discs, houses, trees and people.")
 
-# %% id="statistics" slide="subslide"
+# %% id="statistics" slide="subslide" tags=["beside:ten-pictures"]
 some = range(0, len(plain), max(1, len(plain) // 1000))
 labels = torch.cat([plain[i][1]["labels"] for i in some])
 counts = labels.bincount(minlength=len(names))[1:]
@@ -251,10 +255,10 @@ print(len(plain), "pictures;", "objects in", len(some), "of them:")
 for count, word in sorted(zip(counts.tolist(), names[1:]), reverse=True):
     print(f"{word:12}{count:5}")
 
-# %% [markdown] id="small-text" slide="subslide"
+# %% [markdown] id="small-text" slide="subslide" tags=["lead"]
 # **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph 500 px high is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar learn from one forced prior each (03), and many will be missed: take a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
 
-# %% id="small-objects" slide="-"
+# %% id="small-objects" slide="-" tags=["output-only"]
 with torch.device("meta"):
     config = create_model(name).config
 seen = input_boxes(plain, most=500)  # (G, 4), fractions of the input
@@ -267,14 +271,16 @@ show.draw_size_chart(config.priors, sides)
 # %% [markdown] id="small-read" slide="fragment"
 # Here hardly an object lies left of the first bar, and 98 % have a prior that fits. So the input is large enough for these pictures.
 
-# %% [markdown] id="before-hours" slide="slide"
+# %% [markdown] id="before-hours" slide="slide" tags=["lead", "beside:small-objects"]
 # ## 3 · One minute before the hours
 #
 # ### A start that knows something
 #
 # Every published SSD begins with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. (It has learned from drawn scenes of this very kind. So the practice run scores high after a minute, which proves nothing about learning from scratch.) **Read the report**: it says what was loaded, and what was left as it was.
+#
+# <!-- speaker: Ask what is the cheapest test that shows a broken pipeline. -->
 
-# %% id="first-weights" slide="-"
+# %% id="first-weights" slide="skip"
 def fetch_backbone(name):
     """The state dict of a backbone that has seen other pictures."""
     if not FULL:
@@ -307,7 +313,7 @@ print(report)
 # %% [markdown] id="notes-overfit" slide="notes"
 # > *For the speaker.* Ask what a curve that stays flat would mean: labels that do not fit the pictures, a frozen network, a rate of zero. And ask what a curve that falls does *not* mean: quiz 4.
 
-# %% id="overfit" slide="-"
+# %% id="overfit" slide="fragment" tags=["output-only"]
 side = model.config.image_size
 augment = train_transform(side) if FULL else shapes_train_transform(side)
 dataset = open_dataset(str(ROOT), "train", augment)
@@ -327,14 +333,14 @@ show.draw_curves({"loss of one batch": {"": losses}}, log=True,
                  alt="The loss over 25 steps on the same eight pictures, "
                  "on a logarithmic axis: it falls to less than two fifths.")
 
-# %% [markdown] id="train" slide="slide"
+# %% [markdown] id="train" slide="slide" tags=["lead", "beside:overfit"]
 # ## 4 · Train, session after session
 #
 # Now the training itself. `train` writes everything into `OUT`, a folder on the Drive: after every epoch, and in between, a checkpoint from which it continues *to the bit* (05). So every session does the same, always with `resume=True`. In the first there is no checkpoint yet, and the run begins. Without `resume`, a folder that holds a run is refused.
 #
 # **TensorBoard in the page** draws the curves while you wait: with `FULL` by itself, else set `WATCH = True`. A saved page cannot show it, so below we draw the same curves from its event files (without TensorBoard, from `history.json`).
 
-# %% id="settings" slide="-"
+# %% id="settings" slide="skip"
 settings = recipe if FULL else replace(RECIPES["ssd_tiny"], epochs=4,
     warmup_steps=10, learning_rate=5e-3, amp="off")
 loggers = ["csv"] + ["tensorboard"] * bool(find_spec("tensorboard"))
@@ -361,10 +367,10 @@ if WATCH and find_spec("tensorboard"):
 print(settings.epochs, "epochs of", len(dataset) // settings.batch_size,
       "steps, learning rate", settings.learning_rate)
 
-# %% [markdown] id="lose-text" slide="subslide"
+# %% [markdown] id="lose-text" slide="subslide" tags=["lead"]
 # **Lose the runtime, twice.** The data set below dies after so many pictures, in the middle of an epoch. A real session that ends leaves the same on the Drive: the last checkpoint. **Predict** where session 2 will continue, if session 1 dies at its 17th batch and a checkpoint is written every 7.
 
-# %% id="borrowed" slide="-"
+# %% id="borrowed" slide="skip"
 class Borrowed:
     """A data set on a machine that is taken away."""
 
@@ -393,10 +399,10 @@ for number, pictures in enumerate(lost, start=1):
 model, history = session(dataset, OUT)  # on Colab: this line, each session
 print("finished", len(history), "epochs")
 
-# %% [markdown] id="lose-read" slide="fragment"
+# %% [markdown] id="lose-read" slide="fragment" tags=["lead"]
 # After batch 14: batches 15 and 16 were trained and are lost, and the next session trained them again. What did the accidents cost in the end? **Predict** how far the weights are from those of a run that nobody interrupted:
 
-# %% id="unbroken" slide="-" tags=["prove"]
+# %% id="unbroken" slide="skip" tags=["prove"]
 if not FULL:
     whole, _ = session(dataset, FAST / "unbroken")
     ours, theirs = model.state_dict(), whole.state_dict()
@@ -406,10 +412,10 @@ if not FULL:
 # %% [markdown] id="notes-lost" slide="notes"
 # > *For the speaker.* Let the room guess the difference of the weights before the cell runs: small, or exactly zero? Exactly zero, because order and augmentation follow from seed, epoch and index, not from what was drawn before.
 
-# %% [markdown] id="bits-read" slide="fragment"
+# %% [markdown] id="bits-read" slide="skip"
 # Nothing but the minutes. (On a GPU, sums may be taken in another order. There two runs differ a little, interrupted or not.) Here is the whole run:
 
-# %% id="curves" slide="subslide"
+# %% id="curves" slide="subslide" tags=["output-only"]
 logged = training.read_curves(OUT)  # TensorBoard's event files
 
 
@@ -432,7 +438,7 @@ show.draw_curves(panels, x="epoch", alt="Left, both parts of the loss "
 # %% [markdown] id="errors-text" slide="subslide"
 # The losses fall and the scores rise. But **which mistakes** are behind a score? **Predict** whether this network invents objects or misses them. Detections with a score above 0.5, sorted by kind, and the objects that none of them found (05):
 
-# %% id="errors" slide="-"
+# %% id="errors" slide="fragment" tags=["output-only"]
 model = load_model(OUT / "best.safetensors").to(device)
 detections, truths = training.detect_all(model, validation)
 strong = [{key: one[key][one["scores"] > 0.5] for key in one}
@@ -450,7 +456,7 @@ show.draw_error_kinds({"threshold 0.5": kinds}, alt="What became of the "
 #
 # **Look at detections**, on validation pictures and on your own photographs. Put some into a folder of the Drive and name it in `PHOTOS`. (In Colab, the folder symbol at the left uploads files.) Without one, a drawn scene of another size stands in.
 
-# %% id="detections" slide="-"
+# %% id="detections" slide="fragment" tags=["output-only"]
 PHOTOS = None  # "/content/drive/MyDrive/photos", for instance
 pictures = [validation[i][0] for i in (0, 3, 8)]
 if PHOTOS is None:
@@ -467,15 +473,17 @@ show.draw_scenes(
     "reader's own or a larger drawn scene, with its detections: a box and "
     "a name on most objects.")
 
-# %% [markdown] id="honest" slide="slide"
+# %% [markdown] id="honest" slide="slide" tags=["beside:curves"]
 # ### What did you reproduce?
 #
 # Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen reports 25.06 AP on COCO's val2017 after 54 epochs; that is `mAP`. A run that ends lower after a tenth of the steps has not failed; it is not finished.
+#
+# <!-- speaker: Ask which three things a number needs before it may stand beside another. -->
 
 # %% [markdown] id="notes-honest" slide="notes"
 # > *For the speaker.* Before you show the three questions, give the room a sentence as it stands in many a README, “75 mAP on VOC”, and let them ask what is missing: which test set, eleven points or all, how many steps, which start.
 
-# %% id="compare" slide="-"
+# %% id="compare" slide="-" tags=["output-only"]
 published = {"ssd300_vgg16": ("voc", "mAP_voc07", 0.772, 232),
              "ssd300_resnet50": ("coco", "mAP", 0.2506, 54)}
 of_data, score, value, of_epochs = published[NETWORK]
@@ -486,16 +494,16 @@ print(f"this run:  {done:,} steps, {100 * done / planned:.2g} % of them,",
       "on", DATA if FULL else "drawn scenes:", "" if FULL else
       "no comparison")
 
-# %% [markdown] id="report-text" slide="subslide"
+# %% [markdown] id="report-text" slide="skip"
 # **Take it home.** The run's folder already holds `best.safetensors`, the weights with the best score. (`model.safetensors` are the last ones; `last.pt` and `previous.pt` are checkpoints, which only `resume` needs.) A report on one HTML page goes beside it: curves, errors by kind, the worst pictures. Download both from the Drive; the page needs no network.
 
-# %% id="report" slide="-"
+# %% id="report" slide="skip"
 from detlearn.report.cli import write_report
 
 page = write_report(OUT, data=str(ROOT), images=6, device=device.type)
 print(*sorted(path.name for path in OUT.glob("[a-z]*.*")))
 
-# %% [markdown] id="own-data" slide="slide"
+# %% [markdown] id="own-data" slide="slide" tags=["lead"]
 # ## 5 · Your own pictures
 #
 # You have pictures and a program for drawing boxes. Its export is enough:
@@ -518,7 +526,7 @@ for row in coverage_by_shape(input_boxes(own), config.priors)[:3]:
     print(f"{row.name:22} {row.objects:4} objects,"
           f" {100 * row.covered:3.0f} % covered")
 
-# %% [markdown] id="fine-tune-text" slide="subslide"
+# %% [markdown] id="fine-tune-text" slide="subslide" tags=["lead"]
 # Sixteen windows of twelve coins promise nothing about other coins. And split **by place**, not at random: windows of the same half overlap, and a score on what was learned by heart is worth nothing.
 #
 # Now **fine-tuning**: begin with a detector that is trained already, although it knows other classes. `init` takes all tensors that fit. In the heads, the rows of classes that both know *by name* are kept, with the background; the others stay random. **Predict**: what is kept of a detector of discs, houses and people, when the new class is *coin*?
@@ -526,7 +534,7 @@ for row in coverage_by_shape(input_boxes(own), config.priors)[:3]:
 # %% [markdown] id="notes-fine-tune" slide="notes"
 # > *For the speaker.* Write the nine rows of the old class head on the board and let the room cross out what the new head cannot use. One row stays. Then ask why the boxes' head may stay as it is: it says how a prior must move, and of no class.
 
-# %% id="fine-tune" slide="fragment"
+# %% id="fine-tune" slide="fragment" tags=["output-only"]
 coin_train = open_dataset(str(FAST / "coins"), "train",
                           train_transform(128, zoom_out=1.5))
 coin_val = open_dataset(str(FAST / "coins"), "val")
@@ -550,7 +558,7 @@ _, without = learn_coins()
 # %% [markdown] id="fine-tune-read" slide="subslide"
 # Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. (A bare state dict has no names of classes; a run's file has.) Both trainings had the same eight steps. The row of *coin* began at random. Its logits lie near 0 everywhere, where a trained row's lie far below on background, and eight steps have hardly changed that. So far more boxes score above 0.5 than there are coins, and the picture shows the six best of each window:
 
-# %% id="fine-tune-score" slide="-" tags=["nbval-ignore-output"]
+# %% id="fine-tune-score" slide="-" tags=["output-only"]
 assert with_init["mAP50"] > 0.8 and without["mAP50"] < 0.5
 views, by_hand = zip(*[coin_val[i] for i in range(2)])
 answers = tuned.detect(views, max_detections=6)
@@ -566,7 +574,7 @@ show.draw_scenes(
     "in boxes drawn by hand; below, the six best boxes of each after "
     "eight steps of fine-tuning: nearly all lie on coins.")
 
-# %% [markdown] id="fine-tune-shell" slide="subslide"
+# %% [markdown] id="fine-tune-shell" slide="skip"
 # One photograph and one seed are no law. For your own pictures the same three steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
 #
 # ```

@@ -12,6 +12,7 @@ __all__ = [
     "BADGE",
     "REF",
     "ROOT",
+    "SPEAKER",
     "BuildError",
     "badge",
     "built_notebooks",
@@ -24,11 +25,14 @@ __all__ = [
     "setup_cell",
     "sources",
     "tags_of",
+    "without_words",
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 REF = "main"  # the branch that badges open, and that the setup cell clones
+
+SPEAKER = re.compile(r"\n*<!-- speaker: (.*?) -->", re.DOTALL)  # unseen in a notebook
 
 
 class BuildError(ValueError):
@@ -132,6 +136,15 @@ def setup_cell(root: Path = ROOT) -> str:
 def tags_of(cell: Any) -> list[str]:
     """The tags of a cell of a notebook."""
     return list(cell.metadata.get("tags", []))
+
+
+def without_words(source: str) -> str:
+    r"""Prose without what it says to the speaker only.
+
+    >>> without_words("A picture.\n\n<!-- speaker: Wait. -->")
+    'A picture.'
+    """
+    return SPEAKER.sub("", source)
 
 
 def needed(module: str) -> Any:

@@ -34,6 +34,7 @@ TAGS = {
     "clinic": "the bug clinic: a mistake, its symptom, its cure",
     "optional": "needs more than the course (a download, a GPU); also tagged nbval-skip",
     "hide-input": "slides show only the output",
+    "output-only": "the same, and pages of the site keep the code open",
     "lead": "slides show its heading and first paragraph, the speaker's notes the rest",
     "key-figure": "its figure stands on the title slide and in the list of chapters",
     "nbval-skip": "never executed by the builder or the tests",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.course.build import write_notebook
-from tools.course.clone import ROOT, needed, notebook_folder, tags_of
+from tools.course.clone import ROOT, needed, notebook_folder, tags_of, without_words
 
 __all__ = ["write_student_copies"]
 
@@ -77,6 +77,8 @@ def _without_solutions(notebook: Any, seed: int | None) -> Any:
         and cell.metadata.get("slideshow", {}).get("slide_type") != "notes"
     ]
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = without_words(cell.source)
         if cell.cell_type == "code" and "exercise" in tags_of(cell):
             cell.outputs, cell.execution_count = [], None
             _seeded(cell, seed)

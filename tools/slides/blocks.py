@@ -66,7 +66,7 @@ def blocks_of(cell: Any, folder: Path) -> list[Block]:
     if any(block.kind == "explorer" for block in outputs):
         return outputs  # an audience needs the slide for what the one line of code shows
     source = shown_code(cell.source, any(block.kind == "figure" for block in outputs))
-    if not source or "hide-input" in tags_of(cell):
+    if not source or {"hide-input", "output-only"} & set(tags_of(cell)):
         for block in outputs:
             said = last_statement(cell.source)
             block.recall = code_html(said) if said else ""

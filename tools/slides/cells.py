@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tools.course.clone import tags_of
+from tools.course.clone import SPEAKER, tags_of, without_words
 from tools.course.minutes import core_cells
 from tools.slides.blocks import Block, blocks_of, markdown, notes_html, output_block
 
@@ -125,15 +125,27 @@ def slides_of(notebook: Any, folder: Path) -> list[Slide]:
 def lead_of(cell: Any) -> tuple[Any, str]:
     """A cell as a slide shows it, and what of it is left to the speaker.
 
-    Of prose tagged `lead` the slide shows headings and the first paragraph.
+    Of prose tagged `lead` the slide shows each heading with its first paragraph, what that leads
+    on to, and what asks for a guess. Prose may say more to the speaker, `<!-- speaker: ... -->`.
     """
+    if cell.cell_type == "markdown" and SPEAKER.search(cell.source):
+        words = "\n\n".join(found[1] for found in SPEAKER.finditer(cell.source))
+        shown_cell, rest = lead_of(type(cell)({**cell, "source": without_words(cell.source)}))
+        return shown_cell, "\n\n".join(filter(None, [words, rest]))
     if "lead" not in tags_of(cell) or cell.cell_type != "markdown":
         return cell, ""
     shown: list[str] = []
-    parts = re.split(r"\n{2,}", cell.source)
-    while parts and all(part.startswith("#") for part in shown):
-        shown.append(parts.pop(0))
-    return type(cell)({**cell, "source": "\n\n".join(shown)}), "\n\n".join(parts)
+    said: list[str] = []
+    first = True
+    for part in re.split(r"\n{2,}", cell.source):
+        heading = part.startswith("#")
+        leads = bool(shown) and not said and shown[-1].endswith(":")
+        if heading or first or leads or re.search(r"\*\*Predict", part):
+            shown.append(part)
+        else:
+            said.append(part)
+        first = heading
+    return type(cell)({**cell, "source": "\n\n".join(shown)}), "\n\n".join(said)
 
 
 def _staying(notebook: Any, slide: Slide) -> Block:
@@ -227,6 +239,9 @@ def _with_title(slides: list[Slide]) -> list[Slide]:
         first.name, True, first.title, kind="title", blocks=[Block("prose", "\n".join(lead))]
     )
     title.notes = first.notes
+    hours = re.search(r"<p><strong>[^<]*minutes</strong>.*?</p>\s*", rest, re.DOTALL)
+    if hours:  # for a reader
+        rest = rest.replace(hours[0], "")
     goals = Slide(f"{first.name}-goals", False, "What you take home", first.section)
     goals.blocks = [Block("prose", rest)] * bool(rest) + first.blocks[1:]
     return [title, *([goals] if goals.blocks else []), *slides[1:]]

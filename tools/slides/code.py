@@ -118,7 +118,8 @@ def last_statement(source: str, most: int = 4) -> str:
     'for i in range(3):\\n    print(i)'
     """
     try:
-        node = [one for one in ast.parse(source).body if not _draws(one)][-1]
+        body = [one for one in ast.parse(source).body if not _draws(one)]
+        node = ([one for one in body if not isinstance(one, ast.Assert)] or body)[-1]
     except (SyntaxError, IndexError):
         return ""
     lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
