@@ -223,7 +223,7 @@ pairs = [([1, 1, 10, 10], [1 + push, 1, 10 + push, 10])
 ious = [box_iou(*torch.tensor([pair]).double().transpose(0, 1)).item()
         for pair in pairs]
 show.draw_overlaps(
-    pairs, size=(11, 15),
+    pairs, size=(11, 15), names=("", ""),
     titles=[f"{push} px: IoU {iou:.2f}"
             for push, iou in enumerate(ious, start=1)],
     alt="A box of 9 by 9 pixels and its copy, pushed right by 1, 2, 3 and "
@@ -631,7 +631,7 @@ assert torch.equal(cured[1], curve(two_images, right_or_not, 3)[1])
 #
 # - **Boxes** are corners, and coordinates are *lines*. Other formats stand in the name, and a + 1 has a unit. Draw before you train.
 # - **IoU** = shared / covered together. It is relative, and strict: a third of the side off is 0.5.
-# - **NMS**: keep the best, drop what overlaps it, repeat, each class separately. **Soft-NMS** takes score instead.
+# - **NMS**: keep the best, drop what overlaps it too much, repeat, each class separately. **Soft-NMS** takes score instead.
 # - **AP**: hits within each image, one sorted list over all, the area under the envelope. **mAP** is the mean over classes and, for COCO, over ten thresholds.
 # - Your number is pycocotools' number.
 #
