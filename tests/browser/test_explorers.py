@@ -122,8 +122,10 @@ class Reader:
             self.page.keyboard.press(key)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Place on the picture, in fractions of it, as a place of the page."""
-        area = self.frame.locator("canvas[tabindex]").bounding_box()
+        """Place on the picture, in fractions of it, as a place of the page, scrolled to."""
+        canvas = self.frame.locator("canvas[tabindex]")
+        canvas.scroll_into_view_if_needed()
+        area = canvas.bounding_box()
         return area["x"] + x * area["width"], area["y"] + y * area["height"]
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -214,7 +216,7 @@ def test_prior_boxes_and_an_object(read):
     reader.press("#w", "Home")
     reader.press("#h", "Home")
     reader.changed("level 0")
-    reader.frame.locator("#tiles").click(position={"x": 80, "y": 200})
+    reader.frame.locator("#tiles").click(position={"x": 80, "y": 112})
     assert "3: 5 × 5" in reader.frame.inner_text("output[for=level]")
 
 

@@ -33,6 +33,7 @@ export function mount(app, options) {
   const rankBox = check(checks, "rank", "positives are ranked too, with loss 0 (published code)",
     (on) => { state.positivesRank = on; update(); });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
+  facts.style.minHeight = "0";
   const words = element(right, "p", { id: "words" });
   words.style.margin = "0";
   const list = table(right, "",

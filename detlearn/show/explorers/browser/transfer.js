@@ -48,7 +48,7 @@ export function mount(app, options) {
     id: "picture", keys: true, label: "", height: (width) => width + 36, draw,
   });
   picture.canvas.className = "picture";
-  legend(left, [["object", field("ink", 1.6)], ["value of a cell, pale to dark", field("none", 0, "accent")],
+  legend(left, [["object", field("ink", 1.6)], ["value of a cell", field("none", 0, "accent")],
     ["gain: the link adds", field("none", 0, "#0072b2", 0.7)],
     ["the link takes away", field("none", 0, "#d55e00", 0.7) + glyph(HATCH, "ink", 1)]]);
   const levelSlider = slider(right, "level", "Map", { max: last },
