@@ -515,7 +515,7 @@ def test_the_walk_through_a_tum(read):
 
 
 # Ways, layouts and switches one by one, and in each way all sliders at both ends: how tall it is.
-STATES = """() => {
+STATES = """async () => {
   const heights = {}, app = document.querySelector("#app");
   const seen = (what) => { heights[what] = Math.ceil(app.getBoundingClientRect().height); };
   const say = (node, name, what) => { node.dispatchEvent(new Event(name)); seen(what); };
@@ -534,7 +534,9 @@ STATES = """() => {
   const ways = all("input[type=radio]");
   for (const way of ways.length ? ways : [app]) {
     way.checked = true;
-    say(way, "change", way.id);
+    way.dispatchEvent(new Event("change"));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)));
+    seen(way.id);
     slide(way.id);
     for (const list of all("select")) {
       for (const { value } of list.options) {

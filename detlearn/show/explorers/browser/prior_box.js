@@ -517,7 +517,8 @@ export function mount(app, options) {
   function tileGrid(width) {
     const l = layout(), start = 58;
     const columns = Math.max(...l.map_sizes.map((_, level) => priorsPerCell(l, level)));
-    const tile = Math.min(28, Math.floor((width - start) / columns) - 4);
+    const room = Math.min((width - start) / columns, 192 / l.map_sizes.length);
+    const tile = Math.floor(room) - 4;
     return { tile, left: start, tall: l.map_sizes.length * (tile + 4) };
   }
 
