@@ -314,7 +314,7 @@ show.draw_target_spread(
     "spikes around zero, narrower for dx and dy; divided by 0.1 and 0.2, "
     "all four spread over a few units, most of it within ±2.")
 
-# %% [markdown] id="what-variances-are" slide="fragment" tags=["lead"]
+# %% [markdown] id="what-variances-are" slide="skip" tags=["lead"]
 # **The scales are about the spread that such targets have**: divided by them, the targets spread by a little more than 1. They are *standard deviations*, so “variances” is the wrong word. They are also no limits: a delta of 50 is legal.
 #
 # The scales weigh the box loss as well. A network that always says 0, “the prior is right as it is”, pays 0.08 for a plain target and 2.6 for a divided one (★).

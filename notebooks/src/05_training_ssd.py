@@ -313,7 +313,7 @@ show.draw_curves({"loss": curve}, log=True, alt="Both parts of the loss "
                  "over 40 steps, on a logarithmic axis: they fall by more "
                  "than a factor of ten.")
 
-# %% [markdown] id="from-nothing" slide="slide" tags=["beside:before-and-after"]
+# %% [markdown] id="from-nothing" slide="slide"
 # ## 3 · From nothing to 0.80
 #
 # Eight scenes are learned by heart; a hundredth of the loss is left in the run shown. That says only that the wires are connected.

@@ -101,7 +101,7 @@ for size, net in nets.items():
 # %% [markdown] id="cost-short" slide="skip"
 # Channels stay; sides grow, and with them the number of priors. Of the three ideas only the TCBs have parameters of their own, a third of all. Filter and second step *use* what the ARM says, so once there is an ARM they are free (★).
 
-# %% [markdown] id="loss" slide="slide" tags=["lead", "beside:the-network"]
+# %% [markdown] id="loss" slide="slide"
 # ## 2 · The loss, twice
 #
 # ARM and ODM each have a MultiBox loss, as in chapter 03. Each is divided by its *own* number of positives (Zhang et al. 2018, §4; Eq. 1 in the arXiv version):
@@ -170,10 +170,10 @@ def two_step_loss(
             for module, losses in (("arm", arm), ("odm", odm))
             for name, value in losses.items()}
 
-# %% [markdown] id="who-teaches-text" slide="subslide"
+# %% [markdown] id="who-teaches-text" slide="skip"
 # Of eight priors, 0 and 1 match objects, and 1, 6 and 7 are easy. So the ARM denies the object of prior 1, and the ODM is wrong about it, too. **Predict** for each filter: is prior 1 taught its class, and how many priors get a gradient? (Three negatives for each positive.)
 
-# %% id="who-teaches" slide="fragment" tags=["hide-input"]
+# %% id="who-teaches" slide="skip" tags=["hide-input"]
 labels = torch.tensor([[3, 2, 0, 0, 0, 0, 0, 0]])
 blank = torch.zeros(1, 8, 4)
 two = Targets(labels, blank)
@@ -189,17 +189,17 @@ for kind in ("paper", "released", "off"):
     print(f"{kind:9}", "".join("·x"[int(x)] for x in learns),
           "prior 1 is", ["left alone", "taught class 2"][int(learns[1])])
 
-# %% [markdown] id="who-teaches-read" slide="fragment"
+# %% [markdown] id="who-teaches-read" slide="skip"
 # An x is a prior with a gradient. `"off"` has two positives, so all six negatives are mined. `"paper"` has one, and three of the four negatives that are not easy. `"released"` has one, too, but the hardest of its three “negatives” is the denied *object*.
 #
 # N is at least 1, also when nobody matches. The model's `loss` (★) matches every object twice, with the priors and with the detached anchors, and calls this function.
 
-# %% [markdown] id="detect" slide="slide"
+# %% [markdown] id="detect" slide="skip"
 # ## 3 · From answers to boxes
 #
 # Detection has two parts of its own: the filter makes scores 0, and two decodings make boxes. What follows is any detector's work: a threshold and NMS for each class, then the best boxes of the image.
 
-# %% id="scores-and-boxes" slide="-" tags=["teaches:detlearn.models.refinedet:RefineDet.scores_and_boxes", "hide-input"]
+# %% id="scores-and-boxes" slide="skip" tags=["teaches:detlearn.models.refinedet:RefineDet.scores_and_boxes", "hide-input"]
 class RefineDet(refinedet.RefineDet):
     """The package's layers; the methods that we add are ours."""
 
@@ -221,10 +221,10 @@ def scores_and_boxes(self, predictions):
                    self.config.box_scales)  # (B, P, 4)
     return scores, boxes
 
-# %% [markdown] id="notes-detect" slide="notes"
+# %% [markdown] id="notes-detect" slide="skip"
 # > *For the speaker.* Ask what dropping priors saves. In the forward pass it saves nothing, for a convolution computes every cell. It saves work in NMS, and §4 measures what else it does.
 
-# %% id="scores-proved" slide="-" tags=["prove", "hide-input"]
+# %% id="scores-proved" slide="skip" tags=["prove", "hide-input"]
 _ = torch.manual_seed(0)
 ours = RefineDet(small).eval()
 theirs = create_model("refinedet_tiny").eval()

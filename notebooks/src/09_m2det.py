@@ -162,7 +162,7 @@ class MLFPN(nn.Module):
             self.sfam = SFAM(self.out_channels, num_scales,
                              compress_ratio, shared_weights)
 
-# %% id="mlfpn-levels" slide="subslide" tags=["teaches:detlearn.models.m2det:MLFPN.levels", "teaches:detlearn.models.m2det:MLFPN.forward"]
+# %% id="mlfpn-levels" slide="skip" tags=["teaches:detlearn.models.m2det:MLFPN.levels", "teaches:detlearn.models.m2det:MLFPN.forward"]
 @method_of(MLFPN)
 def levels(self, base):
     pyramids = []

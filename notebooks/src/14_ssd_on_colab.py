@@ -90,10 +90,10 @@ if FULL and device.type == "cpu":
     raise SystemExit("No GPU here: Runtime → Change runtime type.")
 print(DATA, "|", NETWORK, "| trained here:", name, "on", device.type)
 
-# %% [markdown] id="cost-text" slide="subslide"
+# %% [markdown] id="cost-text" slide="skip"
 # What will be downloaded, and how long is the training? Tables of the package know both. **Predict** how many steps the authors' script trains SSD300 on VOC: thousands, ten thousands, or more than a hundred thousand?
 
-# %% id="what-it-costs" slide="fragment"
+# %% id="what-it-costs" slide="skip"
 images = {"voc": 16_551, "coco": 118_287}
 archives = {"voc": ("voc2007", "voc2012"), "coco": ("coco2017",)}
 for data in ("voc", "coco"):
@@ -517,7 +517,7 @@ print(*sorted(path.name for path in OUT.glob("[a-z]*.*")))
 #
 # `docs/training.md` has the whole table. Bring the folder to Colab as *one zip file* in your Drive, and unpack it on the fast disk: `shutil.unpack_archive("/content/drive/MyDrive/mine.zip", FAST / "mine")`. Our example is a photograph of two dozen coins: **learn from its left half, find the coins in the right half.** Windows are cut from both halves, sixteen and two. Two questions come first. Is the data sound, and **do the priors suit** (02)? Where they do not, the command `priors` proposes a layout.
 
-# %% id="own-folder" slide="-"
+# %% id="own-folder" slide="skip"
 mine = write_coin_windows(FAST / "coins")
 print(*(mine / "train.csv").read_text().split()[:3], "...", sep="\n")
 shell("check", "coins", "--out", "coins.html")
