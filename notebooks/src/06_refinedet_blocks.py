@@ -167,7 +167,7 @@ show.draw_iou_shift(
     "crowd between 0.5 and 0.7; the anchors they become above 0.8.")
 
 # %% [markdown] id="shift-read" slide="fragment"
-# The histograms follow the positive priors. They overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives. Whether that helps, chapter 07 asks.
+# The histograms follow the positive priors. Most overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives. Whether that helps, chapter 07 asks.
 
 # %% [markdown] id="arm" slide="slide"
 # ## 2 · ARM: is there anything?

@@ -317,7 +317,7 @@ file = folder / "images" / "000025.png"
 show.UShapeExplorer(trained, scenes[25][0], file=file, step=4)
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
-# task 1: the step; task 2: channels; task 3: (smaller, larger step)
+# task 1: number of the step; 2: channels; 3: (smaller, larger step)
 moves = ...
 
 nb08.moves.check(moves)
@@ -580,7 +580,7 @@ for a, b in zip(right, sick, strict=True):
 # %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
-# The maps are walked coarse → fine, the list of lateral convolutions fine → coarse. The author reversed the maps, and put the finest convolution last because its channels demanded it. The middle ones have one shape, so nothing complained. The published code invites this: it adds modules by `add_module(str(len(…)))` and indexes them from the back.
+# The maps are walked coarse → fine, the list of lateral convolutions fine → coarse. The author reversed the maps, and put the finest convolution last because its channels demanded it. The middle ones have one shape, so nothing complained. The published code invites this: it keeps its lateral convolutions coarse → fine, the finest last, and walks them from the front, while it takes the encoder's *maps* from the back. Whoever joins that walk to a list like ours gets this patient.
 #
 # </details>
 

@@ -380,7 +380,7 @@ nb10.moves.check(moves)
 #
 # ### The transition
 #
-# Between two stages every branch is handed on, and one new branch is opened **from the last, the coarsest one**, by a strided 3 × 3 convolution. That branch has just heard all the others. Only the first transition also converts what it hands on, since stage 1 has 256 channels and branch 0 shall have 32.
+# Between two stages every branch is handed on, and one new branch is opened **from the last, the coarsest one**, by a strided 3 × 3 convolution. From the second transition on, that branch has just heard all the others. Only the first transition also converts what it hands on, since stage 1 has 256 channels and branch 0 shall have 32.
 
 # %% id="transition" slide="-" tags=["teaches:detlearn.models.hrnet:Transition"]
 class Transition(nn.Module):
@@ -451,7 +451,7 @@ for name, maps in shapes.items():
 # %% [markdown] id="sides-words" slide="subslide" tags=["lead", "beside:the-network"]
 # After stage 1 only the *number* of maps changes. Every row of the picture in §1 keeps its size.
 #
-# One condition comes with it. Branch 3 has stride 32. A side of 250 px would be halved to 63, 32, 16 and 8 cells, and doubled back from 32 to 64; 63 and 64 cannot be added. So sides must be multiples of 32, or the picture is padded.
+# One condition comes with it. Branch 3 has stride 32. A side of 250 px would be halved to 63, 32, 16 and 8 cells, and doubled back from 32 to 64; 63 and 64 cannot be added. The map of stride 4 needs a multiple of 8 cells a side. The package demands the simple rule that always gives it: sides are **multiples of 32**, or the picture is padded. (253 to 255 px would happen to fit.)
 #
 # ### What does it cost?
 #
@@ -874,11 +874,11 @@ def units_left(modules, within, across, final):
 nb10.units_left.check(units_left)
 
 # %% [markdown] id="missing-pixels-words" slide="skip"
-# And one counts what an odd picture lacks (§4). `missing_pixels`: rows and columns to pad. It works when 250 × 190 with four branches lacks 6 and 2.
+# And one counts what an odd picture lacks (§4). `missing_pixels`: rows and columns up to the next multiple of the coarsest stride. It works when 250 × 190 with four branches lacks 6 and 2.
 
 # %% id="exercise-missing-pixels" slide="skip" tags=["exercise"]
 def missing_pixels(height, width, branches):
-    """(rows, columns) to add to the image, as few as possible."""
+    """(rows, columns) up to multiples of the coarsest stride."""
     ...
     return None
 
@@ -1126,7 +1126,7 @@ print("3 outputs right, 3 inputs as they were")
 # 3. True. Channels change at the last.
 # 4. False. They are added. Only HRNetV2 and V2p (chapter 11) lay them side by side, at the very end.
 # 5. False. All branches of a module multiply equally often.
-# 6. True. But that branch has just heard all others.
+# 6. True. But from stage 3 on, that branch has just heard all others.
 # 7. False. There is one loss, at the end of branch 0, and no gradient comes back to it.
 #
 # </details>

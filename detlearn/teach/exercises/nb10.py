@@ -624,18 +624,18 @@ missing_pixels = Exercise(
     key="missing_pixels",
     prompt=(
         "Write `missing_pixels(height, width, branches)`: how many rows and columns an image "
-        "lacks, so that all branches fit: (rows, columns), as few as possible. It works when 250 "
-        "x 190 with four branches lacks (6, 2)."
+        "lacks up to the next multiples of the coarsest branch's stride: (rows, columns). It works "
+        "when 250 x 190 with four branches lacks (6, 2)."
     ),
     stub='''
     def missing_pixels(height, width, branches):
-        """(rows, columns) to add to the image, as few as possible."""
+        """(rows, columns) up to multiples of the coarsest stride."""
         ...
         return None
     ''',
     solution_source='''
     def missing_pixels(height, width, branches):
-        """(rows, columns) to add to the image, as few as possible."""
+        """(rows, columns) up to multiples of the coarsest stride."""
         stride = 4 * 2 ** (branches - 1)  # of the coarsest branch
         return -height % stride, -width % stride
     ''',
