@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from detlearn.show import NMSExplorer
 from tools import chromium, docs_env, site, vendor
-from tools.course.clone import built_notebooks
+from tools.course.clone import built_notebooks, colab_link
 from tools.slides import __main__ as command
 from tools.slides.blocks import always_light, blocks_of, link, markdown, output_block
 from tools.slides.cells import key_figure, slides_of
@@ -303,6 +303,16 @@ def test_pages_keep_alt_texts_and_lose_notes():
     assert [c.cell_type for c in made.cells] == ["markdown", "code", "code"]
     assert made.cells[1].metadata["mystnb"] == {"image": {"alt": "A dot."}}
     assert "hide-cell" in made.cells[2].metadata["tags"]
+
+
+def test_a_still_of_an_explorer_says_so_and_where_it_moves():
+    still = new_output("display_data", {"image/png": PIXEL, "text/plain": "Figure: A still."})
+    alive = new_output("display_data", {"text/html": "<iframe title='x' srcdoc='y'></iframe>"})
+    made = page(*(cell("x", outputs=[one], tags=["explorer"]) for one in (still, alive)))
+    assert len(made.cells[2].outputs) == 1
+    words = made.cells[1].outputs[1].data["text/html"]
+    assert "A still of this explorer" in words
+    assert f'<a href="{colab_link("02_prior_box")}">' in words
 
 
 def test_a_file_on_the_reader_s_disk_is_named_and_not_framed():

@@ -30,6 +30,7 @@ from tools.course.clone import (
     built_notebooks,
     chapters,
     colab_link,
+    needed,
     repository_url,
     tags_of,
 )
@@ -44,6 +45,10 @@ OUT = ROOT / "build" / "site"
 SOURCE = ROOT / "build" / "site-source"
 # What another page of ours cannot show; a badge is a picture of another machine.
 BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*colab[^)]*\)\s*", re.MULTILINE)
+STILL = (
+    '<p class="still">A still of this explorer. It moves where Python runs: '
+    '<a href="{link}">in Colab</a>, or in JupyterLab.</p>'
+)
 
 
 def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
@@ -69,6 +74,11 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
                     del shown["text/html"]  # a file on the reader's disk; its text form names it
                     continue
                 shown["text/html"] = following(shown["text/html"])
+        if "explorer" in tags_of(cell) and not any(map(_is_alive, cell.outputs)):
+            words = STILL.format(link=html.escape(colab_link(name)))
+            cell.outputs.append(
+                needed("nbformat").v4.new_output("display_data", {"text/html": words})
+            )
         alt = " ".join(filter(None, map(_alt, cell.get("outputs", []))))
         if alt:
             cell.metadata["mystnb"] = {"image": {"alt": alt, **_width(cell.outputs)}}
@@ -108,6 +118,11 @@ def following(text: str) -> str:
         "@media (prefers-color-scheme: dark) { :root {", "@media all { :root.dark {"
     )
     return text.replace("&lt;script", f"&lt;script&gt;{PRELUDE}&lt;/script&gt;&lt;script", 1)
+
+
+def _is_alive(output: Any) -> bool:
+    """Whether it is an explorer that needs no kernel."""
+    return "<iframe" in output.get("data", {}).get("text/html", "")
 
 
 def _alt(output: Any) -> str:
