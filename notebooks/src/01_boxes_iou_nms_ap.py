@@ -312,7 +312,7 @@ nms(five, scores, 0.45)
 #
 # <details><summary>What there is to see</summary>
 #
-# Seven stay. Five are dropped, each by the best box of its stack. The smallest box on the tree stays, because its IoU with the best one is just below 0.50. Box 1 keeps 0.81 · (1 − 0.72) = 0.23.
+# Seven stay. Five are dropped, each by the best box of its stack. The smallest box on the tree stays, because its IoU with the best one is just below 0.50. Box 1 keeps 0.81 · (1 − 0.724) = 0.22.
 #
 # </details>
 

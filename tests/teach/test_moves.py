@@ -74,6 +74,7 @@ def test_notebook_01() -> None:
 
     largest = max(ap(0.0, method) for method in ("area", "11-point", "101-point"))
     assert nb01.moves.check((stay, left, largest, ap(0.22, "area")))
+    assert nb01.moves.check((stay, round(left, 2), largest, ap(0.22, "area")))  # as the list shows
 
 
 def test_notebook_02() -> None:

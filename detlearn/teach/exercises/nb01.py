@@ -730,7 +730,7 @@ moves = Exercise(
         "(3, 0.45, 0.721, 0.613), made up."
     ),
     stub="moves = ...",
-    solution_source="moves = (7, 0.2268, 0.5627, 0.4965)",
+    solution_source="moves = (7, 0.2234, 0.5627, 0.4965)",
     hints=(
         "Both explorers start as the tasks want them: hard, 0.50; threshold 0.14, area.",
         "Linear: the score that is left is the old one times (1 - IoU).",
@@ -739,24 +739,29 @@ moves = Exercise(
     ),
     wrong_answers=(
         WrongAnswer(
-            "moves = (5, 0.23, 0.563, 0.497)",
+            "moves = (5, 0.22, 0.563, 0.497)",
             "Five is how many boxes are dropped, not how many stay.",
         ),
         WrongAnswer(
-            "moves = (7, 0.58, 0.563, 0.497)",
-            "0.58 is what the overlap takes from box 1: 0.81 * 0.72. Left is 0.81 * (1 - 0.72).",
+            "moves = (7, 0.59, 0.563, 0.497)",
+            "0.59 is what the overlap takes from box 1: 0.81 * 0.724. Left is 0.81 * (1 - 0.724).",
         ),
         WrongAnswer(
-            "moves = (7, 0.23, 0.563, 0.559)",
+            "moves = (7, 0.23, 0.563, 0.497)",
+            "0.23 comes of an IoU that was rounded to 0.72. It is 0.724: the list shows what is "
+            "left, with two digits.",
+        ),
+        WrongAnswer(
+            "moves = (7, 0.22, 0.563, 0.559)",
             "The last AP does change: among the boxes under 0.22 was one hit. A threshold can "
             "only lower AP.",
         ),
         WrongAnswer(
-            "moves = (7, 0.23, 0.563, 0.51)",
+            "moves = (7, 0.22, 0.563, 0.51)",
             "0.51 is the reading at 11 points above 0.22. Task 4 asks for the area.",
         ),
         WrongAnswer(
-            "moves = (7, 0.23, 0.559, 0.497)",
+            "moves = (7, 0.22, 0.559, 0.497)",
             "0.559 is the area, and 11 points give 0.558. The third reading is larger.",
         ),
         WrongAnswer(
@@ -765,7 +770,7 @@ moves = Exercise(
             "score of box 1 in the list.",
         ),
         WrongAnswer(
-            "moves = (12, 0.23, 0.563, 0.497)",
+            "moves = (12, 0.22, 0.563, 0.497)",
             "Twelve boxes come in. Count those that stay after all steps, at hard and 0.50.",
         ),
     ),
