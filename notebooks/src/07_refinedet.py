@@ -221,7 +221,7 @@ def scores_and_boxes(self, predictions):
                    self.config.box_scales)  # (B, P, 4)
     return scores, boxes
 
-# %% [markdown] id="notes-detect" slide="skip"
+# %% [markdown] id="notes-detect" slide="notes"
 # > *For the speaker.* Ask what dropping priors saves. In the forward pass it saves nothing, for a convolution computes every cell. It saves work in NMS, and §4 measures what else it does.
 
 # %% id="scores-proved" slide="skip" tags=["prove", "hide-input"]
