@@ -107,7 +107,7 @@ print("the network works on", model.config.image_size, "px a side")
 # %% [markdown] id="what-comes-out" slide="slide"
 # ## 2 · What comes out
 #
-# Every detector of this course, and every one of torchvision, answers with the same dictionary for each image.
+# Every detector of this course, and every one of torchvision, answers with these three keys for each image.
 
 # %% [markdown] id="notes-what-comes-out" slide="notes"
 # > *For the speaker.* Write `boxes`, `scores`, `labels` on the board and leave them there: every later chapter ends in them. Ask which way y grows, and wait until somebody says "up".
@@ -206,7 +206,7 @@ nb00.count_detections.check(count_detections)
 # %% [markdown] id="the-sentence" slide="slide"
 # ## 3 · One diagram
 #
-# This course builds four systems from four papers, each with its own code. Yet one diagram fits them all. Read it from left to right:
+# This course builds four systems from their papers, each with its own code. Yet one diagram fits them all. Read it from left to right:
 
 # %% [markdown] id="notes-the-sentence" slide="notes"
 # > *For the speaker.* Walk along the diagram with a finger while you say the sentence once: image, backbone, pyramid, heads, then two lanes. Everything in this course changes a word of it.
@@ -274,7 +274,7 @@ show.draw_boxes(
 )
 
 # %% [markdown] id="read-nms" slide="skip"
-# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it too much, again and again, within each class. (So one object may keep two boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
+# Neighbouring priors have all found the same object. **Non-maximum suppression**, NMS, keeps the best box and drops those that overlap it too much, again and again, within each class. (So one object may keep several boxes with different labels, as the house did at a threshold of 0.2.) That is the sixth station:
 
 # %% id="select" slide="subslide" tags=["prove", "beside:before-nms"]
 # 6 nms: one box for each object and class

@@ -202,11 +202,11 @@ for name in ("ssd300_voc", "m2det704", "m2det800"):
     print("  steps      ", *[f"{step:7}" for step in table.steps])
 
 # %% [markdown] id="what-cannot-be-derived" slide="skip"
-# While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) are different. They come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. The stride of the 3 × 3 map therefore stays 64, and its three cells look at the centres 96, 160 and 224 of 300 px. The published step is 100, image / map, so the priors stand at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Steps describe the network; do not tune them to your data.
+# While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. So the stride of the 3 × 3 map stays 64: its cells are the inner three of the 5 × 5 map, whose priors stand at 96, 160 and 224 of 300 px. The published step is 100, image / map, which puts priors at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Steps describe the network; do not tune them to your data.
 #
 # **What nobody can derive:**
 #
-# - the finest scales, the range of 20 to 90 %, RefineDet's four steps, and which levels get ratio 3;
+# - the finest scales, the range of 20 to 90 %, RefineDet's four steps, M2Det704's sizes, and which levels get ratio 3;
 # - M2Det800's 115 and M2Det704's 117: one is rounded up from 114.29, the other down from 117.33.
 #
 # The paper itself calls the best tiling an open question (§2.2).
@@ -487,7 +487,7 @@ for name, config in (("ssd_tiny", tiny), ("mine", mine)):
 assert last >= 0.95
 
 # %% [markdown] id="a-model-with-mine" slide="skip"
-# Step 3 has moved the sizes away from one constant factor, and step 4 has taken all ratios from the coarsest level. The list is longer all the same: each cell of the finest map owns four boxes now instead of two. The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads get as many channels as a cell has priors:
+# Step 3 has moved the sizes away from one constant factor, and step 4 has taken all ratios from the coarsest level. The list is longer: each cell of the finest map owns four boxes instead of two. The held-out ships had no part in the proposal, so their coverage is honest. The last step is a network that predicts for these priors. Its heads have K + 4 channels for each prior of a cell:
 
 # %% id="model-with-mine" slide="skip"
 model = create_model("ssd_tiny", num_classes=2, priors=mine)

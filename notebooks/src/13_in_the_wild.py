@@ -232,7 +232,7 @@ for k, name in enumerate(stored["names"]):
               theirs / np.ptp(theirs), tolerance=1e-3)
 
 # %% [markdown] id="notes-network" slide="notes"
-# > *For the speaker.* The proof is the point of this section: a file without source code became fifty lines that anybody can read. Ask what a wrong padding would do to this proof (it fails) and to the first picture (hardly anything that you would notice). The clinic shows it.
+# > *For the speaker.* The proof is the point of this section: a file without source code became fifty lines that anybody can read. Ask what a wrong padding would do to this proof (it fails) and to the first picture (the score hardly changes, the box slips by a fifth of its side). The clinic shows it.
 
 # %% [markdown] id="priors" slide="slide" tags=["beside:face-found"]
 # ## 3 · From 896 rows to one face
@@ -298,7 +298,7 @@ show.draw_face(
 #
 # ### Weighted NMS: an average instead of a winner
 #
-# In a film, another prior wins from frame to frame, and the box trembles. BlazeFace averages the whole cluster, weighted by score (paper, §3); here the score stays that of its best box. We move a picture by quarters of a pixel. **Predict:** by how much does the *spread* of the side, its standard deviation over that film, shrink?
+# In a film, another prior wins from frame to frame, and the box trembles. BlazeFace averages the whole cluster (paper, §3), MediaPipe weighted by score, and so do we; the score stays that of the best box. We move a picture by quarters of a pixel. **Predict:** by how much does the *spread* of the side, its standard deviation over that film, shrink?
 
 # %% id="own-average" slide="skip" tags=["prove"]
 def average(corners, scores, threshold=0.3):
@@ -546,7 +546,7 @@ show.draw_face_panels(shown)
 #
 # 1. `same_padding`: zeros before and behind by TensorFlow's rule, for *any* side. It works when side 7, filter 3, stride 2 give (1, 1) and side 8 gives (0, 1).
 # 2. `points_in_photo`: key points from the letterboxed input back to the photograph. It works when the middle of the input is the middle of the photograph.
-# 3. `slot_sizes`: the geometric middle of the sizes that each slot answers to, which means a score of at least 0.5. It works when a slot that answers from 16 to 64 px has 32.
+# 3. `slot_sizes`: the geometric middle of the smallest and the largest size that each slot answers to, with a score of at least 0.5. It works when a slot that answers from 16 to 64 px has 32.
 # 4. `training_sizes`: the eight sizes behind the slots, from two numbers in the settings and `levels` = 4, one for each stride in the settings; after the last level comes the whole picture, 1.0. It works when the first is 19 px and the last ones lie near 96 and 111.
 
 # %% id="exercise-same-padding" slide="skip" tags=["exercise"]
@@ -648,7 +648,7 @@ for name, change in patients.items():
 #
 # **Who is found less often?** Some groups of people, perhaps. We could not measure it: three portraits prove nothing, and we had no set with consent. MediaPipe publishes a model card with figures for training data and fairness; it could **not be reached** from where this chapter was written, so nothing here quotes it. Read it before you deploy.
 #
-# **Licence.** The weights are Apache-2.0 (© The MediaPipe Authors); licence text, source, hashes and what was changed stand in `data/weights/blazeface.json`. The card's terms were not checked, either.
+# **Licence.** The weights are Apache-2.0 (© The MediaPipe Authors). In `data/weights/`, `blazeface.LICENSE` is the licence's text; source, hashes and what was changed stand in `blazeface.json`. The card's terms were not checked, either.
 
 # %% [markdown] id="quiz" slide="skip"
 # ### Quiz: true or false?
@@ -713,7 +713,7 @@ for name, face in faces.items():
     assert (middles.diff() >= 0).all() and 1 < own < 1.2
 
 # %% [markdown] id="star-slots-read" slide="skip"
-# All three climb the same stairs. The cameraman's seem four tenths too high, but only because his box was drawn by hand a quarter larger than the network draws it. Measured by the network's own boxes, all three lie a tenth above the rule.
+# All three climb the same stairs. The cameraman's seem four tenths too high, mostly because his box was drawn by hand a quarter larger than the network draws it. Measured by the network's own boxes, all three lie a tenth above the rule.
 
 # %% [markdown] id="star-exercise" slide="skip"
 # **A fifth exercise.** `average_boxes`: weighted NMS of given boxes and overlaps, close to section 3's `average`. It works when no box of a cluster is lost and no cluster is averaged twice.

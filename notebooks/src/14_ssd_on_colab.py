@@ -50,7 +50,7 @@ from detlearn.training.recipes import BACKBONE_FILES
 # %% [markdown] id="two-worlds" slide="slide" tags=["lead", "beside:ten-pictures"]
 # **The same cells run twice in your life.** As they stand they train on a small drawn data set that lies on the disk exactly as VOC does, on any two processor cores, in about a minute. Read the chapter once like that.
 #
-# For the real training you change one line, `FULL = True`. Three clicks come before it. *File → Save a copy in Drive*, because a notebook that was opened from GitHub forgets your changes. *Runtime → Change runtime type*, for a GPU. *Runtime → Run all*. On every further evening you open **your copy**, choose the GPU and run all of it again. A new session has an empty disk and no variables, so no cell can be left out.
+# For the real training you first choose *File → Save a copy in Drive*, because a notebook that was opened from GitHub forgets your changes, and *Runtime → Change runtime type*, for a GPU. Then you change one line, `FULL = True`. Then *Runtime → Run all*. On every further evening you open **your copy**, choose the GPU and run all of it again. A new session has an empty disk and no variables, so no cell can be left out.
 #
 # Here is the whole plan. A session is lent to you; the Drive is yours:
 #
@@ -707,7 +707,7 @@ peak = speed_of(lambda: square @ square, 2 * 2048**3)
 print(f"peak: a product of matrices in float32 {peak:,.0f} GFLOP/s")
 
 # %% [markdown] id="fast-text" slide="skip"
-# Three things help. **channels_last** lays the channels of a cell side by side, as convolutions read them. **bfloat16** halves the bytes of a number. Predict: what does it do to the time, and can a bar be longer than the peak?
+# Two things help; a third follows. **channels_last** lays the channels of a cell side by side, as convolutions read them. **bfloat16** halves the bytes of a number. Predict: what does it do to the time, and can a bar be longer than the peak?
 
 # %% id="fast-modes" slide="skip"
 COMPILE = False  # True: needs a C++ compiler and a minute more
@@ -740,10 +740,10 @@ for mode, speed in fast_modes(torch.randn(1, 3, 300, 300)):
 # %% [markdown] id="star-coco" slide="slide"
 # ## ★ COCO's layout, and a longer run
 #
-# `DATA = "coco"` needs nothing else. Here is the proof in small: the stand-in in COCO's own folders, opened by the same call, with the same classes.
+# For the data, `DATA = "coco"` is all that changes; the recipe's epochs and milestones are another matter (§1). Here is the proof in small: the stand-in in COCO's own folders, opened by the same call, with the same classes.
 
 # %% [markdown] id="notes-coco" slide="notes"
-# > *For the speaker.* The point is what does *not* change: one word in the first cell. Ask which of the numbers of section 1 change with it, and which cell would notice a wrong one.
+# > *For the speaker.* The point is what does *not* change: one word in the cell of choices. Ask which of the numbers of section 1 change with it, and which cell would notice a wrong one.
 
 # %% id="coco-layout" slide="skip"
 coco = draw_stand_in(FAST / "coco-small", "coco", train=12, val=6)
@@ -756,8 +756,9 @@ for split in ("train", "val"):
 shell("check", "coco-small", "--out", "coco.html")
 
 # %% id="coco-voc-equal" slide="skip" tags=["prove"]
+voc = draw_stand_in(FAST / "voc-small", "voc", train=12, val=6)
 one = open_dataset(str(coco), "train")[1][1]
-other = plain[1][1]  # the same scene in VOC's layout, in whole pixels
+other = open_dataset(str(voc), "train")[1][1]  # in whole pixels
 assert one["labels"].tolist() == other["labels"].tolist()
 prove("a scene's boxes in both layouts, to a pixel",
       one["boxes"].as_subclass(torch.Tensor),
@@ -835,7 +836,7 @@ assert math.isclose(loss, math.log(4), rel_tol=1e-6)
 # | versions | torch 1.7.1: no wheels for today's Python | what Colab has | A1 |
 # | `pip install os` | nothing to install | part of Python | A1 |
 # | “Mounting Drive” | a heading without a mount | `drive.mount` | §2 |
-# | `cd /content/drive/…` | in a Python cell; the path lacks `MyDrive` | `pathlib` | A2 |
+# | `cd /content/drive/…` | alone in a cell it is IPython's magic, among other lines a NameError; the path lacks `MyDrive` | `pathlib` | A2 |
 # | `InvertedResidual` | imported from where it no longer is | own backbones | A1 |
 # | `pretrained=True` | downloads when the class is built | a report of what was loaded | §3 |
 # | `backbone=ResNet()` as a default | built once, shared by all | built in the constructor | A2 |
@@ -860,7 +861,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual as moved
 print("A1 it lives in", moved.__module__)
 
 # %% id="ledger-2" slide="skip" tags=["ledger"]
-# A2 a shell's line in Python: divisions; and a default that is shared
+# A2 a shell's line in Python, without IPython's magic; a shared default
 try:
     exec("cd /content/drive/data")
 except NameError as error:
