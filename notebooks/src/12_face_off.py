@@ -41,8 +41,10 @@ print(len(rows), "rows; the four:", ", ".join(four))
 # You have built four detectors. Somebody asks which one to take. Their papers cannot answer: each reports another size, another backbone or another year of tricks. So we trained all four on the same drawn scenes and wrote one table.
 #
 # Every table, figure and verdict below is computed from that record. First, the conditions:
+#
+# <!-- speaker: Ask for a show of hands: which of the four would you take home tonight? Keep the numbers on the board. -->
 
-# %% id="conditions" slide="-" tags=["hide-input"]
+# %% id="conditions" slide="-" tags=["output-only"]
 rules = face_off.rules
 print(f"with the same seed, every network saw the same "
       f"{rules['images']:,} images in the same order")
@@ -60,15 +62,15 @@ prediction = ["m2det_tiny", "refinedet_tiny", "ssd_hrnet_tiny", "ssd_tiny"]
 prediction = [name for name in prediction if name in four]
 print("predicted:", " > ".join(prediction))
 
-# %% id="table" slide="subslide" tags=["hide-input"]
+# %% id="table" slide="subslide" tags=["output-only"]
 print(verdicts.face_off_table(face_off, names=four))
 
-# %% [markdown] id="table-read" slide="fragment"
+# %% [markdown] id="table-read" slide="fragment" tags=["lead"]
 # A row is a network, the best mean on top. Behind the mean stands its 95 % interval; *M m-a* are million multiply-adds for one scene, *M par* million parameters, *ms* milliseconds of CPU.
 #
 # Now your prediction: for each pair, were the means in your order, and by how much do the intervals overlap, as a share of the shorter one?
 
-# %% id="prediction-checked" slide="subslide" tags=["hide-input"]
+# %% id="prediction-checked" slide="fragment" tags=["output-only"]
 ends = {name: verdicts.spread(rows[name].scores["mAP"]) for name in four}
 agreed, shares = 0, []
 for better, worse in combinations(prediction, 2):
@@ -90,6 +92,8 @@ print(f"{agreed} of {pairs} pairs as predicted; intervals that overlap: "
 # Overlap alone settles nothing: two intervals may overlap a little although that of the difference leaves out 0. This section looks at the differences.
 #
 # A network trained again with another seed gets another score. Five seeds give five scores, and their mean wobbles, too. Student (1908) says how far. With mean $m$, standard deviation $s$ and $n$ values, the interval is $m \pm t \, s / \sqrt n$. For five values and 95 %, $t$ is 2.776: of a hundred such experiments, about 95 intervals would hold the true mean, provided that scores scatter roughly like a bell. Only seeds vary here, so nothing is said about other test scenes. By hand:
+#
+# <!-- speaker: Write the five numbers on the board and let the class compute mean and spread before the cell does. -->
 
 # %% id="interval-by-hand" slide="-" tags=["prove"]
 values = [0.61, 0.62, 0.60, 0.63, 0.64]
@@ -101,12 +105,14 @@ print(f"mean {mean:.3f}, s {s:.4f}, reach {reach:.4f}")
 prove("by hand = the package's", [mean, mean - reach, mean + reach],
       list(metrics.t_interval(values)), tolerance=1e-4)
 
-# %% [markdown] id="paired" slide="subslide"
+# %% [markdown] id="paired" slide="subslide" tags=["lead", "beside:intervals-drawn"]
 # ### Pairs
 #
-# All networks were trained with the same seeds. So we subtract seed by seed and compute the interval of the *differences*. If a seed is hard for both, that cancels, and the interval shrinks. It pays only where the two scores rise and fall together (a correlation well above 0, which five pairs hardly show). Pairing was fixed beforehand; nobody switches after seeing the result.
+# All networks were trained with the same seeds. So we subtract seed by seed and compute the interval of the *differences*.
+#
+# If a seed is hard for both, that cancels, and the interval shrinks. It pays only where the two scores rise and fall together (a correlation well above 0, which five pairs hardly show). Pairing was fixed beforehand; nobody switches after seeing the result.
 
-# %% id="paired-differences" slide="-"
+# %% id="paired-differences" slide="-" tags=["output-only"]
 shown = next(name for name in four if name != face_off.reference)
 differences = verdicts.paired(face_off, shown, face_off.reference)
 print(f"{shown} - {face_off.reference}:",
@@ -121,14 +127,14 @@ if record:
     a, b = record["interval"]
     print(f"the record's {record['confidence']:.1%}: {a:+.4f} to {b:+.4f}")
 
-# %% [markdown] id="corrected" slide="subslide"
+# %% [markdown] id="corrected" slide="subslide" tags=["beside:intervals-drawn"]
 # The more comparisons, the likelier one of them is wrong by chance. So each must be surer than it would be alone, the clearest one most of all (Holm's correction); every bar below is drawn at its own confidence. The verdicts follow one rule, which was fixed before the first run:
 #
 # - *better* or *worse*: the interval leaves out 0, and the mean is at least δ (0.01 mAP) away from it; the true difference may still be smaller;
 # - *as good as*: the whole interval lies inside ± δ;
 # - *cannot be told*: everything else. With fewer than five pairs there is no verdict.
 
-# %% id="intervals-drawn" slide="subslide" tags=["hide-input", "key-figure"]
+# %% id="intervals-drawn" slide="skip" tags=["hide-input", "key-figure"]
 others = [name for name in four if name != face_off.reference]
 for name in others:
     print(verdicts.verdict_sentence(rows[name]))
@@ -136,14 +142,18 @@ show.draw_intervals(
     {name: verdicts.difference_of(face_off, name) for name in others},
     delta=face_off.delta, reference=face_off.reference)
 
-# %% [markdown] id="honest" slide="subslide"
+# %% [markdown] id="honest" slide="subslide" tags=["lead", "beside:intervals-drawn"]
 # ### What else the record admits
 #
-# A verdict may depend on when we stopped, and a mean may hide a broken run. The record keeps the score after half of the training, and a check-up of every network (chapter 05). Half and end are scored on different sets, so the gain below is only rough; the table speaks about this budget.
+# A verdict may depend on when we stopped, and a mean may hide a broken run.
 #
-# **Predict:** an interval gets wide because all runs scatter, or because one kind of run differs from another. Which is it with `m2det_tiny`? Look at the five numbers at the end of its line. Student's interval expects the first. (How the rates were searched, and why one that kills modules is out, stands behind a ★.)
+# The record keeps the score after half of the training, and a check-up of every network (chapter 05). Half and end are scored on different sets, so the gain below is only rough; the table speaks about this budget.
+#
+# **Predict:** an interval gets wide because all runs scatter, or because one kind of run differs from another. Which is it with `m2det_tiny`? Look at the five numbers at the end of its line.
+#
+# Student's interval expects the first. (How the rates were searched, and why one that kills modules is out, stands behind a ★.)
 
-# %% id="half-and-dead" slide="-" tags=["hide-input"]
+# %% id="half-and-dead" slide="-" tags=["output-only"]
 print(verdicts.half_sentence(face_off, four))
 print(verdicts.dead_sentence(face_off))
 for name in four:
@@ -161,6 +171,8 @@ for name in four:
 # ## 3 · What does it cost?
 #
 # A wider network is usually better, so a table without costs may reward size. Draw the score against the cost instead. A detector is *beaten* if another one costs no more, scores no less, and is better in one of the two. Those that nobody beats form the **Pareto front**:
+#
+# <!-- speaker: Draw three points on the board first, and let somebody cross out the one that is beaten. -->
 
 # %% id="pareto-front" slide="-" tags=["teaches:detlearn.metrics.compare:pareto_front"]
 def pareto_front(costs, scores):
@@ -187,13 +199,13 @@ print(pareto_front(
 # %% [markdown] id="pareto-predict" slide="subslide"
 # **Predict:** which of the four stand on the front by multiply-adds? Are the same ones on the front by milliseconds, and by parameters?
 
-# %% id="pareto-drawn" slide="fragment" tags=["hide-input"]
+# %% id="pareto-drawn" slide="fragment" tags=["output-only"]
 show.draw_trade_off(
     {name: rows[name].scores["mAP"] for name in four},
     {name: rows[name].multiply_adds / 1e6 for name in four},
     x="million multiply-adds for one scene")
 
-# %% id="pareto-others" slide="subslide" tags=["hide-input"]
+# %% id="pareto-others" slide="subslide" tags=["output-only"]
 scores = {name: rows[name].mean() for name in four}
 by_adds = pareto_front(
     {name: rows[name].multiply_adds for name in four}, scores)
@@ -221,8 +233,10 @@ show.draw_trade_off(
 # ## 4 · Where do they differ?
 #
 # Two networks with the same mAP may fail on different things. We split the score by size of the object, and by class: discs, squares, triangles and crosses are *simple*; faces, houses, trees and people are *complex*. The sentences hold plain 95 % intervals, and each pair was chosen after looking: a *better* is a hint here, no verdict. *Small* is COCO's word, under 32 × 32 px.
+#
+# <!-- speaker: Before the picture: which of the four should be good at small objects, if its paper is right? -->
 
-# %% id="groups-drawn" slide="-" tags=["hide-input"]
+# %% id="groups-drawn" slide="-" tags=["output-only"]
 groups = {"small": "mAP_small", "medium": "mAP_medium",
           "simple": "mAP_simple", "complex": "mAP_complex"}
 for group, key in groups.items():
@@ -238,7 +252,7 @@ show.draw_by_group({
 #
 # In a crowd an object is partly hidden behind another; Shapes hides at most 30 % of one. **Predict:** are objects that are more than a tenth hidden found less often than those in full sight?
 
-# %% id="sight-drawn" slide="fragment" tags=["hide-input"]
+# %% id="sight-drawn" slide="fragment" tags=["output-only"]
 sight = {"in full sight": "found_free", "partly hidden": "found_hidden"}
 for name in four:
     free, hidden = (rows[name].mean(key) for key in sight.values())
@@ -248,10 +262,10 @@ show.draw_by_group(
     {words: {name: rows[name].scores[key] for name in four}
      for words, key in sight.items()}, y="share found")
 
-# %% [markdown] id="trap" slide="subslide"
+# %% [markdown] id="trap" slide="subslide" tags=["beside:sight-drawn"]
 # Being hidden seems to help, with every network. A result that is absurd for all is a question about the data: what else is different about hidden objects?
 
-# %% id="confounder" slide="fragment" tags=["hide-input"]
+# %% id="confounder" slide="fragment" tags=["output-only"]
 scenes_of_shapes = data.Shapes(300)
 sides = {"in full sight": [], "partly hidden": []}
 for k in range(300):
@@ -268,28 +282,26 @@ for words, lengths in sides.items():
 #
 # ### Kinds of error
 #
-# Chapter 05 sorted mistakes by kind. Here they are on all test scenes, as a mean over the seeds, above each network's own best threshold.
+# Chapter 05 sorted mistakes by kind. Here they are on all test scenes, as a mean over the seeds, above each network's own best threshold. Which kind is the most frequent with all four?
 
-# %% id="errors-counted" slide="-" tags=["hide-input"]
+# %% id="errors-counted" slide="-" tags=["output-only"]
 kinds = [kind for kind in metrics.ERROR_KINDS if kind != "correct"]
 print(" " * 15, *(f"{kind:>14}" for kind in kinds))
 for name in four:
     counts = (statistics.mean(rows[name].errors[kind]) for kind in kinds)
     print(f"{name:15}", *(f"{count:14.0f}" for count in counts))
-for kind in kinds:
-    mean_of = {name: statistics.mean(rows[name].errors[kind])
-               for name in four}
-    fewest = min(mean_of, key=mean_of.get)
-    most = max(mean_of, key=mean_of.get)
-    print(f"{kind}: from {mean_of[fewest]:.0f} ({fewest}) "
-          f"to {mean_of[most]:.0f} ({most})")
+show.draw_by_group(
+    {kind: {name: rows[name].errors[kind] for name in four}
+     for kind in kinds}, y="number of errors",
+    alt="Errors of each kind on all test scenes, for the four networks, "
+        "with intervals; missed objects are the most frequent.")
 
 # %% [markdown] id="reliability" slide="subslide"
 # ### What is a score of 0.8 worth?
 #
 # A network that says 0.8 should be right in eight of ten cases. Marks above the dashed line are modest, marks below it boast; *off by* is the distance to the line, a mean over all detections.
 
-# %% id="reliability-drawn" slide="-" tags=["hide-input"]
+# %% id="reliability-drawn" slide="-" tags=["output-only"]
 off = {name: rows[name].expected_calibration_error for name in four}
 for name in sorted(off, key=off.get):
     bins = rows[name].reliability
@@ -321,7 +333,7 @@ for name in four:
         for a, t in zip(answers[name], targets)]
 print({name: sum(hits) for name, hits in right.items()}, "of", len(scenes))
 
-# %% id="alone" slide="-" tags=["hide-input"]
+# %% id="alone" slide="-" tags=["output-only"]
 winners = {}
 for k in range(len(scenes)):
     perfect = [name for name in four if right[name][k]]
@@ -345,14 +357,15 @@ show.draw_scenes(
     alt="Scenes, each as truth and as every network answers; at most "
         "one answer in a row is without a fault, as the titles say.")
 
-# %% [markdown] id="explore" slide="subslide"
+# %% [markdown] id="explore" slide="skip"
 # Each row is one scene. Find the fault of each wrong answer. A network that is worse on average may still be the only one that is right. But two seeds of one network disagree, too: until that is counted, this is no difference between designs.
-#
+
+# %% [markdown] id="search-yourself" slide="skip"
 # ### Search yourself
 #
 # Forty scenes, and what the four answered. Without a filter RefineDet has more scenes without a fault than SSD, against the table: few scenes, other runs. **Look for** a filter that turns this round, a class for example. How many scenes does it leave, and would you bet on it?
 
-# %% id="explorer" slide="-" tags=["explorer"]
+# %% id="explorer" slide="subslide" tags=["explorer"]
 explorer
 
 # %% [markdown] id="notes-where" slide="notes"
@@ -386,7 +399,7 @@ claims = [  # claim, paper, row, against, score, what differs
 claims = [c for c in claims if c[2] in rows and c[3] in rows]
 print(len(claims), "claims; ours are", small)
 
-# %% id="claims-judged" slide="-" tags=["hide-input"]
+# %% id="claims-judged" slide="-" tags=["output-only"]
 judged = []
 for claim, paper, name, other, score, differs in claims:
     ours = verdicts.pair_sentence(face_off, name, other, score)
@@ -394,18 +407,20 @@ for claim, paper, name, other, score, differs in claims:
     judged.append((claim, paper, ours, word, differs))
 show.WordTable(("claim", "paper", "ours", "verdict", "differs"), judged)
 
-# %% [markdown] id="claims-read" slide="subslide"
+# %% [markdown] id="claims-read" slide="skip"
 # A claim that fails here is not refuted. Size and budget are others. What a small experiment can show is whether a whole network, at this size and budget, does better. It cannot show which part is to blame. The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
 
 # %% [markdown] id="notes-claims" slide="notes"
-# > *For the speaker.* Ask for each claim what would have to be true for the paper to be right and for us, too. Size and budget are the usual answers. The conditions of 28.8 and 37.6 differ by about two years of tricks.
+# > *For the speaker.* A claim that fails here is not refuted: size and budget are others. Ask for each claim what would have to be true for the paper to be right and for us, too. Size and budget are the usual answers. The conditions of 28.8 and 37.6 differ by about two years of tricks.
 
-# %% [markdown] id="choose" slide="slide"
+# %% [markdown] id="choose" slide="slide" tags=["beside:pareto-drawn"]
 # ## 6 · Choose for a job
 #
 # Nobody needs the best detector. People need one for a job, with a limit. The rule has three steps: drop what is too expensive, find the best mean of what is left, then take the cheapest one that cannot be told from it: here, the plain 95 % interval of their difference reaches 0. That is no proof of equality, and a network with widely scattered runs ties with nearly everybody.
+#
+# <!-- speaker: Walk the three steps on the picture with a finger: a vertical line for the limit, the highest mark left of it, then down and to the left. -->
 
-# %% id="choose-rule" slide="-"
+# %% id="choose-rule" slide="skip"
 def choose(cost, most, worth=lambda row: row.scores["mAP"]):
     allowed = [name for name in four if cost(rows[name]) <= most]
     if not allowed:
@@ -424,10 +439,14 @@ def choose(cost, most, worth=lambda row: row.scores["mAP"]):
 
 print(choose(lambda row: row.milliseconds[0], math.inf))
 
-# %% [markdown] id="jobs" slide="subslide"
-# **Three jobs.** A toy has a weak processor: at most 150 million multiply-adds. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays five times as much for a detection on background as for an object that it misses; time does not matter. (The counts are those of section 4, at thresholds that were chosen for no price.) Decide what is cost and what is worth before you look. **Predict** each choice:
+# %% [markdown] id="jobs" slide="subslide" tags=["lead", "beside:pareto-others"]
+# **Three jobs.** A toy has a weak processor: at most 150 million multiply-adds. A web page sends the network over a slow line: at most half a million parameters. A sorting machine pays five times as much for a detection on background as for an object that it misses; time does not matter.
+#
+# (The counts are those of section 4, at thresholds that were chosen for no price.)
+#
+# Decide what is cost and what is worth before you look. **Predict** each choice:
 
-# %% id="jobs-chosen" slide="fragment"
+# %% id="jobs-chosen" slide="fragment" tags=["output-only"]
 def harm(row):
     pairs = zip(row.errors["on background"], row.errors["missed"])
     return [-5 * false_alarms - missed for false_alarms, missed in pairs]
@@ -450,6 +469,8 @@ print("sorting: ", choose(lambda row: row.milliseconds[0], math.inf, harm))
 # | frames a second on the authors' GPU | multiply-adds, and CPU time on one machine |
 # | "better" if the number is larger | δ fixed beforehand; "cannot be told" exists |
 # | every paper has its own priors | one layout, and a fifth map for M2Det |
+#
+# <!-- speaker: Let the class name the row that they would attack first if this were somebody else's paper. -->
 
 # %% [markdown] id="exercises" slide="subslide"
 # ### Exercises
@@ -498,6 +519,8 @@ nb12.decide.check(decide)
 # Run the symptom, write down the fault, *then* open the diagnosis.
 #
 # **Patient 1.** “Our network scores higher than theirs.” Ours is the second of the four, theirs the first.
+#
+# <!-- speaker: Let the class interrogate "our table" before the fold opens: which scenes, which classes, which program? -->
 
 # %% id="clinic-1-symptom" slide="-" tags=["clinic"]
 first, second = verdicts.ranking(face_off, four)[:2]
@@ -539,10 +562,11 @@ for chosen, words in ((2e-3, "one rate for both"), (None, "own search")):
 # **Cure.** Equal *searches*, not equal settings. In our record each network began with the same five rates on a tune set; where the best one lay at the edge, one more was tried.
 #
 # </details>
-#
+
+# %% [markdown] id="clinic-3-story" slide="skip" tags=["clinic"]
 # **Patient 3.** “We ran ten seeds and report the best run. They report one run.” Two equal networks, scores drawn around the same mean with the spread that our reference really has:
 
-# %% id="clinic-3-symptom" slide="-" tags=["clinic"]
+# %% id="clinic-3-symptom" slide="skip" tags=["clinic"]
 draw = random.Random(12)
 own = rows[face_off.reference].scores["mAP"]
 wobble = statistics.stdev(own) if len(own) > 1 else face_off.delta
@@ -552,7 +576,7 @@ print(f"spread of one run {wobble:.4f} mAP")
 print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
       f"wins in {sum(gain > 0 for gain in gains) / 20:.0f} % of papers")
 
-# %% [markdown] id="clinic-3-diagnosis" slide="fragment" tags=["clinic"]
+# %% [markdown] id="clinic-3-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 3: best of many seeds</summary>
 #
 # The best of ten equal runs lies about one and a half standard deviations above their mean.
@@ -563,6 +587,8 @@ print(f"the best of ten gains {statistics.mean(gains):.4f} on average and "
 
 # %% [markdown] id="quiz" slide="slide"
 # ### Quiz: true or false?
+#
+# <!-- speaker: Thumbs up or down for each sentence, and one reason, before the answers open. -->
 #
 # 1. If two 95 % intervals overlap, the networks are equally good.
 # 2. An interval that holds 0 proves that there is no difference.

@@ -12,7 +12,6 @@ from tools.chromium import open_deck
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST, MOST = 25, 35  # slides of a lecture of 45 minutes
-FEWER_PICTURES = {"12_face_off"}  # a quarter of its slides: it is about tables
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -53,7 +52,7 @@ def test_nothing_to_stumble_over(running, decks, name):
     print(count)
     assert count.faults == []
     assert LEAST <= count.slides <= MOST
-    assert count.pictures >= count.slides / (4 if name in FEWER_PICTURES else 2)
+    assert count.pictures >= count.slides / 2
     assert 43 <= count.minutes <= 47
 
 
