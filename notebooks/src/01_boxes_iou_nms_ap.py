@@ -484,7 +484,7 @@ for name, own in (("careful", careful), ("eager", eager)):
 #
 # <details><summary>What there is to see</summary>
 #
-# The three readings differ in the third digit, so write three down; the largest is one that reads at points. *One fewer* takes the last detection away. It was a hit, so AP falls.
+# Two of the three readings differ only in the third digit, so write three down; the largest is one that reads at points. *One fewer* takes the last detection away. It was a hit, so AP falls.
 #
 # </details>
 

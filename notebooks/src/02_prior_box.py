@@ -202,7 +202,7 @@ for name in ("ssd300_voc", "m2det704", "m2det800"):
     print("  steps      ", *[f"{step:7}" for step in table.steps])
 
 # %% [markdown] id="what-cannot-be-derived" slide="skip"
-# While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. So the stride of the 3 × 3 map stays 64: its cells are the inner three of the 5 × 5 map, whose priors stand at 96, 160 and 224 of 300 px. The published step is 100, image / map, which puts priors at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Steps describe the network; do not tune them to your data.
+# While each map halves the one before, strides double: 8, 16, 32, 64. They do so even where 300 / 10 is 30. SSD's last maps (5 → 3 → 1) come from 3 × 3 convolutions of stride 1 without padding, which lose the outer cells instead of halving the map. So the stride of the 3 × 3 map stays 64: its cells are the inner three of the 5 × 5 map, whose priors stand at 96, 160 and 224 of 300 px. The published step is 100, image / map, which puts priors at 50, 150 and 250. **This is a convention**, not a stride ([caffe #352](https://github.com/weiliu89/caffe/issues/352)). Do not tune steps to your data.
 #
 # **What nobody can derive:**
 #
@@ -609,7 +609,7 @@ assert cured.item() == 150
 # ### Summary
 #
 # - A **prior** is a box written down before any picture. Its centre comes from the grid, (i + 0.5) · step; its size from `min_size`, √(min · max) and the ratios.
-# - **Sizes** of SSD are even scales in whole per cent, with the step rounded down and a smaller scale in front. **Steps** are strides, and by convention image / map where maps shrink without a stride.
+# - **Sizes** of SSD are even scales in whole per cent, with the step rounded down and a smaller scale in front. **Steps** of SSD and RefineDet are strides, or image / map where maps shrink without a stride; M2Det's are image / map.
 # - **8,732** = 5,776 + 2,166 + 600 + 150 + 36 + 4: many small boxes on fine maps, few large ones on coarse maps.
 # - The **order** is part of the definition: level, row, column, prior.
 # - All this was chosen for VOC and COCO. On your data, **measure coverage**, and let your boxes propose the layout.

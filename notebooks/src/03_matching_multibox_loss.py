@@ -207,7 +207,7 @@ crowd = torch.cat([crowd, crowd[:2]])  # (14, 4)
 ours = match(crowd, priors)
 prove("match = the loops", ours.gt_index.tolist(),
       match_by_loops(crowd, priors))
-# torchvision marks "between thresholds" by -2: for us nothing, too
+# torchvision may mark "between thresholds" by -2: for us nothing, too
 overlaps = box_iou(crowd, cxcywh_to_xyxy(priors))
 theirs = _utils.SSDMatcher(0.5)(overlaps).clamp(min=-1)
 prove("match = torchvision's", ours.gt_index, theirs)
@@ -534,11 +534,11 @@ for part, value in predicted.items():
 # %% [markdown] id="nan-lab" slide="skip"
 # The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. The box loss is larger than 2.6, since a threshold of 0.4 lets in priors that lie further off. (In training mode it is larger still, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
 #
-# ### When the loss is NaN
+# ### When the loss is NaN or infinite
 #
-# The usual answer is “lower the learning rate”. That cures one of four causes: boxes without area, nobody positive, half precision that overflows, steps too large.
+# The usual answer is “lower the learning rate”. That cures one of four causes: bad boxes, nobody positive, half precision that overflows, steps too large.
 #
-# A box of width 0 is not harmless: log 0 is −∞, and rule 2 *forces* a prior to learn it. The NaN lab (★) makes all four happen.
+# A box of width 0 is not harmless: log 0 is −∞, rule 2 *forces* a prior to learn it, and the loss is infinite. With x1 > x2 it is NaN. The NaN lab (★) shows all four.
 
 # %% [markdown] id="exercises" slide="slide" tags=["beside:quarters"]
 # ## 4 · Your turn
@@ -622,7 +622,7 @@ assert torch.equal(owner, match(small, quarters).gt_index)
 # - **Encode**: the way in units of the *prior*, and the *log* of the size ratio, divided by the spread that such targets have.
 # - **Mine**: the hardest negatives, three to a positive. At the start it decides who pulls; at the end it leaves out little.
 # - At step 0 expect **4 log K** for the classes.
-# - **NaN** has four causes: boxes without area, no positives, overflow, steps too large.
+# - **NaN or infinite** has four causes: bad boxes, no positives, overflow, steps too large.
 #
 # **Next**, 04: the network that makes the logits and the deltas.
 #
@@ -696,7 +696,7 @@ for name, some in (("0.5 or more", best >= 0.5), ("less", best < 0.5)):
 assert found.float().mean() > 0.9
 
 # %% [markdown] id="harmful" slide="skip"
-# An object with a good prior does not need the ramp: nearly all are found, and by positives. If the ramp does harm, it does it to the nine objects whose *best* prior stands below 0.5. All nine are smaller than 10 px, so their size alone may be the reason; this measurement cannot tell. (A training that leaves the ramp out of the loss, with the label −1, could.)
+# An object with a good prior does not need the ramp: nearly all are found, and by positives. If the ramp does harm, it does it to the nine objects whose *best* prior stands below 0.5. All nine are small, so their size alone may be the reason; this measurement cannot tell. (A training that leaves the ramp out of the loss, with the label −1, could.)
 
 # %% [markdown] id="star-spread" slide="skip"
 # §2 measured the spread of the targets with a threshold of 0.5. A lower one widens it. And this is what a network pays that always says 0, with 0.5:
@@ -928,18 +928,19 @@ for mask in (hard_negative_mask, mask_by_ranks):
 #
 # | cause | you see it | guard |
 # |--|--|--|
-# | a box without area ([lufficc #95](https://github.com/lufficc/SSD/issues/95)) | in the first epoch | check boxes when they are read |
+# | a box without area: infinite ([ssd.pytorch #116](https://github.com/amdegroot/ssd.pytorch/pull/116)); x1 > x2: NaN ([lufficc #95](https://github.com/lufficc/SSD/issues/95)) | in the first epoch | check boxes when they are read |
 # | nobody is positive, N = 0 ([qfgaohao #122](https://github.com/qfgaohao/pytorch-ssd/issues/122)) | at once | N ≥ 1; refuse label 0 (classes numbered from 0 make every first-class object background) |
 # | half precision overflows | only with mixed precision | `upcast` |
 # | steps too large ([RefineDet #58](https://github.com/sfzhang15/RefineDet/issues/58)) | the loss climbs first | a lower rate |
 #
-# **Boxes without area, and nobody positive.** The logarithm of a width of 0 is −∞. “No prior will match such a box”, one hopes, but rule 2 forces one. An image without objects gives 0 / 0. More often somebody numbers the classes from 0, and every object *is* background. `check_boxes` refuses the flat box and the label 0 when the data are read; an image without objects is legal, and N ≥ 1 takes care of it.
+# **Boxes without area, and nobody positive.** The logarithm of a width of 0 is −∞, that of a negative width NaN. “No prior will match such a box”, one hopes, but rule 2 forces one. An image without objects gives 0 / 0. More often somebody has one class and numbers it 0, and every object *is* background. `check_boxes` refuses the flat box and the label 0 when the data are read; an image without objects is legal, and N ≥ 1 takes care of it.
 
 # %% id="nan-data" slide="skip"
 flat = torch.tensor([[40.0, 20.0, 40.0, 60.0]])  # xmin = xmax
-sick = make_targets(flat / 128, torch.tensor([1]), priors)
-print("forced:", int((sick.labels > 0).sum()), "prior, dw =",
-      sick.deltas[sick.labels > 0][0, 2].item())
+for bad in (flat, flat + torch.tensor([20.0, 0, 0, 0])):  # xmin > xmax
+    sick = make_targets(bad / 128, torch.tensor([1]), priors)
+    print("forced:", int((sick.labels > 0).sum()), "prior, dw =",
+          sick.deltas[sick.labels > 0][0, 2].item())
 
 nobody = torch.zeros_like(truth.labels)  # an image without objects
 print("0 / 0:  ", (nobody.sum() / (nobody > 0).sum()).item())

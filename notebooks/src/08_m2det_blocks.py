@@ -199,7 +199,7 @@ show.draw_small_maps(
 # %% [markdown] id="uneven" slide="subslide" tags=["beside:up-by-hand-seen"]
 # ### Sides that do not double
 #
-# On the way down, odd sides were rounded up. So on the way up 1 becomes 3, 3 becomes 5, and 5 becomes 10. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
+# On the way down, odd sides were rounded up, and the last step took two off. So on the way up 1 becomes 3, and 3 becomes 5; only then do sides double. The decoder therefore asks for a *size*, not for a factor. Cell *i* of *n* then copies cell ⌊*i* · *m* / *n*⌋ of the *m* coarse ones. **Predict:** the row (7, 8, 9) becomes five cells. Which of the three appear twice?
 
 # %% id="nearest-and-linear" slide="fragment"
 row = torch.tensor([[[7.0, 8.0, 9.0]]])  # (B, C, W)
@@ -210,7 +210,7 @@ for mode in ("nearest", "linear"):
 # %% [markdown] id="decoder-words" slide="subslide"
 # Nearest copies 7 and 8 twice and 9 once. Linear interpolation mixes neighbours; in two dimensions it is called bilinear. The legend of the paper's Figure 4 says *bilinear*, the text names no mode, and the released code uses *nearest* (a user noticed it in [thread 93](https://github.com/VDIGPKU/M2Det/issues/93)). The author adds that bilinear can be used as well ([thread 18](https://github.com/VDIGPKU/M2Det/issues/18)). We follow the code.
 #
-# In the released decoder every map of the encoder passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
+# In the released decoder every map of the encoder but the coarsest passes a *lateral* 3 × 3 convolution first (lateral: from the side). The coarsest passes a 1 × 1 convolution, the *top*. With three scales, the way up is five lines:
 
 # %% id="decoder-written-out" slide="-"
 def enlarged(coarse, like):
@@ -325,7 +325,7 @@ nb08.moves.check(moves)
 # %% [markdown] id="gather" slide="slide" tags=["lead", "beside:levels-and-scales"]
 # ## 3 · Levels on top of each other
 #
-# One TUM makes one level. The next TUM reads two things: the *largest* map of the TUM before it, with 256 channels, and a thin copy of the first input, with 128, so that it does not forget the picture. That makes 256 + 128 = **384**. The first TUM has no one before it and reads 128.
+# One TUM makes one level. The next TUM reads two things: the *largest* map of the TUM before it, with 256 channels, and a thin copy of the base feature, with 128, so that it does not forget the picture. That makes 256 + 128 = **384**. The first TUM has no one before it and reads only the thin copy, 128.
 #
 # What comes out is a list of lists, `levels[level][scale]`. The heads want one map for each *scale*. `zip(*…)` turns such a table on its side; here it is with names:
 
@@ -388,7 +388,7 @@ show.draw_small_maps(
     "5, 7; channel 1 with average 1 is turned down to a twentieth.")
 
 # %% [markdown] id="notes-sfam" slide="notes"
-# > *For the speaker.* 4 − 1 = 3; sigmoid(3) = 0.953, sigmoid(−3) = 0.047. Ask what happens if channel 1 is the brighter one: the ReLU makes the hidden number 0, and both weights become 0.5. And ask what the weights sum to. Nothing particular: it is no softmax.
+# > *For the speaker.* 4 − 1 = 3; sigmoid(3) = 0.953, sigmoid(−3) = 0.047. Ask what happens if channel 1 is the brighter one: the ReLU makes the hidden number 0, and both weights become 0.5. And ask what the weights sum to. Here 1, but only because the second layer is +1 and −1; in general nothing particular, it is no softmax.
 
 # %% [markdown] id="sfam-class-words" slide="subslide" tags=["lead", "beside:sfam-by-hand-seen"]
 # A weight says *what* matters, never *where*: all cells of a channel share it. And each weight has its own sigmoid, so all may be open, or none.
@@ -715,7 +715,7 @@ with torch.inference_mode():
 show.draw_tum(in_channels=256, planes=256, side=40, kind="paper")
 
 # %% [markdown] id="paper-decoder-read" slide="subslide"
-# The 3 × 3 convolution comes before the enlarging, and the encoder's map is added as it is. (Enlarging is nearest here, as in the released code; the paper's figure says bilinear.)
+# The 3 × 3 convolution comes before the enlarging, and the encoder's map is added as it is. (Two things are as in the released code here: the last step down has stride 1 and no padding, where the figure has stride 2 five times; and enlarging is nearest, where the figure says bilinear.)
 
 # %% id="paper-decoder" slide="-" tags=["teaches:detlearn.models.m2det:PaperDecoder"]
 class PaperDecoder(nn.Module):
@@ -848,14 +848,14 @@ show.draw_attention(
 # | enlarging | figure 4: bilinear; article: “peculiar” | nearest, as in FPN | nearest | §2 |
 # | 3 × 3 of the way up | figure 4c: on the way up | on the side | `kind=` | §2 |
 # | channels out | figure 4c: 128, all maps thinned | 256, the coarsest map passes | `kind=` | §2 |
-# | a TUM reads | figure 4b: 128 + 128 = 256 | the first 128, others 128 + 256 = 384 | both | b |
+# | a TUM reads | the first the base feature (Eq. 1), others 128 + 128 = 256 (figure 4b) | the first 128, others 128 + 256 = 384 | both; the paper's first reads 256, too | b |
 # | Eq. 1 | names FFMv1, must be FFMv2 (thread 93) | FFMv2 | FFMv2 | – |
 # | Eq. 2 | names σ ReLU and δ sigmoid: swapped | ReLU, then sigmoid | as the code | §4 |
 # | first TUM's second input | none | an argument never read | no such argument | b |
 # | SFAM's layers | article: `nn.Linear` | 1 × 1 convolutions | as the code | c |
 # | `compress_ratio` | r = 16 | accepted, never read | read | d |
 # | SFAM's pairs | no index; six attentions (thread 2) | one for six, `[conv] * 6` | `shared=` | §4 |
-# | 1 × 1 before a TUM | an FFMv2 before each TUM | one for eight, initialised eight times | `shared_weights=` | e |
+# | 1 × 1 before a TUM | an FFMv2 before each TUM but the first | one for eight, initialised eight times | `shared_weights=` | e |
 # | SFAM | always; article: too | off in every released configuration | `sfam=` | 09 |
 # | BatchNorm before the heads | – | sized `256 * 8` | follows the levels | f |
 
@@ -866,7 +866,7 @@ try:
 except AttributeError as error:
     print(error)
 
-# b  what the TUMs of the presets read
+# b  what the TUMs of the presets read (the paper's first one, too: 256)
 for kind in ("released", "paper"):
     mlfpn = on_meta(m2det.MLFPN, (512, 1024), tum=kind)
     reads = [tum.encoder.layers[0].conv.in_channels for tum in mlfpn.tums]

@@ -846,7 +846,7 @@ prove("alone: 8 convolutions at stride 4 add 64 px a module",
 # %% [markdown] id="fields-read" slide="skip"
 # This is the central cell; a cell at the edge sees half of its field outside the picture. Even alone, the central cell of branch 0 would see a whole crop of 256 px after four modules. With exchanges it does after *two*. What the coarse branches bring is the wide view **early**, so that six more modules can work with it.
 #
-# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded. The sizes differ, and three seeds say little about chance:
+# **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded (OKS-AP is chapter 11's AP for joints). The sizes differ, and three seeds say little about chance:
 
 # %% id="fusion-trained" slide="skip"
 path = data_path("results", "hrnet.json")

@@ -89,7 +89,7 @@ print("padding=1:", in_front.int().tolist())
 print("SAME:     ", behind.int().tolist())
 
 # %% [markdown] id="padding-rule" slide="skip" tags=["lead"]
-# Every number moved by one pixel. Now the rule as TensorFlow's documentation of `tf.nn.convolution` states it: the output has ⌈n / stride⌉ cells, the zeros are as many as these need, and the smaller half stands in front. First as loops, then as our function:
+# Every number moved by one pixel. Now the rule as TensorFlow's documentation states it (`tf.nn`, *Notes on padding*): the output has ⌈n / stride⌉ cells, the zeros are as many as these need, and the smaller half stands in front. First as loops, then as our function:
 
 # %% id="same-by-loops" slide="skip"
 def same_by_loops(maps, weight, stride):
@@ -294,7 +294,7 @@ show.draw_face(
     candidates=512 * corners[sure])
 
 # %% [markdown] id="weighted" slide="subslide" tags=["lead", "beside:own-nms"]
-# The points cost nothing extra: they are twelve more channels for each prior, and NMS keeps those of the surviving row.
+# The points cost little: they are twelve more channels for each prior, 9 % of the weights, and NMS keeps those of the surviving row.
 #
 # ### Weighted NMS: an average instead of a winner
 #
@@ -430,7 +430,7 @@ show.draw_decline(
     xlabel="side of the face, px", logarithmic=True)
 
 # %% [markdown] id="distance-read" slide="skip"
-# Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that fills the picture is lost again: the astronaut at 160 px, all three at 192.
+# Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that is larger than the picture is lost in the end: the astronaut at 160 px, all three at 192.
 
 # %% id="rotation" slide="subslide" tags=["output-only"]
 turns = list(range(0, 181, 15))
