@@ -122,7 +122,7 @@ show.draw_tum(in_channels=128, planes=256, side=40)
 # %% [markdown] id="down-by-hand" slide="subslide"
 # ### Down, by hand
 #
-# The smallest U has three scales. Take a map of 8 × 8 ones and a filter of nine ones: such a convolution *counts* the cells that it sees. With stride 2 and padding 1 it sees 9 of them, but fewer at a border. **Predict** the 4 × 4 result, and then what a second filter makes of it with stride 1 and no padding.
+# A small U has three scales. Take a map of 8 × 8 ones and a filter of nine ones: such a convolution *counts* the cells that it sees. With stride 2 and padding 1 it sees 9 of them, but fewer at a border. **Predict** the 4 × 4 result, and then what a second filter makes of it with stride 1 and no padding.
 
 # %% id="down-by-hand-seen" slide="fragment" tags=["output-only"]
 ones = torch.ones(1, 1, 3, 3)
@@ -580,7 +580,7 @@ for a, b in zip(right, sick, strict=True):
 # %% [markdown] id="clinic-2-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 2</summary>
 #
-# The maps are walked coarse → fine, the list of lateral convolutions fine → coarse. The author reversed the maps, and put the finest convolution last because its channels demanded it. The middle ones have one shape, so nothing complained. The published code invites this: it keeps its lateral convolutions coarse → fine, the finest last, and walks them from the front, while it takes the encoder's *maps* from the back. Whoever joins that walk to a list like ours gets this patient.
+# The maps are walked coarse → fine, the list of lateral convolutions fine → coarse. The author reversed the maps, and put the finest convolution last because its channels demanded it. The middle ones have one shape, so nothing complained. The published code invites this: it keeps its lateral convolutions coarse → fine, the finest last, and walks them from the front, while it takes the encoder's *maps* from the back. Whoever joins that walk to a list like ours, and moves the finest convolution to the end so that channels fit, gets this patient.
 #
 # </details>
 

@@ -41,7 +41,7 @@ print(", ".join(blazeface.FACE_POINTS))
 # %% [markdown] id="first-minute" slide="slide"
 # ## 1 · A face
 #
-# So far the detectors of this course knew only drawn scenes. This one was trained by others, on photographs: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
+# So far nearly all detectors of this course learned from drawn scenes. This one was trained by others, on photographs: BlazeFace, the short-range face detector of MediaPipe. Its weights lie beside this notebook, so nothing is downloaded.
 #
 # <!-- speaker: Show the face before you say what found it, and how small its file is. -->
 
@@ -451,14 +451,14 @@ show.draw_decline(
     second=("eye line off by, degrees", tilt))
 
 # %% [markdown] id="rotation-read" slide="fragment"
-# Up to a right angle the points follow the face. Beyond it they let go, Hopper's at 105°, the others' at 120°, and still no score falls far below 0.5; the lowest is Hopper's at 180°, 0.46. At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
+# Up to a right angle the points follow the face, to within about 20°. Beyond it they let go, Hopper's at 105°, the others' at 120°, and still no score falls far below 0.5; the lowest is Hopper's at 180°, 0.46. At 180° a second box even lies on something that is no face. An application that reads the points needs a test of the points.
 
 # %% [markdown] id="explore" slide="subslide"
 # **Everything at once.** Move, turn, scale and blur the astronaut below. The answers come from a table, so no kernel is needed. Find a place where the score is high and the box is wrong.
 #
 # <details><summary>For example</summary>
 #
-# A face of 64 px, in the middle, sharp, turned by 120°: the score is 0.69, and the middle of the box lies 27 px right of the face's.
+# A face of 16 px, in the middle, sharp, turned by 180°: the score is 0.67, and the box lies beside the face. (At 64 px and 120° the score is 0.69 and the box 27 px too far right; its IoU with the face is 0.32, and “found” means more than 0.3 here.)
 #
 # </details>
 
@@ -527,13 +527,13 @@ show.draw_face_panels(shown)
 # |--|--|--|--|
 # | depthwise 5 × 5 (§3) | 3 × 3 everywhere | 3 × 3 | ★ a |
 # | single and double blocks (§3) | single blocks only | single | §2 |
-# | zeros on both sides (PyTorch) | one zero, behind | `pad_same` | §2 |
+# | zeros on both sides (PyTorch) | the odd zero behind | `pad_same` | §2 |
 # | priors of several sizes (SSD) | `fixed_anchor_size`: all 1 × 1 | 1 × 1 | §3 |
 # | exp of the size (SSD) | the size itself | `linear_sizes` | §3 |
 # | softmax over two labels (SSD) | one number, sigmoid | (0, logit) | ★ b |
 # | logits as they are | clipped to ± 100 | not clipped | ★ b |
 # | squashed input (SSD) | letterbox, black border | `letterbox` | §4 |
-# | smoothed when shrunk (ours) | every fourth pixel read, as we understand it | smoothed | ★ c |
+# | smoothed when shrunk (ours) | the nearest pixel read, as we understand it | smoothed | ★ c |
 #
 # <!-- speaker: Read two rows and leave the rest for at home. -->
 
