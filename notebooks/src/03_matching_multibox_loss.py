@@ -207,7 +207,7 @@ crowd = torch.cat([crowd, crowd[:2]])  # (14, 4)
 ours = match(crowd, priors)
 prove("match = the loops", ours.gt_index.tolist(),
       match_by_loops(crowd, priors))
-# torchvision may mark "between thresholds" by -2: for us nothing, too
+# torchvision knows two kinds of nothing, -1 and -2: for us both are -1
 overlaps = box_iou(crowd, cxcywh_to_xyxy(priors))
 theirs = _utils.SSDMatcher(0.5)(overlaps).clamp(min=-1)
 prove("match = torchvision's", ours.gt_index, theirs)
@@ -532,7 +532,7 @@ for part, value in predicted.items():
     assert 0.95 < measured[part].item() / value < 1.2
 
 # %% [markdown] id="nan-lab" slide="skip"
-# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. The box loss is larger than 2.6, since a threshold of 0.4 lets in priors that lie further off. (In training mode it is larger still, ★.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
+# The class loss is a little *above* the prediction: random weights have weak opinions, and mining picks the negatives where these are wrong. The box loss is larger than 2.6, since a threshold of 0.4 lets in priors that lie further off. (In training mode it is larger still; ★ measures the sum.) A first loss of 0.03 (patient 4, ★) or of 300 is a mistake.
 #
 # ### When the loss is NaN or infinite
 #
@@ -792,6 +792,7 @@ for parameter in fresh.head.parameters():
     nn.init.zeros_(parameter)
 with torch.inference_mode():
     silent = fresh.loss(fresh(fresh.normalize(images)), targets)
+_ = fresh.head.load_state_dict(opinions)  # as before
 prove("silent heads: 4 log 9, and the targets' own size", silent,
       predicted, tolerance=1e-3)
 
@@ -908,7 +909,7 @@ prove("topk = the double argsort", hard_negative_mask(many, few_labels),
       mask_by_ranks(many, few_labels))
 
 # %% [markdown] id="where-they-differ" slide="skip"
-# The two differ in two cases. **Ties**: of equal losses, either may be taken; number and sum stay the same. **Too few negatives**: if three times the positives exceed the negatives, the ranking runs out of negatives and goes on into the *positives*. A loss that then adds both masks counts them twice: uvipen's, NVIDIA's ([#948](https://github.com/NVIDIA/DeepLearningExamples/issues/948)) and torchvision's do; M2Det and RefineDet join the masks by “or”.
+# The two differ in two cases. **Ties**: of negatives with equal losses, either may be taken; number and sum stay the same. **Too few negatives**: if three times the positives exceed the negatives, the ranking runs out of negatives and goes on into the *positives*. A loss that then adds both masks counts them twice: uvipen's, NVIDIA's ([#948](https://github.com/NVIDIA/DeepLearningExamples/issues/948)) and torchvision's do; M2Det and RefineDet join the masks by “or”.
 
 # %% id="ties-and-runs" slide="skip" tags=["prove"]
 ties = torch.ones(1, 40)
