@@ -784,9 +784,9 @@ show.draw_check_up({"m2det_tiny": found}, alt="A bar for each module "
     "scene, on average; from above, hatched, those that answer to none.")
 
 # %% [markdown] id="health-read" slide="fragment"
-# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They stand in the order in which a picture meets them. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
+# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They run from the image to the heads; a decoder's sums stand behind its convolutions. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
 #
-# In the weights you have just loaded, that `decoder.top` is the bar with the least blue. The network still reaches a mAP of 0.72 (`data/weights/m2det_tiny.json`). **A score hides such a loss, and a look finds it.** `print(found)` lists the dead modules by name.
+# In the weights you have just loaded, that `decoder.top` is the bar with the least blue. The network still reaches a mAP of 0.72 (`data/weights/m2det_tiny.json`). **A score hides such a loss, and a look finds it.** `print(found)` names the seven, and an eighth row that is *shut*: SFAM's attention at scale 0.
 
 # %% [markdown] id="does-sharing-matter" slide="subslide"
 # ### What can sharing cost?

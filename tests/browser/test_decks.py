@@ -126,8 +126,9 @@ def test_steps_light_their_lines_one_after_another(running, decks):
         "() => { const at = Reveal.getIndices(document.querySelector('.step').closest('section'));"
         " Reveal.slide(at.h, at.v, -1); }"
     )
-    lit = "[...document.querySelectorAll('section.present .of.lit')].map((l) => l.dataset.step)"
-    steps = page.evaluate("document.querySelectorAll('section.present .step').length")
+    lit = "[...Reveal.getCurrentSlide().querySelectorAll('.of.lit')].map((l) => l.dataset.step)"
+    steps = page.evaluate("Reveal.getCurrentSlide().querySelectorAll('.step').length")
+    assert steps > 1
     shown = page.evaluate(SHOWN)
     seen = [page.evaluate(lit)]
     for _ in range(steps):
