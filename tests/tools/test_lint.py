@@ -314,3 +314,15 @@ def test_what_cannot_be_compared_is_named(target: str, message: str) -> None:
 def test_a_cell_may_teach_several_things() -> None:
     cell = code("x", tags=("prove", f"teaches:{AREA}", f"teaches:{COUNT}"))
     assert taught(cell) == [AREA, COUNT]
+
+
+@pytest.mark.parametrize(
+    ("between", "found"), [(0, False), (4, False), (5, True), (None, True)],
+    ids=["at once", "the fifth", "the sixth", "never"],
+)  # fmt: skip
+def test_a_prediction_is_checked_soon(tmp_path: Path, between: int | None, found: bool) -> None:
+    question = text("**Predict:** how much is it?")
+    words = [text("On it goes.") for _ in range(between or 0)]
+    answer = [] if between is None else [code("print(3)", stream("3\n"))]
+    told = problems(tmp_path, [*good(), question, *words, *answer])
+    assert ("checks the prediction of 'cell-7'" in "".join(told)) == found

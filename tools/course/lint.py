@@ -12,7 +12,7 @@ import json
 import re
 import statistics
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ TAGS = {
 TEACHES = "teaches:"
 BESIDE = "beside:"  # slides keep the figure of that cell in sight
 NOT_COMPARED = {"nbval-skip", "nbval-ignore-output"}
+ASKS, CHECKED_WITHIN = "**Predict", 5  # cells from a question to an output
 
 MAX_LINES, MAX_COLUMNS, MAX_BYTES, MAX_NOT_COMPARED = 25, 76, 1_000_000, 0.08
 CELLS, WORDS, SECTIONS, MEDIAN_LINES = (40, 70), (1500, 2300), (3, 9), 8  # of the core
@@ -165,6 +166,8 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
             f"{len(exempt)} of {len(code)} code cells are exempt from comparison, "
             f"at most {MAX_NOT_COMPARED:.0%}"
         )
+    for name in unchecked(notebook.cells):
+        problem(f"nothing within {CHECKED_WITHIN} cells checks the prediction of {name!r}")
     for name, value, (low, high) in (
         ("cells", core.cells, CELLS),
         ("words", core.words, WORDS),
@@ -179,6 +182,23 @@ def _lint_whole(notebook: Any, path: Path, report: Report) -> None:
         report.notes.append(f"numbers say more than True and False: {', '.join(told)}")
     if lines and statistics.median(lines) > MEDIAN_LINES:
         report.notes.append(f"code cells are long: median {statistics.median(lines):g} lines")
+
+
+def unchecked(cells: Sequence[Any]) -> list[str]:
+    """Cells that ask for a prediction which no output answers soon."""
+    asking = [
+        number
+        for number, cell in enumerate(cells)
+        if cell.cell_type == "markdown" and ASKS in cell.source
+    ]
+    return [
+        cells[number].id
+        for number in asking
+        if not any(
+            cell.cell_type == "code" and cell.get("outputs")
+            for cell in cells[number + 1 : number + 1 + CHECKED_WITHIN]
+        )
+    ]
 
 
 def _says_boolean(output: Any) -> bool:
