@@ -63,9 +63,13 @@ def test_only_what_two_boxes_share_is_filled():
 
 def test_names_of_boxes_do_not_lie_on_each_other():
     taken = [(0.0, 0.0)]
-    assert _free_spot([0, 0, 6, 6], taken, 3, 1) == (0, 1)
-    assert _free_spot([3, 0, 9, 6], taken, 3, 1) == (3, 0)
-    assert _free_spot([0, 5, 6, 9], taken, 3, 1) == (0, 5)
+    boxes = [[0, 0, 6, 6], [3, 0, 9, 6], [0, 5, 6, 9]]
+    first, right, below = boxes
+    assert _free_spot(first, boxes, taken, 3, 1) == (0, 1)
+    assert _free_spot(right, boxes, taken, 3, 1) == (3, 0)
+    assert _free_spot(below, boxes, taken, 3, 1) == (0, 5)
+    corner = [1, 0.5, 7, 6]  # begins where the name would stand: its corner stays free
+    assert _free_spot(first, [*boxes, corner], [], 3, 1) == (0, pytest.approx(-1.2))
 
 
 FAULTS = {
