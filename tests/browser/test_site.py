@@ -174,8 +174,10 @@ def test_an_explorer_answers_and_follows_the_page_into_the_dark(running, site):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "name", ["index", "notebooks/00_start_here", "notebooks/02_prior_box", "api/boxes"]
-)
+    "name",
+    ["index", "notebooks/00_start_here", "notebooks/02_prior_box", "notebooks/12_face_off",
+     "api/boxes"],
+)  # fmt: skip
 def test_no_serious_barrier(running, site, name, scheme):
     watch = Watch(running, 1280, 900, scheme)
     watch.page.goto((site / f"{name}.html").resolve().as_uri())
