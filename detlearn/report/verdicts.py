@@ -281,7 +281,7 @@ def face_off_table(
         A heading and a line a row.
     """
     lines: list[tuple[float, str]] = []
-    for row in [face_off.rows[name] for name in names or face_off.rows]:
+    for row in [face_off.rows[name] for name in (face_off.rows if names is None else names)]:
         low, high = spread(row.scores["mAP"])
         between = f"{low:.3f} to {high:.3f}" if len(row.seeds) > 1 else "one seed"
         lines.append((

@@ -62,6 +62,7 @@ def test_the_table_is_in_order_and_takes_a_students_row(table):
     assert f"{low:.3f} to {high:.3f}" in lines[1]
     few = face_off_table(face_off, names=["ssd_tiny", "m2det_tiny"]).splitlines()
     assert [line.split()[0] for line in few[1:]] == ["m2det_tiny", "ssd_tiny"]
+    assert len(face_off_table(face_off, names=[]).splitlines()) == 1  # none is not all
 
 
 def test_dead_modules_and_turned_rankings_are_said(table):
