@@ -387,15 +387,16 @@ prove("as released and corrected",
 # %% [markdown] id="move-levels" slide="subslide"
 # ### Predict, then move
 #
-# The explorer shows the scene with one map over it, and all maps beside it. The cell below the second explorer checks your answers.
+# The explorer shows all maps, and the scene with one of them over it. The cell below the second explorer checks your answers.
 #
 # 1. Level 2: which channels of the gathered maps are its own?
 # 2. Scale 3: how many pixels of the picture is a cell wide?
 #
 # Then stay at scale 0, go through the levels, and read “objects against the rest”. Is the deepest level the brightest on the objects?
 
-# %% id="explorer-levels" slide="-" tags=["explorer"]
-levels = show.LevelScaleExplorer(model, *scenes[25])
+# %% id="explorer-levels" slide="-" tags=["explorer", "nbval-ignore-output"]
+files = [folder / "images" / f"{i:06d}.png" for i in (25, 3, 1, 24, 109)]
+levels = show.LevelScaleExplorer(model, *scenes[25], file=files[0])
 levels
 
 # %% id="levels-answer" slide="skip"
@@ -412,8 +413,8 @@ assert bright[3] == min(bright)
 # Does SFAM answer to the picture, or is it merely a fixed factor? Left are its weights, a mean over five scenes: one bar for each of 96 channels, at five scales. Right is how far two of the scenes differ. **Predict:** how tall is the tallest bar on the right, and at which scale?
 
 # %% id="attention-drawn" slide="fragment" tags=["output-only"]
-images = [scenes[i][0] for i in (25, 3, 8, 24, 109)]
-attention = show.AttentionExplorer(model, images)
+images = [scenes[i][0] for i in (25, 3, 1, 24, 109)]
+attention = show.AttentionExplorer(model, images, files=files, scale=4)
 weights = attention.weights  # (scenes, scales, C)
 mean_weights = weights.mean(dim=0)
 difference = (weights[0] - weights[1]).abs()  # (scales, C)
@@ -434,13 +435,12 @@ show.draw_attention(
 # - **Scale 0: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001. So a gate near 0 passes on nearly nothing of the map, and nearly nothing of the gradient that might open it. In the weights you have just loaded, two thirds of these 96 gates are below 0.001: find them in the picture.
 # - **Scales 1 to 3: dead hidden units.** No gate is stuck. But nearly all hidden units are 0 behind the ReLU in every scene, and can tell no scene from another (dead channels as in 08; a ★ cell counts them).
 #
-# In the explorer a small black mark is a channel's mean over five scenes. Where a bar leaves its mark, SFAM answers to *this* scene. A long black line is a level's mean, with its number above.
+# In the explorer a small mark is a channel's mean over five scenes. Where a bar leaves its mark, SFAM answers to *this* scene. A long line is a level's mean, with its number above.
 #
 # 3. How many weights are there for one scale?
 # 4. Weight 50 of a scale (counted from 0): to which level does it belong?
 
-# %% id="explorer-attention" slide="-" tags=["explorer"]
-attention.scale.value = 4
+# %% id="explorer-attention" slide="-" tags=["explorer", "nbval-ignore-output"]
 attention
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
 from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     FaceExplorer,
     FaceOffExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
@@ -47,15 +50,37 @@ EXPLORERS = {
     ),
     "thresholds": lambda: trained_thresholds(),
     "TUMs": lambda: UShapeExplorer(create_model("m2det_tiny"), torch.rand(3, 128, 128), step=4),
+    "levels and scales": lambda: LevelScaleExplorer(
+        trained("m2det_tiny"), *scene(25), file=file(25)
+    ),
+    "attention": lambda: AttentionExplorer(
+        trained("m2det_tiny"),
+        [scene(k)[0] for k in (25, 109)],
+        files=[file(25), file(109)],
+        scale=4,
+    ),
 }
+
+
+def trained(name: str) -> Any:
+    """A detector with the course's weights."""
+    return load_model(data_path("weights", f"{name}.safetensors"))
+
+
+def file(index: int) -> Path:
+    """A picture of the validation set."""
+    return data_path("shapes_val") / "images" / f"{index:06d}.png"
+
+
+def scene(index: int) -> Any:
+    """The same as image and target."""
+    folder = data_path("shapes_val")
+    return CocoDetectionDataset(folder / "images", folder / "annotations.json")[index]
 
 
 def trained_thresholds() -> ThresholdExplorer:
     """A trained detector's answer to a scene of the validation set."""
-    folder = data_path("shapes_val")
-    image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[109]
-    model = load_model(data_path("weights", "ssd_tiny.safetensors"))
-    return ThresholdExplorer(model, image, target, file=folder / "images" / "000109.png")
+    return ThresholdExplorer(trained("ssd_tiny"), *scene(109), file=file(109))
 
 
 def random_answers() -> RefineDetPredictions:
@@ -514,6 +539,59 @@ def test_the_walk_through_a_tum(read):
     reader.changed("Step 0, read")
 
 
+def test_levels_and_scales(read):
+    reader = read(EXPLORERS["levels and scales"]())
+    assert reader.facts().startswith("Level 0, scale 0: 24 × 32 × 32, channels 0 to 23 of 96")
+    reader.press("#picture", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown")
+    reader.changed("Level 2, scale 3: 24 × 4 × 4, channels 48 to 71 of 96; a cell is 32 px wide.")
+    assert "times" in reader.frame.inner_text("#list")
+    before = reader.frame.inner_text("#list")
+    reader.press("#picture", "c")
+    reader.changed()
+    assert reader.frame.is_checked("#way-strongest")
+    assert reader.frame.inner_text("#list") != before
+    reader.frame.click("#way-mean")
+    reader.changed()
+    assert reader.frame.inner_text("#list") == before
+    under = "document.querySelector('#scene').toDataURL()"
+    seen = reader.frame.evaluate(under)
+    reader.press("#opacity", "Home")
+    assert reader.frame.evaluate(under) != seen
+    reader.press("#level", "End")
+    reader.changed("Level 3")
+    reader.press("#scale", "End")
+    reader.changed("Level 3, scale 4: 24 × 2 × 2")
+    reader.page.mouse.click(*reader.point(0.2, 0.15))
+    reader.changed("Level 0, scale 0:")
+    reader.page.touchscreen.tap(*reader.point(0.4, 0.34))
+    reader.changed("Level 1, scale 1:")
+
+
+def test_attention(read):
+    reader = read(EXPLORERS["attention"]())
+    assert reader.facts().startswith("96 weights for scale 4 (maps of 2 × 2 cells)")
+    reader.press("#picture", "End")
+    reader.changed("Weight 95 is of level 3:")
+    reader.press("#picture", "ArrowLeft", "ArrowUp")
+    reader.changed("96 weights for scale 3 (maps of 4 × 4 cells)")
+    assert "Weight 94" in reader.facts()
+    shown = reader.frame.evaluate("document.querySelector('#shown').toDataURL()")
+    reader.press("#picture", "PageDown")
+    reader.changed()
+    assert reader.frame.inner_text("output[for=scene]") == "scene 1"
+    assert reader.frame.evaluate("document.querySelector('#shown').toDataURL()") != shown
+    reader.press("#scene", "Home")
+    reader.changed()
+    reader.press("#scale", "Home")
+    reader.changed("scale 0 (maps of 32 × 32 cells)")
+    reader.press("#channel", "Home", "ArrowRight")
+    reader.changed("Weight 1 is of level 0:")
+    reader.frame.click("#list tbody tr:nth-child(3)")
+    reader.changed("Weight 48 is of level 2:")
+    reader.page.mouse.click(*reader.point(0.5, 0.5))
+    reader.changed("is of level 1:")
+
+
 # Ways, layouts and switches one by one, and in each way all sliders at both ends: how tall it is.
 STATES = """async () => {
   const heights = {}, app = document.querySelector("#app");
@@ -570,7 +648,7 @@ def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
         assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
 
 
-@pytest.mark.parametrize("name", ["thresholds", "TUMs"])
+@pytest.mark.parametrize("name", ["thresholds", "TUMs", "levels and scales", "attention"])
 def test_the_page_does_not_jump_and_fits_a_screen(name, read):
     """Whatever a control says, the frame is as tall as before, and less than 700 px."""
     reader = read(EXPLORERS[name](), width=1064)

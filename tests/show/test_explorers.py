@@ -19,12 +19,14 @@ from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS, Pr
 from detlearn.data import data_path
 from detlearn.models import RefineDetPredictions
 from detlearn.show import (
+    AttentionExplorer,
     AveragePrecisionExplorer,
     FaceExplorer,
     FaceOffExplorer,
     FuseMatrixExplorer,
     HardNegativesExplorer,
     HeatMapExplorer,
+    LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
@@ -74,6 +76,12 @@ EXPLORERS = {
     ),
     "the U": lambda: UShapeExplorer(
         seeded("m2det_tiny"), torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
+    ),
+    "levels and scales": lambda: LevelScaleExplorer(
+        seeded("m2det_tiny"), torch.full((3, 96, 128), 0.5), {"boxes": 96 * BOX}, file=JPEG
+    ),
+    "attention": lambda: AttentionExplorer(
+        seeded("m2det_tiny"), [torch.zeros(3, 96, 128), torch.ones(3, 128, 128)], files=[JPEG, None]
     ),
 }
 
@@ -325,7 +333,7 @@ def test_names_cannot_break_out_of_the_script():
 def test_every_module_is_shipped():
     names = {path.name for path in Path(frame.__file__).parent.glob("*.js")}
     shown = {EXPLORERS[name]().module for name in EXPLORERS}
-    assert names == shown | {"geometry.js", "legend.js", "own_boxes.js", "page.js"}
+    assert names == shown | {"geometry.js", "legend.js", "own_boxes.js", "page.js", "shades.js"}
     for name in shown:
         assert module_source(name).count("export function mount(") == 1
 

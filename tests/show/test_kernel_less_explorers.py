@@ -69,7 +69,7 @@ def test_the_browser_reads_the_maps_of_every_step(scene):
     m2det = load_model(data_path("weights", "m2det_tiny.safetensors"))
     told = UShapeExplorer(m2det, scene[0]).options()
     theirs = in_node(
-        "unpackShades(cases[0], cases[1]).map((walk) => walk.map((map) => Array.from(map)))",
+        "mapsOf(cases[0], cases[1]).map((walk) => walk.map((map) => Array.from(map)))",
         cases=[told["maps"], told["shapes"]], module="u_shape.js", browser=BROWSER,
     )  # fmt: skip
     walks = walk_all_tums(m2det, network_input(m2det, scene[0]))

@@ -244,9 +244,7 @@ def test_notebook_09() -> None:
     """Nothing that is asked depends on the weights."""
     model = detlearn.create_model("m2det_tiny")
     picture = torch.zeros(3, 128, 128)
-    levels = LevelScaleExplorer(model, picture)
-    levels.level.value, levels.scale.value = 2, 3
-    said = repr(levels)
+    said = repr(LevelScaleExplorer(model, picture, level=2, scale=3))
     first, last = said.split("channels ")[1].split(" of ")[0].split(" to ")
     width = int(said.split("a cell is ")[1].split(" px")[0])
     attention = AttentionExplorer(model, [picture])

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from detlearn.show.explorers.browser.attention import *  # noqa: F403
 from detlearn.show.explorers.browser.average_precision import *  # noqa: F403
 from detlearn.show.explorers.browser.face_off import *  # noqa: F403
 from detlearn.show.explorers.browser.faces import *  # noqa: F403
 from detlearn.show.explorers.browser.fuse_matrix import *  # noqa: F403
 from detlearn.show.explorers.browser.hard_negatives import *  # noqa: F403
 from detlearn.show.explorers.browser.heat_map import *  # noqa: F403
+from detlearn.show.explorers.browser.level_maps import *  # noqa: F403
 from detlearn.show.explorers.browser.matching import *  # noqa: F403
 from detlearn.show.explorers.browser.nms import *  # noqa: F403
 from detlearn.show.explorers.browser.prior_box import *  # noqa: F403

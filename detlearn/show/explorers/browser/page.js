@@ -494,6 +494,13 @@ export function backdrop(g, side, holder, veil) {
   g.restore();
 }
 
+// The image of any shape, [width, height]; an empty field when none was given.
+export function scenery(g, [wide, tall], holder, colours) {
+  g.fillStyle = colours.field;
+  g.fillRect(0, 0, wide, tall);
+  if (holder.image) g.drawImage(holder.image, 0, 0, wide, tall);
+}
+
 // A picture-book scene with objects of many sizes, drawn when no image was given.
 function drawScene(g, s) {
   const fill = (colour, path) => {

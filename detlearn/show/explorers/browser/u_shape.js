@@ -2,29 +2,22 @@
 
 import { sum } from "./geometry.js";
 import { ARROW, field, glyph, legend } from "./legend.js";
-import { arrow, backdrop, between, element, hint, keys, layOut, loadImage, slider, stage, table, theme, thousands } from "./page.js";
+import { arrow, backdrop, between, element, hint, keys, layOut, loadImage, slider, stage, table, thousands } from "./page.js";
+import { paintShades, tints, unpackShades, veils } from "./shades.js";
 
-const RAMP = {
-  light: [[240, 243, 246], [88, 174, 240], [0, 40, 90]],
-  dark: [[32, 38, 45], [40, 120, 190], [200, 232, 255]],
-};
 const COLUMNS = ["down", "side", "up", "smooth"];
 
-// Two shades (0 to 7) a letter; for each TUM and step the cells of its map.
-export function unpackShades(text, shapes) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const bit = (k) => (bytes[k >> 3] >> (7 - (k % 8))) & 1;
-  const shades = Uint8Array.from({ length: Math.floor((8 * bytes.length) / 3) }, (_, i) =>
-    4 * bit(3 * i) + 2 * bit(3 * i + 1) + bit(3 * i + 2));
-  let at = 0;
-  return shapes.map((walk) => walk.map(([, h, w]) => shades.subarray(at, (at += h * w))));
+// For each TUM and step the cells of its map.
+export function mapsOf(text, shapes) {
+  const all = unpackShades(text, shapes.flat().map(([, h, w]) => [h, w]));
+  return shapes.map((walk) => all.splice(0, walk.length));
 }
 
 export const sizeOf = ([channels, h, w]) => `${channels} × ${h} × ${w}`;
 
 export function mount(app, options) {
   const { steps, shapes, parameters } = options, last = steps.length - 1;
-  const maps = unpackShades(options.maps, shapes);
+  const maps = mapsOf(options.maps, shapes);
   const state = { level: 0, step: options.step, opacity: 0.6 };
   const columns = COLUMNS.map((_, k) => k).filter((k) => steps.some((one) => one.column === k));
 
@@ -100,22 +93,13 @@ export function mount(app, options) {
     scene.paint();
   }
 
-  const ramp = () => RAMP[theme().paper === "#ffffff" ? "light" : "dark"];
-  function tint(shade) {
-    const [low, middle, high] = ramp(), part = shade / 3.5;
-    return part < 1 ? mix(low, middle, part) : mix(middle, high, part - 1);
-  }
-
-  function cells(g, at, x, y, side, colour) {
-    const [, h, w] = shapes[state.level][at], own = maps[state.level][at], each = side / w;
-    for (let i = 0; i < h * w; i++) {
-      g.fillStyle = colour(own[i]);
-      g.fillRect(x + (i % w) * each, y + Math.floor(i / w) * each, each + 0.4, each + 0.4);
-    }
+  function cells(g, at, x, y, side, colours) {
+    const [, h, w] = shapes[state.level][at];
+    paintShades(g, maps[state.level][at], [h, w], [x, y, side, side], colours);
   }
 
   function draw(g, wide, tall, colours) {
-    const all = places(), { reads } = steps[state.step];
+    const all = places(), { reads } = steps[state.step], shades = tints();
     g.textAlign = "center";
     g.textBaseline = "middle";
     columns.forEach((column, k) => {
@@ -129,7 +113,7 @@ export function mount(app, options) {
         g.strokeRect(x, y, side, side);
         return;
       }
-      cells(g, at, x, y, side, tint);
+      cells(g, at, x, y, side, shades);
       g.strokeStyle = colours.muted;
       g.lineWidth = 1;
       g.strokeRect(x, y, side, side);
@@ -161,12 +145,7 @@ export function mount(app, options) {
     g.save();
     g.translate((wide - tall) / 2, 0);
     backdrop(g, tall, holder, "rgba(0,0,0,0)");
-    cells(g, state.step, 0, 0, tall, (shade) =>
-      shade < 4 ? `rgba(255,255,255,${(state.opacity * (4 - shade)) / 4})`
-        : `rgba(0,40,90,${(state.opacity * (shade - 3)) / 4})`);
+    cells(g, state.step, 0, 0, tall, veils(state.opacity));
     g.restore();
   }
 }
-
-const mix = (from, to, share) =>
-  `rgb(${from.map((v, i) => Math.round(v + (to[i] - v) * share)).join(",")})`;

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from detlearn.models import M2Det
 from detlearn.show.explorers.browser.frame import Explorer, data_uri
+from detlearn.show.explorers.browser.shades import pack_maps
 from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.tum_walk import TUMStep, walk_all_tums
 
 __all__ = ["UShapeExplorer"]
 
 MAX_CELLS = 40_000
-SHADES = 8
 
 
 class UShapeExplorer(Explorer):
@@ -37,6 +35,7 @@ class UShapeExplorer(Explorer):
     Raises:
         ValueError: no M2Det, a large one, no such step, an unsuitable file.
 
+    >>> import torch
     >>> from detlearn import create_model
     >>> UShapeExplorer(create_model("m2det_tiny"), torch.zeros(3, 128, 128), step=4)
     Explorer of the U: m2det_tiny, 4 TUMs of 18 steps; step 4 at first, down 4: 24 x 4 x 4 becomes \
@@ -69,7 +68,7 @@ class UShapeExplorer(Explorer):
     def options(self) -> dict[str, Any]:
         """What the browser is told, as JSON."""
         first = self._walks[0]  # the TUMs of a model differ in channels and weights only
-        maps = torch.cat([shades_of(one.maps) for walk in self._walks for one in walk])
+        means = [one.maps[0].float().mean(dim=0) for walk in self._walks for one in walk]
         return {
             "steps": [
                 {
@@ -83,7 +82,7 @@ class UShapeExplorer(Explorer):
             ],
             "shapes": [[list(one.maps.shape[1:]) for one in walk] for walk in self._walks],
             "parameters": [[one.parameters for one in walk] for walk in self._walks],
-            "maps": base64.b64encode(_in_three_bits(maps)).decode("ascii"),
+            "maps": pack_maps(means),
             "step": self.step,
             "image": self._file,
         }
@@ -119,31 +118,6 @@ def sources(walk: Sequence[TUMStep], step: TUMStep) -> list[int]:
     if step.column == 2:
         return [first(0)] if row == last else [first(2, 0, row=row + 1), first(1, 0)]
     return [first(2, 0)]
-
-
-def shades_of(maps: Tensor) -> Tensor:
-    """The mean of a map's channels in 8 shades, from its least to its largest value.
-
-    Args:
-        maps: ``(1, C, H, W)``.
-
-    Returns:
-        ``(H * W,)`` uint8, 0 to 7; 0 for a map that is the same everywhere.
-
-    >>> shades_of(torch.tensor([[[[1.0, 2.0], [1.5, 1.0]]]]))
-    tensor([0, 7, 4, 0], dtype=torch.uint8)
-    """
-    mean = maps[0].float().mean(dim=0)  # (H, W)
-    low, high = mean.min(), mean.max()
-    span = (high - low).clamp(min=1e-12)
-    return ((mean - low) / span * (SHADES - 1)).round().to(torch.uint8).flatten()
-
-
-def _in_three_bits(shades: Tensor) -> bytes:
-    """Three bits a shade, eight shades in three bytes."""
-    bits = "".join(f"{shade:03b}" for shade in shades.tolist())
-    bits += "0" * (-len(bits) % 24)
-    return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
 def _size(step: TUMStep) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,10 +18,12 @@ from detlearn.models.modes import evaluating
 from detlearn.show.canvas import INK, MUTED, ORANGE, RULE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.inputs import network_input
-from detlearn.show.explorers.model.level_maps import SIDE, TOP, check_m2det, laid_over, tile_of
-from detlearn.show.explorers.model.pixels import encode_png, font, outline, tag
+from detlearn.show.explorers.model.mlfpn_maps import check_m2det
+from detlearn.show.explorers.model.pixels import colours_of, encode_png, font, outline, tag
 
 __all__ = ["TUMWalker"]
+
+SIDE, TOP = 400, 50
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,29 @@ def walk_all_tums(model: M2Det, inputs: Tensor) -> list[Sequence[TUMStep]]:
             reads = ffm2(base, levels[level - 1][0] if level else None)
             walks.append(walk_tum(tum, reads))
     return walks
+
+
+def tile_of(values: np.ndarray, side: int) -> Any:
+    """A map as a square of colours; its own range is the whole range."""
+    from PIL import Image
+
+    coloured = Image.fromarray(colours_of(values, float(values.min()), float(values.max())))
+    return coloured.resize((side, side), Image.Resampling.NEAREST)
+
+
+def laid_over(image: np.ndarray, values: np.ndarray, opacity: float) -> Any:
+    """A map over the picture; low values are thinner than high ones."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    scale = SIDE / max(height, width)
+    size = (max(round(width * scale), 8), max(round(height * scale), 8))
+    panel = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    low, high = float(values.min()), float(values.max())
+    unit = (values - low) / (high - low if high > low else 1)
+    mask = Image.fromarray((255 * opacity * (0.35 + 0.65 * unit)).clip(0, 255).astype(np.uint8))
+    colours = Image.fromarray(colours_of(values, low, high)).resize(size, Image.Resampling.NEAREST)
+    return Image.composite(colours, panel, mask.resize(size, Image.Resampling.NEAREST))
 
 
 class TUMWalker(ModelExplorer):
