@@ -140,7 +140,7 @@ print(f"{step_seconds:.2f} s a step, {minutes:.2f} minutes an epoch,"
       " comes on top")
 
 # %% [markdown] id="sessions-text" slide="subslide"
-# **From minutes to sessions.** A session begins with waiting for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A run of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight. **Predict**, then move *hours a session* to 2 and the *set-up* to 40: how many evenings does it take now?
+# **From minutes to sessions.** A session begins with waiting for packages, for the mount and for the data, say 20 minutes. What is left of four hours are 220 minutes. A run of 26 hours (65 epochs of 24 minutes) therefore needs 1560 / 220 = 7.1 sessions, and 7.1 evenings are eight. **Predict**, then move *a session* to 2 hours and its *set-up* to 40 minutes: how many evenings does it take now?
 #
 # <details><summary>Answer</summary>
 #

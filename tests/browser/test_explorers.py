@@ -26,6 +26,7 @@ from detlearn.show import (
     NMSExplorer,
     PriorBoxExplorer,
     RefinementExplorer,
+    SessionExplorer,
     ThresholdExplorer,
     TransferExplorer,
     UShapeExplorer,
@@ -45,6 +46,7 @@ EXPLORERS = {
     "fuse matrix": FuseMatrixExplorer,
     "heat map": HeatMapExplorer,
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
+    "sessions": lambda: SessionExplorer(65, 24, 4),
     "transfer": lambda: TransferExplorer(
         random_refinedet(), torch.full((3, 128, 128), 0.4), 128 * OBJECTS, torch.tensor([1, 2, 3])
     ),
@@ -424,6 +426,33 @@ def test_transfer_in_the_browser(read):
     reader.changed()
 
 
+def test_sessions(read):
+    reader = read(EXPLORERS["sessions"](), width=390)
+    assert reader.facts() == (
+        "65 epochs of 24 minutes are 26.0 hours; 220 of 240 minutes train: 7.1, so 8 sessions."
+    )
+    reader.press("#picture", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp")
+    reader.changed("80 of 120 minutes train: 19.5, so 20 sessions.")
+    assert "20 · 40 = 800" in reader.frame.inner_text("#list")
+    reader.press("#picture", "+", "+", "-", "ArrowRight", "ArrowDown")
+    reader.changed("66 epochs of 24 minutes are 26.4 hours; 145 of 180 minutes train")
+    for control, words in (
+        ("#epochs", "300 epochs of 24 minutes"), ("#minutes", "300 epochs of 120 minutes"),
+        ("#setup", "125 of 180 minutes train"), ("#hours", "1,385 of 1,440 minutes train"),
+    ):  # fmt: skip
+        reader.press(control, "End")
+        reader.changed(words)
+    reader.press("#hours", "Home")
+    reader.changed("so 7,200 sessions. The first 80 are drawn.")
+    for control in ("#epochs", "#minutes", "#setup"):
+        reader.press(control, "Home")
+        reader.changed()
+    assert reader.facts() == "1 epoch of 1 minute is 0.0 hours; 60 of 60 minutes train: 0.0, " + (
+        "so 1 session."
+    )
+    assert "a session trains\t60 − 0 = 60" in reader.frame.inner_text("#list")
+
+
 def test_faces(read):
     reader = read(FaceExplorer())
     assert "Found. Score 0.89" in reader.facts()
@@ -648,7 +677,10 @@ def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
         assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
 
 
-@pytest.mark.parametrize("name", ["thresholds", "TUMs", "levels and scales", "attention"])
+STILL = ["thresholds", "TUMs", "levels and scales", "attention", "sessions"]
+
+
+@pytest.mark.parametrize("name", STILL)
 def test_the_page_does_not_jump_and_fits_a_screen(name, read):
     """Whatever a control says, the frame is as tall as before, and less than 700 px."""
     reader = read(EXPLORERS[name](), width=1064)
