@@ -15,11 +15,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from detlearn.show import NMSExplorer
 from tools import chromium, docs_env, site, vendor
 from tools.course.clone import built_notebooks, colab_link
 from tools.slides import __main__ as command
-from tools.slides.blocks import always_light, blocks_of, link, markdown, output_block
+from tools.slides.blocks import blocks_of, link, markdown, output_block
 from tools.slides.cells import key_figure, slides_of
 from tools.slides.page import index, slide_html, stacks
 from tools.slides.page import page as deck_page
@@ -319,17 +318,6 @@ def test_a_file_on_the_reader_s_disk_is_named_and_not_framed():
     shown = {"text/html": frame, "text/plain": "runs/05/detector.html: page of ssd_tiny."}
     made = page(cell("x", outputs=[new_output("display_data", shown)]))
     assert made.cells[1].outputs[0].data == {"text/plain": shown["text/plain"]}
-
-
-def test_explorers_take_the_colours_of_their_place():
-    """Both rewrite what the explorers say; when these change their words, this turns red."""
-    text = NMSExplorer().to_html()
-    assert "prefers-color-scheme" in text
-    assert "prefers-color-scheme" not in always_light(text)
-    followed = site.following(text)
-    assert ":root.dark {" in followed
-    assert followed.index("hear.forEach") < followed.index('script type="module"')
-    assert not set(site.PRELUDE) & set("\"'<&")
 
 
 def test_chapters_without_a_notebook_are_not_listed():

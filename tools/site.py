@@ -69,11 +69,8 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
             cell.metadata["mystnb"] = {"code_prompt_show": "Set-up for Colab and Kaggle"}
         for output in cell.get("outputs", []):
             shown = output.get("data", {})
-            if "<iframe" in shown.get("text/html", ""):
-                if "srcdoc=" not in shown["text/html"]:
-                    del shown["text/html"]  # a file on the reader's disk; its text form names it
-                    continue
-                shown["text/html"] = following(shown["text/html"])
+            if "<iframe" in shown.get("text/html", "") and "srcdoc=" not in shown["text/html"]:
+                del shown["text/html"]  # a file on the reader's disk; its text form names it
         if "explorer" in tags_of(cell) and not any(map(_is_alive, cell.outputs)):
             words = STILL.format(link=html.escape(colab_link(name)))
             cell.outputs.append(
@@ -87,37 +84,6 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
     first.source = f"{title}\n\n{doors(name, decks)}\n\n{BADGE.sub('', rest).strip()}"
     notebook.cells = cells
     return notebook
-
-
-# Runs in the frame of an explorer before its module: the page's light or dark becomes its own. No
-# quotation marks, "<" or "&": it stands in an attribute.
-PRELUDE = """{
-const host = parent.document.documentElement, hear = new Set(), real = matchMedia.bind(window);
-const query = {
-  get matches() { return host.dataset.theme === `dark` },
-  addEventListener(_, listener) { hear.add(listener) },
-};
-window.matchMedia = (what) => what.includes(`color-scheme`) ? query : real(what);
-const wear = () => {
-  const root = document.documentElement;
-  root.classList.toggle(`dark`, query.matches);
-  root.style.colorScheme = query.matches ? `dark` : `light`;
-  hear.forEach((listener) => listener());
-};
-new MutationObserver(wear).observe(host, { attributeFilter: [`data-theme`] });
-wear();
-}"""
-
-
-def following(text: str) -> str:
-    """An explorer that is light or dark as its page is, which a reader may switch.
-
-    A browser tells a frame what the system prefers, not what the page around it shows.
-    """
-    text = text.replace(
-        "@media (prefers-color-scheme: dark) { :root {", "@media all { :root.dark {"
-    )
-    return text.replace("&lt;script", f"&lt;script&gt;{PRELUDE}&lt;/script&gt;&lt;script", 1)
 
 
 def _is_alive(output: Any) -> bool:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 VERMILION, SKY, YELLOW, BLACK = "#D55E00", "#56B4E9", "#F0E442", "#1B1F24"
 PALETTE = (VERMILION, SKY, GREEN, YELLOW, PURPLE, BLUE, ORANGE, BLACK)
-INK, MUTED, RULE, PAPER = "#1B1F24", "#57606A", "#D0D7DE", "#FFFFFF"
+INK, MUTED, RULE = "#1B1F24", "#57606A", "#D0D7DE"
+PAPER = "#F4F6F8"
+"""Of every figure: a pale card, on a white page and on a dark one."""
 
 
 HOUSE_STYLE = {
@@ -49,10 +51,16 @@ HOUSE_STYLE = {
     "savefig.facecolor": PAPER,
 }
 DPI = 100
-SHARP, SHARP_BYTES = 2, 60_000
+SHARP, SHARP_BYTES = 2, 80_000
 """Two pixels of the file for one of the page, where that keeps a notebook below 1 MB."""
 PAGE_WIDTH = 7.4
 """Inches: as wide as a notebook's text."""
+MARGIN = 5
+"""Paper around a drawing, px of the page: its words may come to its edge."""
+CORNER = 9
+"""Radius of a card's corners, px of the page; outside of them a figure is transparent."""
+ALPHAS = (0, 51, 102, 153, 204)
+"""What the pixels on a corner's edge are drawn with."""
 
 
 @contextmanager
@@ -95,16 +103,24 @@ def paper(width: float, height: float) -> Iterator[tuple[MatplotlibFigure, Axes]
 
 
 def finish(
-    drawing: MatplotlibFigure, alt: str, *, title: str | None = None, grey_image: bool = False
+    drawing: MatplotlibFigure,
+    alt: str,
+    *,
+    title: str | None = None,
+    grey_image: bool = False,
+    sharp_bytes: int | None = None,
 ) -> Figure:
-    """Write the title, render, reduce to a palette (a third of the bytes), describe."""
+    """Write the title, render, reduce to a palette (a third of the bytes), describe.
+
+    A figure of more than `sharp_bytes` (`SHARP_BYTES`) at two pixels for one is drawn with one.
+    """
     if title:
         y = 1 - 0.1 / drawing.get_size_inches()[1]
         drawing.text(0.012, y, title, fontsize=12.5, fontweight="bold", va="top")
     palette = _grey_palette() if grey_image else None
     sharp = png_bytes(drawing, palette, SHARP)
-    if len(sharp) <= SHARP_BYTES:
-        return Figure(sharp, alt, width=round(drawing.get_figwidth() * DPI))
+    if len(sharp) <= (SHARP_BYTES if sharp_bytes is None else sharp_bytes):
+        return Figure(sharp, alt, width=round(drawing.get_figwidth() * DPI) + 2 * MARGIN)
     return Figure(png_bytes(drawing, palette), alt)
 
 
@@ -115,24 +131,63 @@ def png_bytes(
 
     Args:
         drawing: the figure; its resolution is the same afterwards.
-        palette: an image of mode P.
+        palette: an image of mode P whose last `len(ALPHAS)` colours are free.
         scale: pixels of the file for each pixel of the page.
+
+    Returns:
+        The bytes of the file: a card with a margin and round corners, see-through outside of them.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     dpi = drawing.get_dpi()
     drawing.set_dpi(dpi * scale)
     try:
-        reduced = pillow_rgb(drawing).quantize(255, palette=palette, dither=Image.Dither.NONE)
+        pixels = pillow_rgb(drawing)
     finally:
         drawing.set_dpi(dpi)
+    pixels = ImageOps.expand(pixels, MARGIN * scale, _rgb(PAPER))
+    reduced = pixels.quantize(256 - len(ALPHAS), palette=palette, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    reduced.save(buffer, format="PNG", optimize=True)
+    _card(reduced, CORNER * scale).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
+def _card(picture: PillowImage, radius: int) -> PillowImage:
+    """A picture of mode P with round corners; its last colours become the corners' edge."""
+    from PIL import Image
+
+    first = 256 - len(ALPHAS)
+    colours = (picture.getpalette() or [])[: 3 * first]
+    indices = np.array(picture)
+    corner = first + _corner(min(radius, *(side // 2 for side in picture.size)))
+    size = len(corner)
+    for rows, flip_rows in ((slice(None, size), 1), (slice(-size, None), -1)):
+        for columns, flip_columns in ((slice(None, size), 1), (slice(-size, None), -1)):
+            own, edge = indices[rows, columns], corner[::flip_rows, ::flip_columns]
+            own[edge < 256] = edge[edge < 256]
+    card = Image.fromarray(indices)
+    card.putpalette(colours + [0] * (3 * first - len(colours)) + [*_rgb(PAPER)] * len(ALPHAS))
+    card.info["transparency"] = bytes([255] * first + list(ALPHAS))
+    return card
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    """`#RRGGBB` as numbers."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
+
+
+def _corner(radius: int) -> np.ndarray:
+    """For every pixel of the upper left corner the place in `ALPHAS`, beyond it where opaque."""
+    fine = 4
+    along = (np.arange(radius * fine) + 0.5) / fine
+    inside = (radius - along[:, None]) ** 2 + (radius - along[None]) ** 2 <= radius**2
+    share = inside.reshape(radius, fine, radius, fine).mean(axis=(1, 3))
+    return np.floor(share * len(ALPHAS)).astype(np.uint16)  # (radius, radius)
+
+
 def _grey_palette() -> PillowImage:
-    """26 greys and the house colours with their mixes towards white.
+    """26 greys, the paper, and the house colours with their mixes towards white.
 
     Chosen, not counted from the pixels: the thin lines of the priors would lose their colours
     to the many greys of a photograph.
@@ -140,8 +195,9 @@ def _grey_palette() -> PillowImage:
     from PIL import Image
 
     colours = [(grey, grey, grey) for grey in (*range(0, 250, 10), 255)]
+    colours.append(_rgb(PAPER))
     for name in (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, YELLOW):
-        red, green, blue = (int(name[i : i + 2], 16) for i in (1, 3, 5))
+        red, green, blue = _rgb(name)
         for mix in (0.0, 0.3, 0.6, 0.8):
             colours.append(
                 (
@@ -178,7 +234,7 @@ def halo(width: float) -> list[Any]:
 
 def ink_on(colour: str) -> str:
     """Black or white, whichever reads better on `colour`."""
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (channel / 255 for channel in _rgb(colour))
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return "#FFFFFF" if luminance < 0.22 else "#000000"
 

@@ -166,3 +166,17 @@ def test_a_deck_is_turned_by_keys_and_its_explorer_answers(running, decks):
     )
     watch.close()
     assert watch.faults == []
+
+
+@pytest.mark.slow
+def test_an_explorer_is_as_light_as_its_slide_on_a_dark_system(running, decks):
+    watch = Watch(running, 1280, 720, "dark")
+    page = watch.page
+    open_deck(page, ROOT / "build/slides/02_prior_box.html")
+    page.evaluate(TO_EXPLORER)
+    frame = page.frames[1]
+    frame.wait_for_selector("#facts")
+    paper = frame.evaluate("getComputedStyle(document.body).backgroundColor")
+    watch.close()
+    assert paper == "rgb(255, 255, 255)"
+    assert watch.faults == []

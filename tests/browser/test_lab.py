@@ -50,6 +50,9 @@ SHOW_CELL = f"""async (id) => {{
   await book.scrollToItem(index, "start");
 }}"""
 
+CHANGE_THEME = """(theme) =>
+  window.jupyterapp.commands.execute('apputils:change-theme', { theme })"""
+
 
 def free_port() -> int:
     with socket.socket() as one:
@@ -184,6 +187,11 @@ def test_02_a_slider_moves_the_boxes(open_notebook):
     facts = lambda: frame.locator("#facts").inner_text()  # noqa: E731
     before, after = press(page, frame.locator("#level"), "ArrowRight", facts)
     assert before.split() != after.split()
+    # What the reader chooses for JupyterLab counts, not what the system prefers.
+    colour = lambda: frame.locator("body").evaluate("(b) => getComputedStyle(b).backgroundColor")  # noqa: E731
+    for theme, paper in ("Dark", "rgb(20, 24, 29)"), ("Light", "rgb(255, 255, 255)"):
+        page.evaluate(CHANGE_THEME, f"JupyterLab {theme}")
+        wait_until(lambda paper=paper: colour() == paper, 30)
 
 
 def test_04_a_channel_is_chosen_by_keys(open_notebook):

@@ -327,7 +327,32 @@ def test_three_of_ten_objects_do_not_reach_the_fourth_point():
     assert ours == pytest.approx(3 / 11)
 
 
-# ---- what the modules add; they ask the browser for its colour scheme when they are loaded
+# ---- what the modules add
+
+PLACES = {
+    "nothing said": ({}, None, {}, "", None),
+    "the site, light": ({"theme": "light"}, None, {}, "", False),
+    "the site, dark": ({"theme": "dark"}, None, {}, "", True),
+    "Colab, light": ({}, "light", {}, "", False),
+    "Colab, dark": ({}, "dark", {}, "", True),
+    "JupyterLab, light": ({}, None, {"jpThemeLight": "true"}, "", False),
+    "JupyterLab, dark": ({}, None, {"jpThemeLight": "false"}, "", True),
+    "VS Code, light": ({}, None, {}, "notebook vscode-light", False),
+    "VS Code, dark": ({}, None, {}, "notebook vscode-dark", True),
+    "a theme of another name": ({}, "sepia", {}, "", None),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_explorer_reads_whether_its_page_is_dark(place):
+    dataset, theme, body, classes, expected = PLACES[place]
+    found = in_node(
+        "shownDark({ dataset: cases[0], getAttribute: () => cases[1] }, "
+        "{ dataset: cases[2], className: cases[3] })",
+        cases=[dataset, theme, body, classes], module="page.js",
+    )  # fmt: skip
+    assert found is expected
+
 
 BROWSER = "globalThis.window = { matchMedia: () => ({ matches: false }) };"
 

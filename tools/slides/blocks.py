@@ -14,7 +14,6 @@ from tools.slides.code import last_statement, shown_code, steps_of
 
 __all__ = [
     "Block",
-    "always_light",
     "blocks_of",
     "figure_alt",
     "link",
@@ -216,7 +215,7 @@ def _output_block(output: Any) -> Block:
     if "text/html" in data:
         text = str(data["text/html"])
         if "<iframe" in text:
-            return Block("explorer", f'<div class="frame">{turning(always_light(text))}</div>')
+            return Block("explorer", f'<div class="frame">{turning(text)}</div>')
         return Block("table", f'<div class="table">{text}</div>')
     for mime in ("image/svg+xml", "image/png", "image/jpeg"):
         if mime in data:
@@ -239,15 +238,6 @@ def printed(text: str, style: str = "") -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     long = sum(len(line) > LONG for line in lines)
     return pre(text, f"{style} long".strip() if 0 < long <= max(2, len(lines) // 4) else style)
-
-
-def always_light(text: str) -> str:
-    """An explorer that keeps the colours of the slide, whatever the system prefers.
-
-    >>> always_light("@media (prefers-color-scheme: dark) {}")
-    '@media not all {}'
-    """
-    return text.replace("(prefers-color-scheme: dark)", "not all")
 
 
 # Runs in the frame of an explorer: keys that turn slides reach the deck, wherever the last click

@@ -156,7 +156,7 @@ def page(notebook: Any, name: str, folder: Path) -> str:
         ]
     scripts.append(script(THEME / "deck.js"))
     return f"""<!doctype html>
-<html lang="en">
+<html lang="en" data-theme="light">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -52,6 +52,9 @@ FOOT, BODY = 0.56, 4.36
 IMAGE, SLABS, TILES, WORDS, HEADS, BUS, RESULT = 0.58, 1.22, 3.98, 4.56, 5.58, 5.93, 6.72
 """Where each part stands, inches from the left; of image, tiles, heads and result the middle."""
 
+OVERVIEW_BYTES = 140_000
+"""The picture of the whole is sharp in any case; it is the largest on its chapter's slides."""
+
 
 class System(NamedTuple):
     """What the picture says of one system; every number is read off the model itself."""
@@ -155,7 +158,7 @@ def draw_overview(name: str, *, title: str | None = None, alt: str | None = None
             _row(axes, y, side, facts, level)
         _outcome(drawing, axes, rows, facts.config, pixels, target)
         _foot(axes, system, priors)
-        return finish(drawing, alt, title=title)
+        return finish(drawing, alt, title=title, sharp_bytes=OVERVIEW_BYTES)
 
 
 # --------------------------------------------------------------------------- the common parts

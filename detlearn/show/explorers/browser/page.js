@@ -22,8 +22,8 @@ const variables = (theme) => Object.entries(theme).map(([name, value]) =>
     : `--${name}: ${value};`)).join(" ");
 
 const STYLE = `
-:root { color-scheme: light dark; ${variables(LIGHT)} }
-@media (prefers-color-scheme: dark) { :root { ${variables(DARK)} } }
+:root { color-scheme: light; ${variables(LIGHT)} }
+:root.dark { color-scheme: dark; ${variables(DARK)} }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -212,9 +212,37 @@ function swatch(i) {
 
 // ---- pictures -----------------------------------------------------------------------------
 
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-export const theme = () => (dark.matches ? DARK : LIGHT);
+// What the page around the frame says of itself, in the words of the course's site and Colab,
+// JupyterLab, VS Code; null where it says nothing. The reader may have chosen other than the system.
+export function shownDark(root, body) {
+  const said = root.dataset.theme ?? root.getAttribute("theme") ??
+    { true: "light", false: "dark" }[body?.dataset.jpThemeLight] ??
+    body?.className.match(/vscode-(light|dark)/)?.[1];
+  return said === "dark" ? true : said === "light" ? false : null;
+}
+
+export const theme = () =>
+  (document.documentElement.classList.contains("dark") ? DARK : LIGHT);
 const stages = [];
+
+// Light or dark as that page is, or else as the system prefers; `change` is called after a change.
+function followTheme(change) {
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  let outside = null; // stays so where a frame may not look outside
+  try { outside = window.parent === window ? null : window.parent.document; } catch { /* alone */ }
+  const wear = () => {
+    const said = outside && shownDark(outside.documentElement, outside.body);
+    document.documentElement.classList.toggle("dark", said ?? system.matches);
+  };
+  const again = () => { wear(); change(); };
+  wear();
+  system.addEventListener("change", again);
+  if (!outside) return;
+  const told = { attributeFilter: ["data-theme", "theme", "data-jp-theme-light", "class"] };
+  const watch = new MutationObserver(again);
+  watch.observe(outside.documentElement, told);
+  watch.observe(outside.body, told);
+}
 
 // A canvas of `height(width)` CSS px; `draw(g, width, height, theme)` works in CSS px.
 export function stage(parent, { id, label, keys = false, picture = false, height, draw }) {
@@ -277,7 +305,7 @@ export function layOut(app, update) {
     if (changed) update();
     fit();
   }).observe(app);
-  dark.addEventListener("change", update);
+  followTheme(update);
   return [left, right];
 }
 
