@@ -16,6 +16,7 @@ from detlearn.models import RefineDetPredictions
 from detlearn.show import (
     AttentionExplorer,
     AveragePrecisionExplorer,
+    BranchExplorer,
     FaceExplorer,
     FaceOffExplorer,
     FuseMatrixExplorer,
@@ -55,6 +56,7 @@ EXPLORERS = {
     "levels and scales": lambda: LevelScaleExplorer(
         trained("m2det_tiny"), *scene(25), file=file(25)
     ),
+    "branches": lambda: BranchExplorer(trained("ssd_hrnet_tiny"), scene(9)[0], file=file(9)),
     "attention": lambda: AttentionExplorer(
         trained("m2det_tiny"),
         [scene(k)[0] for k in (25, 109)],
@@ -621,6 +623,38 @@ def test_attention(read):
     reader.changed("is of level 1:")
 
 
+def test_branches(read):
+    reader = read(EXPLORERS["branches"]())
+    assert reader.facts().startswith("stage 4, module 2, after its exchange: 4 branches.")
+    reader.press("#picture", " ")
+    reader.changed("stage 4, module 2, before its exchange")
+    assert reader.frame.is_checked("#moment-before")
+    reader.press("#picture", "ArrowDown", "ArrowLeft")
+    reader.changed("stage 4, module 1, before its exchange")
+    assert "Rank 1 of the 13 ranks that are shown." in reader.facts()
+    under = "document.querySelector('#scene').toDataURL()"
+    seen = reader.frame.evaluate(under)
+    reader.press("#branch", "End")
+    reader.changed()
+    assert "3" in reader.frame.inner_text("#list .picked") and reader.frame.evaluate(under) != seen
+    seen = reader.frame.evaluate(under)
+    reader.press("#opacity", "End")
+    assert reader.frame.evaluate(under) != seen
+    reader.frame.select_option("#module", "0")
+    reader.changed("stage 2, module 1, before its exchange: 2 branches.")
+    assert reader.frame.locator("#list tbody tr").count() == 2
+    assert reader.frame.inner_text("output[for=branch]") == "branch 1"
+    reader.frame.click("#moment-after")
+    reader.changed("after its exchange")
+    reader.press("#rank", "End")
+    reader.changed("Rank 12")
+    reader.page.mouse.click(*reader.point(0.2, 0.3))
+    reader.changed()
+    assert reader.frame.inner_text("output[for=branch]") == "branch 0"
+    reader.frame.click("#list tbody tr:nth-child(2)")
+    reader.changed()
+
+
 # Ways, layouts and switches one by one, and in each way all sliders at both ends: how tall it is.
 STATES = """async () => {
   const heights = {}, app = document.querySelector("#app");
@@ -677,7 +711,7 @@ def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
         assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
 
 
-STILL = ["thresholds", "TUMs", "levels and scales", "attention", "sessions"]
+STILL = ["thresholds", "TUMs", "levels and scales", "attention", "branches", "sessions"]
 
 
 @pytest.mark.parametrize("name", STILL)

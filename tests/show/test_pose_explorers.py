@@ -12,7 +12,6 @@ from detlearn import create_model
 from detlearn.models import pose
 from detlearn.models.hrnet import HRNetV2p
 from detlearn.show import BranchExplorer, HeatMapExplorer
-from detlearn.show.figure import PNG_SIGNATURE
 from detlearn.teach.exercises import nb11
 from tests.show.test_explorers_geometry import BROWSER, NODE, in_node, same
 
@@ -89,11 +88,11 @@ def test_the_moves_are_what_the_explorer_shows():
     edge = errors(1.3)
     better = sum(error < edge[0] for error in edge)
     branches = BranchExplorer(create_model("ssd_hrnet_tiny"), torch.zeros(3, 128, 128))
-    cell = 128 // branches.branches[3].shape[-1]
+    cell = 128 // branches.branches(branches.modules[-1], "after")[3].shape[-1]
     stages = []
-    for name, _ in branches.module.options:
-        branches.module.value = name
-        stages += [int(name.split()[1].rstrip(","))] * (len(branches.branches) > 2)
+    for name in branches.modules:
+        more = len(branches.branches(name, "after")) > 2
+        stages += [int(name.split()[1].rstrip(","))] * more
     assert nb11.moves.check(((argmax, quarter), errors(10.4, True)[2], largest, better))
     assert (cell, min(stages)) == (32, 3)  # the answers in the fold below the other explorer
 
@@ -143,25 +142,25 @@ def detector():
 def test_branches_before_and_after_every_exchange(detector):
     explorer = BranchExplorer(detector, IMAGE)
     assert all(module.training for module in detector.modules())
-    assert [value for _, value in explorer.module.options] == [
+    assert explorer.modules == [
         "stage 2, module 1",
         "stage 3, module 1",
         "stage 3, module 2",
         "stage 4, module 1",
         "stage 4, module 2",
     ]
-    after = explorer.branches
+    after = explorer.branches("stage 4, module 2", "after")
     assert [tuple(maps.shape) for maps in after] == [
         (16, 32, 32),
         (24, 16, 16),
         (32, 8, 8),
         (48, 4, 4),
     ]
-    explorer.moment.value = "before"
+    before = explorer.branches("stage 4, module 2", "before")
     module = detector.backbone.trunk.stages[-1][-1].eval()
     with torch.no_grad():
         heard = [
-            torch.relu(sum(cell(maps[None]) for cell, maps in zip(row, explorer.branches)))[0]  # noqa: B905
+            torch.relu(sum(cell(maps[None]) for cell, maps in zip(row, before)))[0]  # noqa: B905
             for row in module.fuse
         ]
     module.train()
@@ -171,23 +170,87 @@ def test_branches_before_and_after_every_exchange(detector):
 
 def test_a_channel_has_its_rank_and_the_words_follow(detector):
     explorer = BranchExplorer(detector, IMAGE)
-    seen, picture = repr(explorer), explorer._picture.value
-    means = explorer.branches[0].flatten(1).mean(dim=1)
-    assert means[explorer.chosen[0]] == means.max()
-    explorer.rank.value = explorer.rank.max
-    assert means[explorer.chosen[0]] == means.min()
-    assert explorer._picture.value != picture and repr(explorer) != seen
-    explorer.module.value = "stage 2, module 1"
-    assert "2 branches of 32 x 32, 16 x 16 cells" in repr(explorer)
-    assert "stage 2, module 1, after its exchange." in explorer.facts()
-    assert explorer.figure().png.startswith(PNG_SIGNATURE)
+    means = explorer.branches("stage 4, module 2", "after")[0].flatten(1).mean(dim=1)
+    first, *_, last = explorer.channels("stage 4, module 2", "after")[0]
+    assert means[first] == means.max() and means[last] == means.min()
+    assert f"cells; channels {first}, " in repr(explorer)
+    assert "rank 0 of 13." in repr(explorer)
+    other = BranchExplorer(detector, IMAGE, module="stage 2, module 1", moment="before", rank=12)
+    assert "stage 2, module 1, before its exchange; 2 branches of 32 x 32, 16 x 16" in repr(other)
+    channels = [order[12] for order in other.channels("stage 2, module 1", "before")]
+    assert repr(other).endswith(f"channels {channels[0]}, {channels[1]}, rank 12 of 13.")
+    assert other.options()["module"] == other.options()["moment"] == 0
+
+
+@needs_node
+def test_the_browser_reads_every_branch_moment_and_rank(detector):
+    explorer = BranchExplorer(detector, IMAGE)
+    told = explorer.options()
+    theirs = in_node(
+        "mapsOf(cases[0], cases[1]).map((moment) => moment.map((branch) => "
+        "branch.map((map) => Array.from(map))))",
+        cases=[told["maps"], told["facts"]], module="branches.js", browser=BROWSER,
+    )  # fmt: skip
+    moments = [(name, moment) for name in explorer.modules for moment in ("before", "after")]
+    assert len(theirs) == len(moments) == 10
+    for place, facts, shades in zip(moments, told["facts"], theirs, strict=True):
+        for maps, fact, ranks in zip(explorer.branches(*place), facts, shades, strict=True):
+            assert fact["shape"] == list(maps.shape)
+            assert len(ranks) == len(fact["channels"]) == explorer.ranks == 13
+            for channel, peak, own in zip(fact["channels"], fact["peaks"], ranks, strict=True):
+                values = maps[channel].flatten()
+                assert peak == pytest.approx(float(values.max()), rel=5e-3)
+                span = (values.max() - values.min()).clamp(min=1e-12)
+                expected = (values - values.min()) / span * 7
+                torch.testing.assert_close(torch.tensor(own).float(), expected, rtol=0, atol=0.51)
+
+
+@needs_node
+def test_four_branches_fit_their_place():
+    """Two in a row and two rows in 490 px, whatever the picture's shape."""
+    for wide, shape in ((536, 1), (366, 1), (536, 4 / 3), (536, 0.5)):
+        own, tall = in_node(f"panelOf({wide}, {shape})", module="branches.js", browser=BROWSER)
+        assert tall == pytest.approx(own * shape)
+        assert 2 * own + 12 <= wide + 1e-6 and 2 * tall <= 490 + 1e-6
+        assert 2 * own + 12 > wide - 1 or 2 * tall > 489
 
 
 def test_the_pose_network_keeps_one_branch_at_last():
     explorer = BranchExplorer(create_model("pose_hrnet_tiny"), torch.zeros(3, 128, 96))
     assert "; 1 branch of 32 x 24 cells; channel " in repr(explorer)
-    explorer.moment.value = "before"
-    assert len(explorer.branches) == 4
+    assert len(explorer.branches(explorer.modules[-1], "before")) == 4
+    assert explorer.options()["size"] == [128, 96]
+
+
+def test_as_many_ranks_travel_as_fit(monkeypatch, detector):
+    """A rank of this network has 13,376 cells."""
+    monkeypatch.setattr("detlearn.show.explorers.browser.branches.MAX_CELLS", 27_000)
+    explorer = BranchExplorer(detector, IMAGE)
+    assert explorer.ranks == 2
+    assert {
+        len(one["channels"]) for branches in explorer.options()["facts"] for one in branches
+    } == {2}
+
+
+BRANCH_FAULTS = {
+    "no such module": ({"module": "stage 9"}, "expected one of stage 2, module 1, stage 3, .* and "
+                       "before or after, got 'stage 9' and 'after'"),
+    "no such moment": ({"moment": "now"}, "got 'stage 4, module 2' and 'now'"),
+    "no such rank": ({"rank": 13}, "rank: expected 0 to 12, got 13"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BRANCH_FAULTS)
+def test_the_branch_explorer_names_a_fault(name, detector):
+    settings, message = BRANCH_FAULTS[name]
+    with pytest.raises(ValueError, match=message):
+        BranchExplorer(detector, IMAGE, **settings)
+
+
+def test_a_network_of_too_many_cells_is_refused(monkeypatch, detector):
+    monkeypatch.setattr("detlearn.show.explorers.browser.branches.MAX_CELLS", 13_000)
+    with pytest.raises(ValueError, match="at most 13,000 cells on one channel of all maps, got"):
+        BranchExplorer(detector, IMAGE)
 
 
 def test_what_the_branch_explorer_refuses():

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from detlearn.show.explorers.browser.attention import *  # noqa: F403
 from detlearn.show.explorers.browser.average_precision import *  # noqa: F403
+from detlearn.show.explorers.browser.branches import *  # noqa: F403
 from detlearn.show.explorers.browser.face_off import *  # noqa: F403
 from detlearn.show.explorers.browser.faces import *  # noqa: F403
 from detlearn.show.explorers.browser.fuse_matrix import *  # noqa: F403

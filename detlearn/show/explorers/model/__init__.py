@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from detlearn.show.explorers.model.branches import *  # noqa: F403
 from detlearn.show.explorers.model.detections import *  # noqa: F403
 from detlearn.show.explorers.model.feature_maps import *  # noqa: F403
 from detlearn.show.explorers.model.shape_tables import *  # noqa: F403
