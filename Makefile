@@ -26,7 +26,7 @@ help: ## this list
 	@echo 'Variables, for example  make course HEADLESS=1 PORT=9000 :'
 	@echo '  HEADLESS=1          course: open no browser, only print the address'
 	@echo '  PORT=8888           course: the first port to try'
-	@echo '  JOBS=2              test, mutants: how many processes'
+	@echo '  JOBS=2              test, slides, mutants: how many processes'
 	@echo '  CHAPTERS="00 02"    notebooks, slides: only these'
 	@echo '  PYTHON=python3.12   the Python to make the environment with'
 	@echo '  DETLEARN_ENV=.venv  where the environment is; one that you have is used as it is'
@@ -57,14 +57,16 @@ test-long: env ## tests that take minutes: 300 kills, the real compiler
 test-colab: env ## notebook 14 in a stand-in of Colab, its runtime killed twice
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider tests/test_colab.py
 
+# mypy takes longest: it runs beside the others, and says last what it found.
 .PHONY: lint
 lint: env ## ruff, mypy, codespell, import-linter, generated text
-	@status=0; \
-	for check in 'ruff check .' 'ruff format --check .' mypy codespell_lib; do \
+	@status=0; found=$$(mktemp); $(RUN) mypy >"$$found" 2>&1 & mypy=$$!; \
+	for check in 'ruff check .' 'ruff format --check .' codespell_lib; do \
 	  echo "$$check"; $(RUN) $$check || status=1; \
 	done; \
 	echo lint-imports; "$(DETLEARN_ENV)/bin/lint-imports" || status=1; \
 	echo tools.readme --check; $(RUN) tools.readme --check || status=1; \
+	echo mypy; wait $$mypy || status=1; cat "$$found"; rm -f "$$found"; \
 	exit $$status
 
 .PHONY: notebooks
@@ -85,7 +87,7 @@ test-browser: docs-env ## decks, site and explorers in a real browser, without a
 	@$(RUN) tools.chromium --install
 	$(RUN) tools.slides
 	$(RUN) tools.site
-	$(SERIAL) $(RUN) pytest -p no:cacheprovider tests/browser
+	$(SERIAL) $(RUN) pytest -n $(JOBS) --dist=worksteal -p no:cacheprovider tests/browser
 
 .PHONY: docs-env
 docs-env: env ## what slides and site need beyond the course itself

@@ -245,6 +245,32 @@ def test_links(target, leads_to):
 # ------------------------------------------------------------------ whole decks
 
 
+def notebook_file(folder, name, *cells):
+    path = folder / f"{name}.ipynb"
+    nbformat.write(new_notebook(cells=[TITLE.copy(), *cells]), path)
+    return path
+
+
+def test_two_processes_write_what_one_writes_in_the_order_of_the_chapters(tmp_path):
+    paths = [notebook_file(tmp_path, f"0{n}_x", cell(f"## Slide {n}", "slide")) for n in range(3)]
+    written = {}
+    for jobs in (1, 2):
+        (tmp_path / str(jobs)).mkdir()
+        decks = command.write_chapters(paths, tmp_path / str(jobs), pdf=False, jobs=jobs)
+        assert [deck.name for deck in decks] == ["00_x.html", "01_x.html", "02_x.html"]
+        written[jobs] = [deck.read_bytes() for deck in decks]
+    assert len(set(written[1])) == 3
+    assert written[1] == written[2]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_first_chapter_that_fails_is_named(tmp_path, jobs):
+    path = notebook_file(tmp_path, "00_x", cell("## Slide", "slide"))
+    missing = [tmp_path / "01_missing.ipynb", tmp_path / "02_missing.ipynb"]
+    with pytest.raises(FileNotFoundError, match="01_missing"):
+        command.write_chapters([path, *missing], tmp_path, pdf=False, jobs=jobs)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_decks_ask_for_nothing(path):
     text = deck_page(nbformat.read(path, as_version=4), path.stem, path.parent)

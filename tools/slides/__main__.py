@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tools.course.clone import ROOT, built_notebooks, chapters
@@ -31,6 +34,32 @@ def write_deck(path: Path, out: Path) -> Path:
     return deck
 
 
+def write_chapter(path: Path, out: Path, pdf: bool) -> Path:
+    """Write the deck of one notebook, and its PDF if asked to."""
+    deck = write_deck(path, out)
+    if pdf:
+        from tools.chromium import print_pdfs
+
+        print_pdfs([deck])
+    return deck
+
+
+def write_chapters(paths: Sequence[Path], out: Path, pdf: bool, jobs: int) -> list[Path]:
+    """Write the decks of notebooks, `jobs` at a time.
+
+    Returns:
+        The decks, in the order of `paths`.
+
+    Raises:
+        ValueError, OSError, RuntimeError: what stopped the first of them that failed.
+    """
+    write = partial(write_chapter, out=out, pdf=pdf)
+    if min(jobs, len(paths)) < 2:
+        return [write(path) for path in paths]
+    with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
+        return list(pool.map(write, paths))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 after a problem."""
     parser = argparse.ArgumentParser(
@@ -39,16 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("numbers", nargs="*", help="chapters, 02 or 2; none means all")
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
     parser.add_argument("--no-pdf", action="store_true", help="write no PDF")
+    jobs = int(os.environ.get("JOBS") or 2)
+    parser.add_argument("--jobs", type=int, default=jobs, help="how many at a time; default: $JOBS")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
         chosen = built_notebooks(options.numbers)
         options.out.mkdir(parents=True, exist_ok=True)
-        decks = [write_deck(path, options.out) for path in chosen]
-        if not options.no_pdf:
-            from tools.chromium import print_pdfs
-
-            print_pdfs(decks)
+        decks = write_chapters(chosen, options.out, not options.no_pdf, options.jobs)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"slides: {error}", file=sys.stderr)
         return 1
