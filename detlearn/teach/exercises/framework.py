@@ -112,6 +112,7 @@ class Exercise:
     look_at: tuple[str, ...] = ()
     any_order: tuple[int, ...] = ()
     _hints_given: int = field(default=0, init=False)
+    _values: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.stub = textwrap.dedent(self.stub).strip()
@@ -166,8 +167,7 @@ class Exercise:
         if self._agree(fair, expected):
             return self._right()
         for wrong in self.wrong_answers:
-            outcomes = self._outcomes(self._define(wrong.source), cases)
-            if self._agree(given, outcomes) and not _called_wrongly(given, outcomes):
+            if self._behaves_like(self._define(wrong.source), cases, given):
                 return Verdict("wrong", wrong.message)
         return self._first_difference(answer, cases, expected, fair)
 
@@ -222,15 +222,31 @@ class Exercise:
                 return False
         return True
 
+    def _behaves_like(
+        self, function: Callable[..., Any], cases: list[Case], given: list[_Outcome]
+    ) -> bool:
+        """Whether a listed mistake does the same with every case; most differ at the first."""
+        for case, got in zip(cases, given, strict=True):
+            other = _run(function, copy.deepcopy(case))
+            if not self._agree([got], [other]) or _called_wrongly(got, other):
+                return False
+        return True
+
+    def _value(self, source: str) -> Any:
+        """The value that a source defines, computed once: some ask a trained network."""
+        if source not in self._values:
+            self._values[source] = self._define(source)
+        return self._values[source]
+
     def _check_value(self, answer: Any) -> Verdict:
-        reference = self.reference()
+        reference = self._value(self.solution_source)
         answer = self._in_order(answer)
         if callable(answer) and not callable(reference):
             return Verdict("wrong", f"{self.key} is a function; the exercise asks for its value.")
         if self._is_value(answer, reference):
             return self._right()
         for wrong in self.wrong_answers:
-            if self._is_value(answer, self._define(wrong.source)):
+            if self._is_value(answer, self._value(wrong.source)):
                 return Verdict("wrong", wrong.message)
         if isinstance(answer, tuple | list) and isinstance(reference, tuple | list):
             if len(answer) != len(reference):
@@ -281,7 +297,7 @@ class Exercise:
         only_k = [*reference]
         only_k[k] = answer[k]
         for wrong in self.wrong_answers:
-            if self._is_value(only_k, list(self._define(wrong.source))):
+            if self._is_value(only_k, list(self._value(wrong.source))):
                 return wrong.message
         return self.look_at[k] if k < len(self.look_at) else ""
 
@@ -310,13 +326,10 @@ class Exercise:
         raise AssertionError("unreachable: the outcomes differ somewhere")
 
 
-def _called_wrongly(given: list[_Outcome], others: list[_Outcome]) -> bool:
+def _called_wrongly(given: _Outcome, other: _Outcome) -> bool:
     """Whether an answer takes other arguments, which the mistake that it resembles does not."""
     arguments = re.compile(r"positional argument|unexpected keyword|takes no arguments")
-    return any(
-        bool(arguments.search(str(a.error))) != bool(arguments.search(str(b.error)))
-        for a, b in zip(given, others, strict=True)
-    )
+    return bool(arguments.search(str(given.error))) != bool(arguments.search(str(other.error)))
 
 
 def _as_reals(given: list[_Outcome], expected: list[_Outcome]) -> list[_Outcome]:
