@@ -541,6 +541,14 @@ def test_thresholds_of_an_answer(read):
     reader.press("#iou", "Home")
     reader.press("#picture", "ArrowRight")
     reader.changed("boxes kept")
+    chosen = reader.frame.inner_text("#chosen")
+    assert chosen.startswith("Box 1 (") and "IoU of prior and box: 0." in chosen
+    of_object = chosen.split("of box and object: ")[1][:4]
+    assert reader.frame.inner_text("#list .picked").split()[-1] == of_object
+    reader.press("#most", "Home")
+    reader.changed("1 box kept")
+    assert reader.frame.inner_text("#chosen").startswith("Box 0 (")
+    reader.press("#most", "End")
     reader.press("#score", "End")
     reader.changed()
     kept = reader.frame.locator("#list tbody tr").count()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from detlearn import create_model, load_model
+from detlearn.boxes import box_iou
 from detlearn.data import CocoDetectionDataset, data_path
 from detlearn.show import ThresholdExplorer, UShapeExplorer
 from detlearn.show.explorers.browser.u_shape import sources
@@ -54,6 +55,27 @@ def test_the_browser_keeps_what_detect_answers(model, scene):
         torch.testing.assert_close(boxes, ours["boxes"], rtol=0, atol=0.01)
         assert 0 <= answer["found"] <= len(target["boxes"])
     assert theirs[THRESHOLDS.index((0.5, 0.45, 100))]["found"] == 7
+
+
+@needs_node
+def test_the_browser_names_the_object_that_a_box_overlaps_most(model, scene):
+    """A box of no object has none; the truth's own boxes are 1."""
+    image, target = scene
+    told = ThresholdExplorer(model, image, target).options()
+    found = in_node(
+        "[...unpackCandidates(cases[0]).map((one) => one.box), ...cases[1], [0, 0, 0.01, 0.01]]"
+        ".map((box) => ({ ...nearest(box, cases[1]), ...{ none: nearest(box, []).object } }))",
+        cases=[told["candidates"], told["boxes"]], module="thresholds.js", browser=BROWSER,
+    )  # fmt: skip
+    (ours,) = model.detect([image], 0.01, 1.0, 1000)
+    G = len(target["boxes"])
+    best = box_iou(torch.cat([ours["boxes"], target["boxes"]]), target["boxes"]).max(dim=1)
+    assert len(found) == len(best.values) + 1 > G
+    for answer, iou, object_ in zip(found[:-1], best.values, best.indices, strict=True):
+        assert answer["iou"] == pytest.approx(float(iou), abs=2e-3)
+        assert answer["object"] == (int(object_) if iou > 0 else -1)
+    assert found[-1] == {"object": -1, "iou": 0, "none": -1}
+    assert [answer["object"] for answer in found[-1 - G : -1]] == list(range(G))
 
 
 @needs_node

@@ -33,6 +33,12 @@ export function select(candidates, [height, width], { score, iou, most }) {
 export const foundObjects = (kept, boxes, labels) => boxes.filter((object, g) => kept.some(
   (one) => one.label === labels[g] && boxIou(one.box, object) >= FOUND_IOU)).length;
 
+// The object that a box overlaps most, whatever its class: `{ object, iou }`; object -1 for none.
+export function nearest(box, boxes) {
+  const ious = boxes.map((object) => boxIou(box, object)), iou = Math.max(0, ...ious);
+  return { object: iou > 0 ? ious.indexOf(iou) : -1, iou };
+}
+
 // Places for plates `[width, [x, y], ...]`: the first that overlaps none before it, else the first.
 export function placed(plates, height = 18) {
   const taken = [];
@@ -45,7 +51,8 @@ export function placed(plates, height = 18) {
 }
 
 const LISTING = ".listing { height: 250px; overflow: auto; position: relative; }\n" +
-  ".listing th { position: sticky; top: 0; background: var(--paper); }";
+  ".listing th { position: sticky; top: 0; background: var(--paper); }\n" +
+  ".chosen { min-height: 2.8em; }\n@media (max-width: 480px) { .chosen { min-height: 4.2em; } }";
 
 export function mount(app, options) {
   const { layout, boxes, labels, names, size } = options;
@@ -75,8 +82,10 @@ export function mount(app, options) {
   const pickSlider = slider(right, "box", "look at", { max: 1 },
     (value) => { state.pick = value; update(); });
   const facts = element(right, "p", { class: "facts", id: "facts", "aria-live": "polite" });
-  const list = table(right, "Every box, and the prior that it was made from",
-    ["box", "class", "score", "level", "row, column", "px", "~prior, px"]);
+  const chosen = element(right, "p", { class: "hint chosen", id: "chosen" });
+  const truth = boxes.length > 0;
+  const list = table(right, truth ? "Every box, its prior, and its IoU with the nearest object" :
+    "Every box, and the prior that it was made from", ["box", "class", "score", "level", "row, col", "px", "~prior, px", ...(truth ? ["IoU"] : [])]);
   list.node.parentElement.classList.add("listing");
   list.node.parentElement.setAttribute("tabindex", "0");
   hint(app, "With the picture focused: [→] next box, [←] the one before, [Page Up] and " +
@@ -131,12 +140,14 @@ export function mount(app, options) {
       const { level, row, column } = locate(layout, one.prior), n = layout.map_sizes[level];
       return {
         cells: [i, nameOf(one.label), two(one.score), `${level} (${n} × ${n})`,
-          `${row}, ${column}`, sides(one.box), sides(toCorners(priorAt(priors, one.prior)))],
+          `${row}, ${column}`, sides(one.box), sides(toCorners(priorAt(priors, one.prior))),
+          ...(truth ? [two(nearest(one.box, boxes).iou)] : [])],
         picked: i === state.pick, pick: () => { state.pick = i; update(); },
       };
     }));
     show(list.node.querySelector(".picked"));
-    picture.say(`${facts.textContent} ${chosenWords()} Arrow right: the next box.`);
+    chosen.textContent = chosenWords();
+    picture.say(`${facts.textContent} ${chosen.textContent} Arrow right: the next box.`);
     picture.paint();
   }
 
@@ -153,8 +164,11 @@ export function mount(app, options) {
     const one = kept[state.pick];
     if (!one) return "";
     const { level, row, column, prior } = locate(layout, one.prior);
+    const own = boxIou(one.box, toCorners(priorAt(priors, one.prior)));
+    const { object, iou } = nearest(one.box, boxes);
     return `Box ${state.pick} (${nameOf(one.label)}) is from level ${level}, row ${row}, ` +
-      `column ${column}, prior ${prior}.`;
+      `column ${column}, prior ${prior}. IoU of prior and box: ${own.toFixed(2)}` +
+      (object < 0 ? "." : `; of box and object: ${iou.toFixed(2)} (${nameOf(labels[object])}).`);
   }
 
   function draw(g, wide, tall, colours) {

@@ -29,8 +29,8 @@ class ThresholdExplorer(Explorer):
     The network runs once, here; its candidates with a score over 0.01 travel to the browser,
     which repeats what comes after it: threshold, suppression in each class, the best of all. So
     sliders answer at once, and without a kernel. One box is chosen: its prior is drawn, too, and
-    the list says from which level and cell it comes.  `DetectionExplorer` does the same with a
-    kernel, for models and pictures of any size.
+    the list says from which level and cell it comes, and how much of an object it covers.
+    `DetectionExplorer` does the same with a kernel, for models and pictures of any size.
 
     Args:
         model: a detector of the course without weighted NMS.

@@ -41,7 +41,8 @@ class DetectionExplorer(ModelExplorer):
     stay, ground truth dashed. Right, the chosen one enlarged: its prior (orange, dashed), the
     box that was decoded from it, and the object it overlaps most. Below, the list with level,
     cell, prior and IoU of prior and box. A RefineDet's prior is moved twice, and so the anchor in
-    between is drawn too (thin, dashed).
+    between is drawn too (thin, dashed).  `ThresholdExplorer` shows the same without a kernel, for
+    a trained model and a small picture; this one takes models and pictures of any size.
 
     `explorer.score.value = 0.9; explorer` shows another state; the controls are `score`, `iou`,
     `most` and `box`. All work with the keyboard.
