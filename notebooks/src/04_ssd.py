@@ -469,11 +469,12 @@ ssd300_table
 #
 # 1. `backbone` hands out tensors [0] to [3]. Which is the first whose field is larger than the picture, 128 px?
 # 2. A head is one more 3 × 3 convolution. By how many px does `head.logits.0` widen the field of [0]? And `head.logits.3` that of [3]?
-# 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Move through the ranks until it is chosen: where is it bright? Which channel says the same for prior 3?
+# 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Choose it by its number: where is it highest? Which channel says the same for prior 3?
 
-# %% id="explorer-maps" slide="subslide" tags=["explorer"]
+# %% id="explorer-maps" slide="subslide" tags=["explorer", "nbval-ignore-output"]
 image, target = new[24]
-show.FeatureMapExplorer(tiny, image, "backbone")
+show.PyramidExplorer(tiny, image, ("backbone", "head.logits"),
+                     file=folder / "images" / "000024.png")
 
 # %% [markdown] id="move-shapes" slide="skip"
 # The second explorer shows every tensor that every module of three SSDs hands out: VGG-16's, and two with the backbones of the ★ section.

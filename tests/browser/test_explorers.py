@@ -26,6 +26,7 @@ from detlearn.show import (
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
+    PyramidExplorer,
     RefinementExplorer,
     SessionExplorer,
     ThresholdExplorer,
@@ -55,6 +56,9 @@ EXPLORERS = {
     "TUMs": lambda: UShapeExplorer(create_model("m2det_tiny"), torch.rand(3, 128, 128), step=4),
     "levels and scales": lambda: LevelScaleExplorer(
         trained("m2det_tiny"), *scene(25), file=file(25)
+    ),
+    "pyramid": lambda: PyramidExplorer(
+        trained("ssd_tiny"), scene(24)[0], ("backbone", "head.logits"), file=file(24)
     ),
     "branches": lambda: BranchExplorer(trained("ssd_hrnet_tiny"), scene(9)[0], file=file(9)),
     "attention": lambda: AttentionExplorer(
@@ -631,6 +635,37 @@ def test_attention(read):
     reader.changed("is of level 1:")
 
 
+def test_maps_of_a_pyramid(read):
+    reader = read(EXPLORERS["pyramid"]())
+    assert "sees 31 × 31 px of its field of 31 × 31." in reader.facts()
+    reader.press("#picture", "ArrowRight", "ArrowUp")
+    reader.changed("Cell (15, 17)")
+    reader.press("#picture", "n", "n", "n")
+    reader.changed("backbone [3], channel")
+    assert "of its field of 215 × 215" in reader.facts()
+    assert "Cell (1, 2) sees" in reader.facts()  # the same place of 4 x 4 cells
+    before = reader.facts()
+    reader.press("#picture", "PageDown")
+    reader.changed()
+    assert reader.facts() != before
+    reader.frame.select_option("#level", "5")
+    reader.changed("head.logits.1, channel")
+    reader.press("#rank", "End")
+    reader.changed("head.logits.1, channel")
+    assert reader.frame.inner_text("output[for=rank]") == "rank 35"
+    reader.frame.click("#tiles", position={"x": 20, "y": 20})
+    reader.changed()
+    assert reader.frame.inner_text("output[for=rank]") == "rank 24"
+    reader.press("#row", "Home")
+    reader.changed("Cell (0, ")
+    reader.press("#column", "End")
+    reader.changed("Cell (0, 15)")
+    reader.press("#opacity", "Home")
+    reader.changed()
+    reader.page.mouse.click(*reader.point(0.1, 0.97))
+    reader.changed("Cell (15, 1)")
+
+
 def test_branches(read):
     reader = read(EXPLORERS["branches"]())
     assert reader.facts().startswith("stage 4, module 2, after its exchange: 4 branches.")
@@ -719,7 +754,7 @@ def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
         assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
 
 
-STILL = ["thresholds", "TUMs", "levels and scales", "attention", "branches", "sessions"]
+STILL = ["thresholds", "TUMs", "levels and scales", "attention", "branches", "pyramid", "sessions"]
 
 
 @pytest.mark.parametrize("name", STILL)

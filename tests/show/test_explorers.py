@@ -31,6 +31,7 @@ from detlearn.show import (
     MatchingExplorer,
     NMSExplorer,
     PriorBoxExplorer,
+    PyramidExplorer,
     RefinementExplorer,
     SessionExplorer,
     ThresholdExplorer,
@@ -82,6 +83,9 @@ EXPLORERS = {
     ),
     "levels and scales": lambda: LevelScaleExplorer(
         seeded("m2det_tiny"), torch.full((3, 96, 128), 0.5), {"boxes": 96 * BOX}, file=JPEG
+    ),
+    "pyramid": lambda: PyramidExplorer(
+        seeded("ssd_tiny"), torch.full((3, 96, 128), 0.5), ("backbone", "head.logits"), file=JPEG
     ),
     "branches": lambda: BranchExplorer(
         seeded("ssd_hrnet_tiny"), torch.full((3, 128, 128), 0.5), file=JPEG
@@ -138,7 +142,7 @@ def test_what_nbval_compares_is_the_same_every_time(name):
     assert re.fullmatch(r"Explorer of [a-z]+[^<>]*\.", repr(first))
 
 
-LARGE = {"branches": 140_000}  # all maps of thirteen channels; everything else: 60 kB
+LARGE = {"branches": 140_000, "pyramid": 100_000}  # many channels; everything else: 60 kB
 
 
 @pytest.mark.parametrize("name", [name for name in EXPLORERS if name != "face-off"])

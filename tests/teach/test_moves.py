@@ -10,11 +10,11 @@ from detlearn.show import (
     AttentionExplorer,
     AveragePrecisionExplorer,
     DetectionExplorer,
-    FeatureMapExplorer,
     HardNegativesExplorer,
     LevelScaleExplorer,
     MatchingExplorer,
     NMSExplorer,
+    PyramidExplorer,
     RefinementExplorer,
     ShapeTableExplorer,
     TUMWalker,
@@ -109,26 +109,20 @@ def test_notebook_04() -> None:
     folder = data_path("shapes_val")
     image, target = CocoDetectionDataset(folder / "images", folder / "annotations.json")[24]
     model = load_model(data_path("weights", "ssd_tiny.safetensors"))
-    maps = FeatureMapExplorer(model, image, "backbone")
-
-    def field(module: str, tensor: str = "") -> int:
-        maps.module.value = module
-        maps.tensor.value = tensor
-        assert maps.field is not None
-        return maps.field.size[1]
-
-    fields = [field("backbone", f"[{level}]") for level in range(4)]
+    explorer = PyramidExplorer(model, image, ("backbone", "head.logits"))
+    fields = [explorer.field(f"backbone [{level}]").size[1] for level in range(4)]
     first = next(level for level, px in enumerate(fields) if px > 128)
-    wider = tuple(field(f"head.logits.{level}") - fields[level] for level in (0, 3))
+    wider = tuple(
+        explorer.field(f"head.logits.{level}").size[1] - fields[level] for level in (0, 3)
+    )
 
     # channel 5 of level 1 is bright on the face, and so is that of prior 3
     face = model.class_names.index("face")
-    maps.module.value = "head.logits.1"
     same = 3 * model.config.num_classes + face
+    maps = explorer.maps("head.logits.1")
     x1, y1, x2, y2 = target["boxes"][target["labels"] == face][0].tolist()
     for channel in (face, same):
-        assert channel in maps._order
-        row, column = divmod(int(maps._maps[channel].argmax()), 16)
+        row, column = divmod(int(maps[channel].argmax()), 16)
         assert x1 < 8 * (column + 0.5) < x2 and y1 < 8 * (row + 0.5) < y2
 
     networks = ("ssd300_vgg16", "ssd300_resnet50", "ssdlite300_mobilenet_v2")

@@ -658,8 +658,8 @@ moves = Exercise(
     stub="moves = ...",
     solution_source="moves = (3, (8, 64), 32, 'ssd300_resnet50', 1)",
     hints=(
-        "The field stands below the picture: what a cell sees *of its field*. The field is the "
-        "second of the two numbers where the picture is too small for it.",
+        "The field stands beside the picture: what a cell sees *of its field*, which is the "
+        "larger of the two where the picture is too small for it.",
         "A 3 × 3 filter sees two more cells, each as wide as the level's stride. Channel a · K + k "
         "is number k of prior a, and a counts from 0.",
         "Compare the rows `backbone` and `head`, model by model; then divide the MACs of the two "
@@ -695,7 +695,7 @@ moves = Exercise(
         ),
         WrongAnswer(
             "moves = (1, (8, 64), 32, 'ssd300_resnet50', 1)",
-            "Level 1 sees less than half of the picture. Move on, and read the field below it.",
+            "Level 1 sees less than half of the picture. Move on, and read the field beside it.",
         ),
         WrongAnswer(
             "moves = (3, (8, 64), 5, 'ssd300_resnet50', 1)",
@@ -717,9 +717,9 @@ moves = Exercise(
         ),
     ),
     look_at=(
-        "choose `backbone`, go through its tensors, and read the field below the picture.",
+        "go through the maps of `backbone`, and read the field beside the picture.",
         "read the field of [0] and of `head.logits.0`, then of [3] and of `head.logits.3`.",
-        "find the channel that is bright where the face is, at the places of prior 3: a · K + k.",
+        "find the channel that is high where the face is, at the places of prior 3: a · K + k.",
         "compare the parameters of the rows `backbone` and `head` in each of the three models, and "
         "write the full name, as in the list of models.",
         "in `backbone.layers`, divide conv4_3's MACs by conv1_2's, and round.",

@@ -14,6 +14,7 @@ from detlearn.show.explorers.browser.level_maps import *  # noqa: F403
 from detlearn.show.explorers.browser.matching import *  # noqa: F403
 from detlearn.show.explorers.browser.nms import *  # noqa: F403
 from detlearn.show.explorers.browser.prior_box import *  # noqa: F403
+from detlearn.show.explorers.browser.pyramid import *  # noqa: F403
 from detlearn.show.explorers.browser.refinement import *  # noqa: F403
 from detlearn.show.explorers.browser.sessions import *  # noqa: F403
 from detlearn.show.explorers.browser.thresholds import *  # noqa: F403
