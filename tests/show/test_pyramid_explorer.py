@@ -66,7 +66,7 @@ def test_maps_ranks_and_fields_are_those_of_the_other_form(model, image, explore
 
 
 def test_an_oblong_picture_has_its_own_rows_and_columns():
-    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.MaxPool2d(2))
+    network = nn.Sequential(nn.Conv2d(3, 4, 5, stride=2, padding=2), nn.MaxPool2d(2))
     explorer = PyramidExplorer(network, torch.zeros(3, 128, 96), ("1",))
     (told,) = explorer.options()["levels"]
     assert (len(told["rows"]), len(told["columns"])) == tuple(told["shape"][1:])

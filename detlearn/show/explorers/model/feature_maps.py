@@ -45,11 +45,9 @@ class FeatureMapExplorer(ModelExplorer):
     The receptive field comes from arithmetic, not from gradients: kernels, strides, paddings and
     dilations on the way back to the image, exact for every cell (`SpatialTrace`).
 
-    This is the form for any module of any model; it needs a kernel. `PyramidExplorer` shows the
-    maps of a small network without one.
-
-    `explorer.module.value = "backbone"; explorer` shows another state; the controls are
-    `module`, `tensor`, `channel`, `row`, `column` and `opacity`. All work with the keyboard.
+    It takes any module of any model and needs a kernel; `PyramidExplorer`, for small ones, none.
+    `explorer.module.value = "backbone"; explorer` shows another state; the controls are `module`,
+    `tensor`, `channel`, `row`, `column` and `opacity`. All work with the keyboard.
 
     Args:
         model: takes images ``(1, 3, H, W)``; it is left in the mode it was found in.
