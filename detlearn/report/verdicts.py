@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..metrics.compare import (
     CANNOT_BE_TOLD,
@@ -18,8 +19,8 @@ from ..metrics.compare import (
 from .face_off import FaceOff, Standing
 
 __all__ = [
-    "claim_word", "dead_sentence", "difference_of", "face_off_table", "half_sentence",
-    "pair_sentence", "paired", "ranking", "search_table", "spread", "verdict_of",
+    "Comparison", "compare_rows", "dead_sentence", "difference_of", "face_off_table",
+    "half_sentence", "pair_sentence", "paired", "ranking", "search_table", "spread",
     "verdict_sentence",
 ]  # fmt: skip
 
@@ -31,50 +32,102 @@ WORDS = {
 }
 
 
-def verdict_of(row: Standing) -> str:
-    """The verdict of a row's comparison, or why there is none.
-
-    Args:
-        row: of the table.
-
-    Returns:
-        The record's words, or ``"no verdict with fewer than five pairs"``.
-    """
-    if row.difference is None or len(row.difference["values"]) < MIN_PAIRS:
-        return "no verdict with fewer than five pairs"
-    return str(row.difference["verdict"])
+CLAIMS = {
+    HELPS: "holds here",
+    HURTS: "does not hold here: the other way round",
+    NO_DIFFERENCE: "does not hold here: no difference that matters",
+    CANNOT_BE_TOLD: "cannot be told here",
+}
+TOO_FEW = "no verdict with fewer than five pairs"
 
 
-def verdict_sentence(row: Standing, score: str = "mAP") -> str:
-    """A row against its reference in one sentence.
+class Comparison(NamedTuple):
+    """Two rows of the table, seed by seed.
 
-    Args:
-        row: of the table.
+    Attributes:
+        name: of the row of which something is claimed.
+        other: of the row that it is compared with.
         score: what the differences are.
+        pairs: how many seeds both have.
+        found: verdict, mean difference, and the ends of its interval; None with fewer than five
+            pairs.
+
+    >>> found = (HURTS, -0.02, -0.03, -0.01)
+    >>> pair = Comparison("m2det_tiny", "ssd_tiny", "mAP", 5, found)
+    >>> pair.sentence
+    'm2det_tiny is worse than ssd_tiny: -0.020 mAP (-0.030 to -0.010, 5 pairs).'
+    >>> pair.claim
+    'does not hold here: the other way round'
+    """
+
+    name: str
+    other: str
+    score: str
+    pairs: int
+    found: tuple[str, float, float, float] | None
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with the difference and its interval, or how many pairs there are."""
+        if self.found is None:
+            pairs = f"{self.pairs} pair{'s' if self.pairs != 1 else ''}"
+            return f"{self.name} against {self.other}: {pairs} of seeds, {TOO_FEW}."
+        word, mean, low, high = self.found
+        return (
+            f"{self.name} {WORDS[word]} {self.other}: {mean:+.3f} {self.score} "
+            f"({low:+.3f} to {high:+.3f}, {self.pairs} pairs)."
+        )
+
+    @property
+    def claim(self) -> str:
+        """Whether the claim that the first row is better holds, in a few words."""
+        return TOO_FEW if self.found is None else CLAIMS[self.found[0]]
+
+
+def _as_recorded(row: Standing) -> Comparison:
+    """A row against its reference, by the record's corrected interval."""
+    of, found = row.difference, None
+    if of is not None and len(of["values"]) >= MIN_PAIRS:
+        low, high = of["interval"]
+        found = (str(of["verdict"]), of["mean"], low, high)
+    return Comparison(row.name, row.reference, "mAP", len(row.seeds), found)
+
+
+def compare_rows(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> Comparison:
+    """Two rows by the rule of the record.
+
+    Args:
+        face_off: the table.
+        name: of which something is claimed.
+        other: what it is compared with.
+        score: by which.
 
     Returns:
-        A sentence that holds the difference and its interval, or says how many pairs there are.
+        The record's own comparison where ``other`` is the row's reference; else one with a plain
+        95 % interval, which no other comparison has widened.
     """
-    of, pairs, found = row.difference, len(row.seeds), None
-    if of is not None and len(of["values"]) >= MIN_PAIRS:
-        found = (verdict_of(row), of["mean"], *of["interval"])
-    return _sentence(row.name, row.reference, score, pairs, found)
+    row = face_off.rows[name]
+    if other == row.reference and score == "mAP":
+        return _as_recorded(row)
+    pairs, found = paired(face_off, name, other, score), None
+    if len(pairs) >= MIN_PAIRS:
+        mean, low, high = t_interval(pairs)
+        found = (verdict(mean, low, high, face_off.delta), mean, low, high)
+    return Comparison(name, other, score, len(pairs), found)
 
 
-def _sentence(
-    name: str, other: str, score: str, pairs: int, found: tuple[str, float, float, float] | None
-) -> str:
-    """A verdict with mean and ends of the interval; None where there are too few pairs."""
-    if found is None:
-        return (
-            f"{name} against {other}: {pairs} pair{'s' if pairs != 1 else ''} of "
-            "seeds, no verdict with fewer than five pairs."
-        )
-    word, mean, low, high = found
-    return (
-        f"{name} {WORDS[word]} {other}: {mean:+.3f} {score} "
-        f"({low:+.3f} to {high:+.3f}, {pairs} pairs)."
-    )
+def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> str:
+    """Two rows compared in one sentence; arguments as for `compare_rows`."""
+    return compare_rows(face_off, name, other, score).sentence
+
+
+def verdict_sentence(row: Standing) -> str:
+    """A row against its reference in one sentence, with the difference and its interval.
+
+    Args:
+        row: of the table.
+    """
+    return _as_recorded(row).sentence
 
 
 def paired(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> list[float]:
@@ -112,54 +165,6 @@ def difference_of(face_off: FaceOff, name: str) -> tuple[float, float, float]:
         return row.difference["mean"], low, high
     pairs = paired(face_off, name, row.reference)
     return t_interval(pairs) if len(pairs) > 1 else (pairs[0],) * 3
-
-
-def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> str:
-    """Two rows compared in one sentence, by the rule of the record.
-
-    Args:
-        face_off: the table.
-        name: of which something is claimed.
-        other: what it is compared with.
-        score: by which.
-
-    Returns:
-        A sentence: the record's own where ``other`` is the row's reference; else with a plain 95 %
-        interval, which no other comparison has widened.
-    """
-    row = face_off.rows[name]
-    if other == row.reference and score == "mAP":
-        return verdict_sentence(row)
-    pairs = paired(face_off, name, other, score)
-    if len(pairs) < MIN_PAIRS:
-        return _sentence(name, other, score, len(pairs), None)
-    mean, low, high = t_interval(pairs)
-    word = verdict(mean, low, high, face_off.delta)
-    return _sentence(name, other, score, len(pairs), (word, mean, low, high))
-
-
-def claim_word(sentence: str) -> str:
-    """Whether a claim that the first row is better holds, by the sentence about the pair.
-
-    Args:
-        sentence: of `pair_sentence` or `verdict_sentence`.
-
-    Returns:
-        A few words.
-
-    >>> claim_word("m2det_tiny is worse than ssd_tiny: -0.020 mAP (-0.030 to -0.010, 5 pairs).")
-    'does not hold here: the other way round'
-    """
-    said = {
-        WORDS[HELPS]: "holds here",
-        WORDS[HURTS]: "does not hold here: the other way round",
-        WORDS[NO_DIFFERENCE]: "does not hold here: no difference that matters",
-        WORDS[CANNOT_BE_TOLD]: "cannot be told here",
-    }
-    return next(
-        (told for words, told in said.items() if f" {words} " in sentence),
-        "no verdict with fewer than five pairs",
-    )
 
 
 def dead_sentence(face_off: FaceOff) -> str:

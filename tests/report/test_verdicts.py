@@ -6,6 +6,7 @@ import pytest
 
 from detlearn.report import read_face_off
 from detlearn.report.verdicts import (
+    compare_rows,
     dead_sentence,
     difference_of,
     face_off_table,
@@ -15,7 +16,6 @@ from detlearn.report.verdicts import (
     ranking,
     search_table,
     spread,
-    verdict_of,
     verdict_sentence,
 )
 from tests.report.face_off_cases import write_fake
@@ -28,24 +28,33 @@ def table(tmp_path):
     return lambda **how: read_face_off(write_fake(tmp_path / "face_off.json", **how))
 
 
+# mean of RefineDet (SSD's is 0.66), width of its interval: what is said, what a claim becomes
 VERDICTS = [
-    pytest.param(0.69, 0.01, "is better than ssd_tiny: +0.030 mAP (+0.020 to +0.040", id="better"),
-    pytest.param(0.63, 0.01, "is worse than ssd_tiny: -0.030 mAP", id="worse"),
-    pytest.param(0.67, 0.05, "cannot be told from ssd_tiny: +0.010 mAP", id="wide"),
-]
+    pytest.param(0.69, 0.01, "is better than ssd_tiny: +0.030 mAP (+0.020 to +0.040", "holds here",
+                 id="better"),
+    pytest.param(0.63, 0.01, "is worse than ssd_tiny: -0.030 mAP", "the other way round",
+                 id="worse"),
+    pytest.param(0.67, 0.05, "cannot be told from ssd_tiny: +0.010 mAP", "cannot be told here",
+                 id="wide"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mean", "wide", "words"), VERDICTS)
-def test_a_verdict_is_the_records(table, mean, wide, words):
-    row = table(means={"refinedet_tiny": mean}, wide=wide).rows["refinedet_tiny"]
+@pytest.mark.parametrize(("mean", "wide", "words", "claim"), VERDICTS)
+def test_a_verdict_is_the_records(table, mean, wide, words, claim):
+    face_off = table(means={"refinedet_tiny": mean}, wide=wide)
+    row = face_off.rows["refinedet_tiny"]
     assert words in verdict_sentence(row) and "5 pairs" in verdict_sentence(row)
+    pair = compare_rows(face_off, "refinedet_tiny", "ssd_tiny")
+    assert pair.sentence == verdict_sentence(row) and claim in pair.claim
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_there_is_no_verdict_with_fewer_than_five_pairs(table, seeds):
     face_off = table(seeds=seeds)
     row = face_off.rows["refinedet_tiny"]
-    assert verdict_of(row) == "no verdict with fewer than five pairs"
+    pair = compare_rows(face_off, "refinedet_tiny", "ssd_tiny")
+    assert pair.claim == "no verdict with fewer than five pairs"
+    assert compare_rows(face_off, "refinedet_tiny", "m2det_tiny").claim == pair.claim
     assert f"{seeds} pair" in verdict_sentence(row)
     assert ("one seed" in face_off_table(face_off)) == (seeds == 1)
 
