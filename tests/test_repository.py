@@ -183,7 +183,7 @@ def test_url_is_written_once():
     for path, text in texts().items():
         if path.name in {"pyproject.toml", "CITATION.cff"}:
             continue
-        if path.suffix == ".ipynb":  # badge and setup cell, both made by the builder
+        if path.suffix == ".ipynb":  # door and setup cell, both made by the builder
             wrong = [hit for hit in mention.findall(text) if f"{owner}/{name}" not in hit]
             by_hand += [f"{path}: {hit}" for hit in wrong]
             continue

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from detlearn._version import __version__
 from tools.architecture import PICTURE, draw
-from tools.course.clone import REF, ROOT, badge, chapters, repository_url
+from tools.course.clone import REF, ROOT, chapters, colab_link, repository_url
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
 
@@ -36,6 +36,12 @@ def notebook_of(number: str) -> Path | None:
     return found[0] if found else None
 
 
+def colab_badge(name: str) -> str:
+    """Opens a notebook in Colab."""
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open in Colab]({picture})]({colab_link(name)})"
+
+
 def kaggle_badge(name: str) -> str:
     """Opens a notebook on Kaggle: with "Internet" on, its set-up cell does the rest."""
     source = f"{repository_url()}/blob/{REF}/notebooks/{name}.ipynb"
@@ -51,7 +57,7 @@ def badges() -> str:
     ]
     first = notebook_of("00")
     if first:
-        lines += [badge(first.stem), kaggle_badge(first.stem)]
+        lines += [colab_badge(first.stem), kaggle_badge(first.stem)]
     lines.append("![Python 3.11 to 3.13](https://img.shields.io/badge/python-3.11_to_3.13-0072B2)")
     lines.append("[![Licence: MIT](https://img.shields.io/badge/licence-MIT-0072B2)](LICENSE)")
     return "\n".join(lines)
@@ -90,7 +96,7 @@ def contents() -> str:
             raise SystemExit(f"notebooks/chapters.toml: chapter {number} exists; give its minutes")
         name = f"[{title}](notebooks/{notebook.name})"
         lines.append(
-            f"| {number} | {name} | {builds} | {row['minutes']} | {badge(notebook.stem)} "
+            f"| {number} | {name} | {builds} | {row['minutes']} | {colab_badge(notebook.stem)} "
             f"{kaggle_badge(notebook.stem)} |"
         )
     return "\n".join(lines)

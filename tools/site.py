@@ -43,8 +43,8 @@ from tools.vendor import file_of
 
 OUT = ROOT / "build" / "site"
 SOURCE = ROOT / "build" / "site-source"
-# What another page of ours cannot show; a badge is a picture of another machine.
-BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*colab[^)]*\)\s*", re.MULTILINE)
+# The notebook's own door to Colab; a page has a row of doors instead.
+DOOR = re.compile(r"^\[[^\]]*\]\([^)]*colab[^)]*\)\s*", re.MULTILINE)
 STILL = (
     '<p class="still">A still of this explorer. It moves where Python runs: '
     '<a href="{link}">in Colab</a>, or in JupyterLab.</p>'
@@ -81,7 +81,7 @@ def for_the_site(notebook: Any, name: str, decks: Iterable[str] = ()) -> Any:
             cell.metadata["mystnb"] = {"image": {"alt": alt, **_width(cell.outputs)}}
     first = cells[0]
     title, _, rest = first.source.partition("\n")
-    first.source = f"{title}\n\n{doors(name, decks)}\n\n{BADGE.sub('', rest).strip()}"
+    first.source = f"{title}\n\n{doors(name, decks)}\n\n{DOOR.sub('', rest).strip()}"
     notebook.cells = cells
     return notebook
 

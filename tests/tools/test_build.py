@@ -46,11 +46,10 @@ def test_the_address_is_written_once() -> None:
     assert others == []
 
 
-def test_badge_opens_this_notebook_in_colab() -> None:
+def test_a_door_opens_this_notebook_in_colab() -> None:
     repository = places.repository_url().removeprefix("https://github.com/")
-    assert places.badge("02_prior_box") == (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/"
+    assert places.colab_door("02_prior_box") == (
+        f"[Open in Colab](https://colab.research.google.com/github/{repository}/blob/main/notebooks/"
         "02_prior_box.ipynb)"
     )
 
@@ -93,7 +92,7 @@ def test_reading_a_source(clone: Path) -> None:
     assert title.source.splitlines() == [
         "# 00 · Small",
         "",
-        places.badge("00_small", clone),
+        places.colab_door("00_small", clone),
         "",
         "One question.",
     ]

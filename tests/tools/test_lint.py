@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tools.course.build import write_notebook
-from tools.course.clone import badge
+from tools.course.clone import colab_door
 from tools.course.definitions import compare_definitions
 from tools.course.lint import lint, taught
 from tools.course.source import METADATA
@@ -39,7 +39,7 @@ def shown(**data: str) -> Any:
 
 def good() -> list[Any]:
     return [
-        text(f"# 02 · PriorBox\n\n{badge('02_prior_box')}\n\nWhy 8,732?", "slide"),
+        text(f"# 02 · PriorBox\n\n{colab_door('02_prior_box')}\n\nWhy 8,732?", "slide"),
         code("print('detlearn ready')", stream("detlearn ready\n"), tags=("setup",), slide="skip"),
         code("import math"),
         code("def half(x):\n    return x / 2"),

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "BADGE",
     "REF",
     "ROOT",
     "SPEAKER",
     "BuildError",
-    "badge",
     "built_notebooks",
     "chapters",
+    "colab_door",
     "colab_link",
     "needed",
     "notebook_folder",
@@ -29,8 +28,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
-REF = "main"  # the branch that badges open, and that the setup cell clones
+REF = "main"  # the branch that links open, and that the setup cell clones
 
 SPEAKER = re.compile(r"\n*<!-- speaker: (.*?) -->", re.DOTALL)  # unseen in a notebook
 
@@ -122,9 +120,9 @@ def colab_link(name: str, root: Path = ROOT) -> str:
     return f"{colab}/{owner_and_name}/blob/{REF}/notebooks/{name}.ipynb"
 
 
-def badge(name: str, root: Path = ROOT) -> str:
-    """The line below the title."""
-    return f"[![Open in Colab]({BADGE})]({colab_link(name, root)})"
+def colab_door(name: str, root: Path = ROOT) -> str:
+    """The line below a notebook's title: words, since a badge's picture needs a network."""
+    return f"[Open in Colab]({colab_link(name, root)})"
 
 
 def setup_cell(root: Path = ROOT) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.course.clone import BADGE, needed, tags_of
+from tools.course.clone import needed, tags_of
 from tools.course.definitions import compare_definitions
 from tools.course.minutes import core_of, headings_of, prose_of
 from tools.course.source import FOLDED, ONE_LINE, SLIDE_TYPES
@@ -270,7 +270,7 @@ def _lint_markdown(cell: Any) -> Iterator[str]:
     for image in MARKDOWN_IMAGE.finditer(cell.source):
         if not image["alt"].strip():
             yield f"a picture without alternative text: {image['source'][:60]}"
-        if image["source"] != BADGE and not image["source"].startswith("data:"):
+        if not image["source"].startswith("data:"):
             yield (
                 f"a picture from elsewhere ({image['source'][:60]}): Colab shows no file beside "
                 "the notebook; draw it in a code cell"

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from tools.course.clone import ROOT, BuildError, badge, needed, setup_cell
+from tools.course.clone import ROOT, BuildError, colab_door, needed, setup_cell
 from tools.course.minutes import STAR
 
 __all__ = ["FOLDED", "METADATA", "ONE_LINE", "SLIDE_TYPES", "read_source"]
@@ -26,7 +26,7 @@ METADATA: dict[str, Any] = {
 
 
 def read_source(path: Path, root: Path = ROOT) -> Any:
-    """A source as a notebook without outputs: ids, metadata, badge and setup cell in place.
+    """A source as a notebook without outputs: ids, metadata, door to Colab and setup cell in place.
 
     Args:
         path: `notebooks/src/NN_name.py`.
@@ -74,12 +74,12 @@ def read_source(path: Path, root: Path = ROOT) -> Any:
 
 
 def _filled(cell: Any, number: int, path: Path, root: Path) -> str:
-    """The text of a cell; the first gets its badge, the second is the setup cell."""
+    """The text of a cell; the first gets its door to Colab, the second is the setup cell."""
     if number == 0:
         if cell.cell_type != "markdown" or not cell.source.startswith("# "):
             raise BuildError(f"{path.name}: the first cell is the title, Markdown with `# ...`")
         title, _, rest = cell.source.partition("\n")
-        return f"{title}\n\n{badge(path.stem, root)}\n\n{rest.strip()}".strip()
+        return f"{title}\n\n{colab_door(path.stem, root)}\n\n{rest.strip()}".strip()
     is_setup = "setup" in cell.metadata.get("tags", [])
     if is_setup != (number == 1):
         raise BuildError(
