@@ -172,6 +172,28 @@ def test_an_explorer_answers_and_follows_the_page_into_the_dark(running, site):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["00_start_here", "06_refinedet_blocks", "10_hrnet_blocks"])
+def test_a_phone_shows_figures_as_large_as_they_are(running, site, name):
+    """Shrunk to 390 px, their type would have 5; they scroll, and the page beside them does not."""
+    watch = Watch(running, 390, 844)
+    watch.page.goto((site / f"notebooks/{name}.html").resolve().as_uri())
+    shares = watch.page.evaluate(
+        "[...document.querySelectorAll('.cell_output img')].map((img) =>"
+        " img.clientWidth / (parseFloat(img.style.width) || img.width || img.naturalWidth))"
+    )
+    wide = watch.page.evaluate("document.documentElement.scrollWidth")
+    scrolls = watch.page.evaluate(
+        "[...document.querySelectorAll('.cell_output:has(img)')]"
+        ".filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+    watch.close()
+    assert len(shares) >= 5 and min(shares) > 0.99
+    assert scrolls >= 3
+    assert wide <= 390
+    assert watch.faults == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "name",
