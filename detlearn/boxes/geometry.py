@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "box_area", "box_iou", "check_boxes", "check_corners", "clip_boxes", "cxcywh_to_xyxy",
+    "box_area", "box_iou", "check_boxes", "check_corners", "check_fractions", "clip_boxes",
+    "cxcywh_to_xyxy",
     "resize_boxes", "xywh_to_xyxy", "xyxy_to_cxcywh", "xyxy_to_xywh",
 ]  # fmt: skip
 
@@ -260,6 +261,27 @@ def check_corners(boxes: Tensor, name: str) -> None:
         raise ValueError(f"{name}: expected shape (N, 4), got {tuple(boxes.shape)}")
     if boxes.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"{name}: expected float32 or float64, got {boxes.dtype}")
+
+
+def check_fractions(boxes: Tensor) -> None:
+    """Refuse boxes in px where fractions of the image are expected.
+
+    A box may reach over the border, but not as far as the image is wide.
+
+    Args:
+        boxes: ``(G, 4)`` xyxy.
+
+    Raises:
+        ValueError: a coordinate of 2 or more.
+
+    >>> check_fractions(torch.tensor([[0.0, 0.1, 1.05, 0.9]]))
+    """
+    most = float(boxes.max()) if boxes.numel() else 0.0
+    if most >= 2:
+        raise ValueError(
+            f"boxes: expected fractions of the image, got a coordinate of {most:g}: divide px by "
+            "the image's width and height"
+        )
 
 
 def _refuse_first(bad: Tensor, boxes: Tensor, name: str, expected: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .coding import encode
-from .geometry import box_iou, check_corners, cxcywh_to_xyxy
+from .geometry import box_iou, check_corners, check_fractions, cxcywh_to_xyxy
 
 __all__ = ["Match", "Targets", "coverage", "make_batch_targets", "make_targets", "match"]
 
@@ -251,11 +251,15 @@ def coverage(boxes: Tensor, priors: Tensor, chunk: int = 256) -> Tensor:
     Returns:
         ``(G,)`` best IoU of each object.
 
+    Raises:
+        ValueError: no prior, or boxes in px: against fractions their IoU would be 0.
+
     >>> coverage(torch.tensor([[0.0, 0.0, 0.5, 0.5]]), torch.tensor([[0.25, 0.25, 0.5, 0.5]]))
     tensor([1.])
     """
     if len(priors) == 0:
         raise ValueError("priors: expected at least one, got none")
+    check_fractions(boxes)
     corners = cxcywh_to_xyxy(priors)  # (P, 4)
     parts = [box_iou(part, corners).amax(dim=1) for part in boxes.split(chunk)]
     return torch.cat(parts) if parts else boxes.new_zeros(0)

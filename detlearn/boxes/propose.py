@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .geometry import xyxy_to_cxcywh
+from .geometry import check_fractions, xyxy_to_cxcywh
 from .layouts import PriorConfig
 from .priors import PriorBox
 
@@ -79,12 +79,16 @@ def layout_coverage(boxes: Tensor, config: PriorConfig) -> Tensor:
     Returns:
         ``(G,)`` float64.
 
+    Raises:
+        ValueError: boxes in px.
+
     **Invariant:** ``layout_coverage(b, c) == coverage(b, make_priors(c))``.
 
     >>> from detlearn.boxes import SSD_TINY_PRIORS
     >>> layout_coverage(torch.tensor([[0.0, 0.0, 0.25, 0.25]]), SSD_TINY_PRIORS) > 0.5
     tensor([True])
     """
+    check_fractions(boxes)
     levels = [level_coverage(boxes, config, k).amax(dim=1) for k in range(config.num_levels)]
     return torch.stack(levels).amax(dim=0)
 

@@ -5,6 +5,7 @@ import torch
 from torchvision.models.detection._utils import SSDMatcher
 
 from detlearn import boxes as B
+from detlearn.boxes.propose import layout_coverage
 from tests.boxes.test_geometry import random_boxes
 
 # Four priors that tile the image like a window.
@@ -88,6 +89,20 @@ def test_coverage_is_the_best_iou(n):
     priors = B.make_priors(B.REFINEDET320_PRIORS)
     expected = B.box_iou(boxes, B.cxcywh_to_xyxy(priors)).amax(1) if n else torch.zeros(0)
     assert torch.equal(B.coverage(boxes, priors), expected)
+
+
+@pytest.mark.parametrize(
+    "covered",
+    [
+        lambda boxes: B.coverage(boxes, B.make_priors(B.SSD_TINY_PRIORS)),
+        lambda boxes: layout_coverage(boxes, B.SSD_TINY_PRIORS),
+    ],
+)
+def test_coverage_refuses_boxes_in_px(covered):
+    """Against priors in fractions every IoU would be 0, without a word."""
+    with pytest.raises(ValueError, match=r"boxes: expected fractions of the image, got .* of 96"):
+        covered(torch.tensor([[0.0, 0.0, 96.0, 40.0]]))
+    assert covered(torch.tensor([[-0.2, 0.1, 1.3, 0.9]])).shape == (1,)
 
 
 def batch(seed, counts, dtype=torch.float32):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from detlearn import load_model
+from detlearn.boxes import PriorConfig
 from detlearn.data import data_path
+from experiments.face_off import LAYOUTS
+from experiments.refinedet import PAPER_LIKE
+
+SOURCES = Path(__file__).resolve().parents[2] / "notebooks/src"
 
 
 def rows_of(trunk):
@@ -44,3 +52,16 @@ def test_their_sum_moves_as_many_times_as_fast(givers):
         (sum(biases) * torch.tensor([1.0, 0.1, 10.0, 3.0])).sum().backward()
         optimizer.step()
     assert torch.allclose(sum(biases), torch.full((4,), -0.1 * givers), rtol=1e-3)
+
+
+def test_the_layout_that_chapter_12_draws_is_the_one_that_was_trained():
+    """The chapter writes RefineDet's layout down once more, to measure it."""
+    source = next(SOURCES.glob("12_*.py")).read_text()
+    calls = [
+        node for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "boxes.PriorConfig"
+    ]  # fmt: skip
+    (call,) = calls
+    given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+    assert PriorConfig(**given) == PAPER_LIKE
+    assert all(variant.overrides["priors"] == PAPER_LIKE for variant in LAYOUTS.variants)
