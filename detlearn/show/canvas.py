@@ -125,7 +125,11 @@ def finish(
 
 
 def png_bytes(
-    drawing: MatplotlibFigure, palette: PillowImage | None = None, scale: int = 1
+    drawing: MatplotlibFigure,
+    palette: PillowImage | None = None,
+    scale: int = 1,
+    *,
+    card: bool = True,
 ) -> bytes:
     """The figure as PNG of at most 256 colours: those of `palette`, or counted from the pixels.
 
@@ -133,9 +137,10 @@ def png_bytes(
         drawing: the figure; its resolution is the same afterwards.
         palette: an image of mode P whose last `len(ALPHAS)` colours are free.
         scale: pixels of the file for each pixel of the page.
+        card: with a margin and round corners, see-through outside of them.
 
     Returns:
-        The bytes of the file: a card with a margin and round corners, see-through outside of them.
+        The bytes of the file.
     """
     from PIL import Image, ImageOps
 
@@ -145,10 +150,13 @@ def png_bytes(
         pixels = pillow_rgb(drawing)
     finally:
         drawing.set_dpi(dpi)
-    pixels = ImageOps.expand(pixels, MARGIN * scale, _rgb(PAPER))
+    if card:
+        pixels = ImageOps.expand(pixels, MARGIN * scale, _rgb(PAPER))
     reduced = pixels.quantize(256 - len(ALPHAS), palette=palette, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    _card(reduced, CORNER * scale).save(buffer, format="PNG", optimize=True)
+    if card:
+        reduced = _card(reduced, CORNER * scale)
+    reduced.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

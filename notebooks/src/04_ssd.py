@@ -477,7 +477,7 @@ show.PyramidExplorer(tiny, image, ("backbone", "head.logits"),
                      file=folder / "images" / "000024.png")
 
 # %% [markdown] id="move-shapes" slide="skip"
-# The second explorer shows every tensor that every module of three SSDs hands out: VGG-16's, and two with the backbones of the ★ section.
+# The second explorer shows every tensor that every module of three SSDs hands out: VGG-16's, and two with the backbones of the ★ section. Its bars show what share of the parameters and of the work each part has.
 #
 # 4. In which network do the heads have more parameters than the backbone?
 # 5. `ssd300_vgg16`, part `backbone.layers`: conv4_3 has 64 times the weights of conv1_2. How many times its MACs, rounded?

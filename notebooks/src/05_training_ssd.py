@@ -442,15 +442,16 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
 # %% [markdown] id="move-detections" slide="subslide"
 # ### Predict, then move
 #
-# Your network on one scene. Left: its boxes and (dashed) the objects. Right: one box and the prior that it was made from. The cell below the explorer checks your answers.
+# Your network on one scene: its boxes and (dashed) the objects. The thick box was made from the orange prior. The cell below the explorer checks your answers.
 #
-# 1. “Look at box” goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (The priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
-# 2. Set “IoU at most” to 1, so that NMS suppresses nothing. A crowd of new boxes appears. Of which of the six kinds are nearly all of them?
-# 3. Set it back to 0.45, and move “score over” up to 0.99. Does this scene agree with the last figure: of which kind can there be *more*?
+# 1. *Look at* goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (The priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
+# 2. Set *IoU at most* to 1, so that NMS suppresses nothing. A crowd of new boxes appears. Of which of the six kinds are nearly all of them?
+# 3. Set it back to 0.45, and move *score over* up to 0.99. Does this scene agree with the last figure: of which kind can there be *more*?
 
 # %% id="explorer-detections" slide="-" tags=["explorer", "nbval-ignore-output"]
 model.class_names = validation.class_names
-show.DetectionExplorer(model, *validation[25])
+show.ThresholdExplorer(model, *validation[25],
+                       file=folder / "images" / "000025.png")
 
 # %% id="exercise-moves" slide="skip" tags=["exercise"]
 # (level of the house's box, level of the cross's), kind, kind;

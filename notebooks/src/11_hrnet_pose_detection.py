@@ -545,7 +545,7 @@ for k in range(4):
 dead = len(found.dead)
 print(f"{dead} of {len(found.modules)} modules are dead by half or more")
 
-# %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:explorer-branches"]
+# %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:detector-drawn"]
 # Three branches answer to the scenes, and most of the coarsest does not. The score alone (mAP 0.664, `data/weights/ssd_hrnet_tiny.json`) would not have told. These weights were trained at a learning rate of 3e-3; of one run at `ssd_tiny`'s 1e-2 the same file notes that most of *two* branches died. Why branches die together is a suspicion, with a small test, in ★.
 #
 # Before you explain a score, check that the network lives.

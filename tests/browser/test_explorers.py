@@ -29,6 +29,7 @@ from detlearn.show import (
     PyramidExplorer,
     RefinementExplorer,
     SessionExplorer,
+    ShapeTableExplorer,
     ThresholdExplorer,
     TransferExplorer,
     UShapeExplorer,
@@ -49,6 +50,7 @@ EXPLORERS = {
     "heat map": HeatMapExplorer,
     "refinement": lambda: RefinementExplorer(SSD_TINY_PRIORS, random_answers(), OBJECTS),
     "sessions": lambda: SessionExplorer(65, 24, 4),
+    "shapes": lambda: three_ssds(),
     "transfer": lambda: TransferExplorer(
         random_refinedet(), torch.full((3, 128, 128), 0.4), 128 * OBJECTS, torch.tensor([1, 2, 3])
     ),
@@ -89,6 +91,15 @@ def scene(index: int) -> Any:
 def trained_thresholds() -> ThresholdExplorer:
     """A trained detector's answer to a scene of the validation set."""
     return ThresholdExplorer(trained("ssd_tiny"), *scene(109), file=file(109))
+
+
+def three_ssds() -> ShapeTableExplorer:
+    """The networks of chapter 04."""
+    with torch.device("meta"):
+        return ShapeTableExplorer({
+            name: create_model(name)
+            for name in ("ssd300_vgg16", "ssd300_resnet50", "ssdlite300_mobilenet_v2")
+        })  # fmt: skip
 
 
 def random_answers() -> RefineDetPredictions:
@@ -459,6 +470,44 @@ def test_sessions(read):
     assert "a session trains\t60 − 0 = 60" in reader.frame.inner_text("#list")
 
 
+def test_shapes_of_three_networks(read):
+    reader = read(EXPLORERS["shapes"]())
+    assert reader.facts() == (
+        "ssd300_vgg16, input (1, 3, 300, 300): 83 modules. It has 35,641,826 parameters and "
+        "34,858.2 M multiply-adds."
+    )
+    rows = reader.frame.locator("#list tbody tr")
+    assert rows.count() == 8  # three of the five modules return two tensors
+    assert rows.nth(2).inner_text().split("\t") == [
+        "backbone", "VGG16", "[0]", "(1, 512, 38, 38)", "20,483,904", "29,898.4 M"
+    ]  # fmt: skip
+    reader.press("#picture", "ArrowRight", "ArrowRight")
+    reader.changed("backbone.layers (Sequential) has 20,483,904 parameters, 57 % of the model's")
+    assert "relu4_3\tReLU\t\t(1, 512, 38, 38)" in reader.frame.inner_text("#list")
+    reader.press("#picture", "ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown")
+    reader.changed()
+    assert rows.nth(6).get_attribute("class") is None
+    assert reader.frame.inner_text("#list .picked").startswith("l2norm")
+    reader.press("#depth", "End")
+    assert rows.count() > 83
+    reader.press("#picture", "-", "-", "-", "-", "-", "-")
+    assert rows.count() == 2
+    reader.press("#picture", "+")
+    assert rows.count() == 8
+    rows.nth(6).click()  # the head
+    reader.changed("head (MultiBoxHead) has 12,697,890 parameters, 36 %")
+    reader.press("#picture", "m")
+    reader.changed("ssd300_resnet50, input (1, 3, 300, 300): 184 modules.")
+    reader.frame.select_option("#model", "2")
+    reader.changed("ssdlite300_mobilenet_v2, input (1, 3, 300, 300): 324 modules.")
+    reader.frame.select_option("#part", "head")
+    reader.changed("head (MultiBoxHead) has 1,575,156 parameters, 35 %")
+    reader.page.mouse.click(*reader.point(0.3, 0.25))  # the second bar, and then into it
+    reader.changed()
+    reader.page.mouse.click(*reader.point(0.3, 0.25))
+    reader.changed("head.deltas (ModuleList)")
+
+
 def test_faces(read):
     reader = read(FaceExplorer())
     assert "Found. Score 0.89" in reader.facts()
@@ -754,7 +803,10 @@ def test_every_explorer_has_a_legend_in_words_and_drawings(name, read):
         assert entry.inner_text().strip() and entry.locator("svg :is(path, rect)").count()
 
 
-STILL = ["thresholds", "TUMs", "levels and scales", "attention", "branches", "pyramid", "sessions"]
+STILL = [
+    "thresholds", "TUMs", "levels and scales", "attention", "branches", "pyramid", "sessions",
+    "shapes",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STILL)

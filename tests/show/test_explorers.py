@@ -34,6 +34,7 @@ from detlearn.show import (
     PyramidExplorer,
     RefinementExplorer,
     SessionExplorer,
+    ShapeTableExplorer,
     ThresholdExplorer,
     TransferExplorer,
     UShapeExplorer,
@@ -69,6 +70,9 @@ EXPLORERS = {
         SSD_TINY_PRIORS, random_answers(), torch.zeros(0, 4), picks=0
     ),
     "sessions": lambda: SessionExplorer(65, 24, 4),
+    "shapes": lambda: ShapeTableExplorer(
+        {name: seeded(name) for name in ("ssd_tiny", "m2det_tiny")}, part="backbone"
+    ),
     "transfer": lambda: TransferExplorer(
         seeded("refinedet_tiny"), torch.full((3, 128, 128), 0.5), 128 * BOX, torch.tensor([3])
     ),

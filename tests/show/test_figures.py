@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from detlearn.boxes import PRIOR_LAYOUTS, SSD300_VOC_PRIORS, SSD_TINY_PRIORS
+from detlearn.show import canvas
 from detlearn.show import figures as draw
 from detlearn.show.canvas import PALETTE, ink_on
 from detlearn.show.figures.boxes import captions_of
@@ -96,7 +97,7 @@ def test_a_box_is_drawn_where_it_lies():
     pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
     red, green, blue = (int(PALETTE[0][i : i + 2], 16) for i in (1, 3, 5))
     rows, columns = np.nonzero(np.abs(pixels - [red, green, blue]).sum(-1) < 12)
-    edge = 4  # px, the figure's margin
+    edge = 4 + canvas.MARGIN  # px, the drawing's margin and the card's
     assert (columns.min() - edge) / 4.4 == pytest.approx(20, abs=0.6)
     assert (columns.max() - edge) / 4.4 == pytest.approx(80, abs=0.6)
     assert (rows.max() - edge) / 4.4 == pytest.approx(60, abs=0.6)
@@ -110,7 +111,8 @@ def test_a_dot_marks_the_centre_of_a_box():
             torch.ones(3, 100, 100), [[20, 40, 80, 60]], [1], centers=centers, alt=ALT
         )
         pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
-        middle = pixels[4 + 220, 4 + 220]
+        edge = 4 + canvas.MARGIN
+        middle = pixels[edge + 220, edge + 220]
         assert (np.abs(middle - colour).sum() < 12) == centers
         assert centers or middle.min() > 240
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from detlearn.show import figures as draw
-from detlearn.show.canvas import PALETTE
+from detlearn.show.canvas import MARGIN, PALETTE
 
 ALT = "A picture that a test has drawn."
 BLACK = torch.zeros(3, 40, 60, dtype=torch.uint8)
@@ -61,7 +61,7 @@ def test_priors_are_drawn_where_they_lie_in_the_colour_of_their_object():
     pixels = pixels_of(figure)
     red = [int(PALETTE[0][i : i + 2], 16) for i in (1, 3, 5)]
     rows, columns = np.nonzero(np.abs(pixels - red).sum(-1) < 12)
-    edge = 4  # px, the figure's margin
+    edge = 4 + MARGIN  # px, the drawing's margin and the card's
     assert (columns.min() - edge) / 5.2 == pytest.approx(20, abs=0.6)
     assert (columns.max() - edge) / 5.2 == pytest.approx(80, abs=0.6)
     assert (rows.min() - edge) / 5.2 == pytest.approx(40, abs=0.6)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import detlearn
-from detlearn.show import DetectionExplorer, FeatureMapExplorer, Figure, ShapeTableExplorer
+from detlearn.show import DetectionExplorer, FeatureMapExplorer, Figure
 from detlearn.show.explorers.model.controls import WIDGET_VIEW
 from detlearn.show.figure import PNG_SIGNATURE
 
@@ -347,51 +347,6 @@ def test_detections_refuse_a_model_that_is_no_detector():
         DetectionExplorer(Odd(), IMAGE)
 
 
-# ------------------------------------------------------------------------------ shape tables
-
-
-def test_the_shape_explorer_follows_its_controls():
-    models = {"tiny": detlearn.create_model("ssd_tiny"), "odd": Odd()}
-    explorer = ShapeTableExplorer(models, 128, depth=0)
-    assert [module.name for module in explorer.table.modules] == [""]
-    assert "(1, 3392, 9)" in repr(explorer) and "(1, 3392, 4)" in repr(explorer)
-    explorer.part.value, explorer.depth.value = "backbone", 2
-    names = [module.name for module in explorer.table.modules]
-    assert names[:3] == ["backbone", "backbone.stages", "backbone.stages.0"]
-    assert "(1, 64, 16, 16)" in repr(explorer)
-    explorer.model.value = "odd"
-    assert explorer.part.value == ""
-    assert "['maps'][1]" in repr(explorer)
-    assert "call 2 .fine" in ShapeTableExplorer(Odd(), 8, part="pair").table.__repr__()
-
-
-def test_torchinfo_stands_beside_it():
-    pytest.importorskip("torchinfo")
-    model = detlearn.create_model("ssd_tiny").train()
-    explorer = ShapeTableExplorer(model)
-    assert "Total params" not in explorer._shown.value
-    explorer.beside.value = True
-    total = sum(p.numel() for p in model.parameters())
-    assert "Total params" in explorer._shown.value and f"{total:,}" in explorer._shown.value
-    assert all(p.device.type == "cpu" for p in model.parameters())
-    assert model.training
-
-
-REFUSED_TABLES = [
-    (dict, {}, "models: expected at least one model, got none"),
-    (lambda: {"one": 3}, {}, r"models\['one'\]: expected a module, got int"),
-    (Odd, {"size": 8, "part": "convs"}, "part: expected a name .* got 'convs'"),
-    (Odd, {"size": 8, "depth": 9}, "depth: expected 0 to 6, got 9"),
-    (Odd, {}, "size: expected a side"),
-]
-
-
-@pytest.mark.parametrize(("models", "arguments", "message"), REFUSED_TABLES)
-def test_shape_explorer_refuses(models, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        ShapeTableExplorer(models(), **arguments)
-
-
 # -------------------------------------------------------------------- what notebooks are given
 
 
@@ -414,13 +369,6 @@ def test_an_output_is_a_widget_a_still_and_its_facts(name):
     assert f'alt="{repr(explorer)[:20]}' in explorer._picture.value
     assert " at 0x" not in repr(explorer)
     assert len(explorer.picture()) < 120_000
-
-
-def test_an_output_of_the_table_is_a_widget_and_the_table():
-    explorer = ShapeTableExplorer(Odd(), 8)
-    data = explorer._repr_mimebundle_()
-    assert set(data) == {WIDGET_VIEW, "text/html", "text/plain"}
-    assert data["text/plain"] == repr(explorer.table)
 
 
 @pytest.mark.parametrize("name", ["feature maps", "detections"])

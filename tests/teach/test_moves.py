@@ -130,12 +130,10 @@ def test_notebook_04() -> None:
         shapes = ShapeTableExplorer({name: detlearn.create_model(name) for name in networks})
     heavy = []
     for name in networks:
-        shapes.model.value = name
-        parts = {module.name: module.parameters for module in shapes.table.modules}
+        parts = {module.name: module.parameters for module in shapes.tables[name].modules}
         heavy += [name] * (parts["head"] > parts["backbone"])
-    shapes.model.value = "ssd300_vgg16"
-    shapes.part.value = "backbone.layers"
-    layers = {module.name.rpartition(".")[2]: module for module in shapes.table.modules}
+    inside = shapes.tables["ssd300_vgg16"].inside("backbone.layers", 1)
+    layers = {module.name.rpartition(".")[2]: module for module in inside.modules}
     times = round(layers["conv4_3"].macs / layers["conv1_2"].macs)
     assert nb04.moves.check((first, wider, same, *heavy, times))
 

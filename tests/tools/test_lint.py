@@ -177,7 +177,7 @@ def test_figures_and_notes(tmp_path: Path) -> None:
     assert report.summary.splitlines()[0] == (
         "02_prior_box.ipynb: 7 cells, 7 cells of the core, 5 words, 6 lines, 0 minutes, "
         "0 sections, 6 code cells, "
-        "1 lines of code a cell (median), 0 cells not compared, 3 kB"
+        "1 lines of code a cell (median), 0 cells not compared, 2 kB"
     )
     assert report.notes == [
         "7 cells, usually 40 to 70",

@@ -92,7 +92,7 @@ def draw_hero(content: HeroContent) -> bytes:
             end = heading.get_window_extent(canvas.get_renderer()).x1 / drawing.dpi
             axes.text(end + 0.16, 0.62, more, fontsize=12.5, color=MUTED, va="baseline")
         axes.text(0.5, 0.25, content.caption, fontsize=10, color=MUTED, va="center")
-        return png_bytes(drawing)
+        return png_bytes(drawing, card=False)
 
 
 def _heading(axes: Axes) -> None:

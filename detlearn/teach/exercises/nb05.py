@@ -1020,7 +1020,7 @@ def _level_message(levels: tuple[int, int]) -> str:
     if cross != 3:
         parts.append(
             f"The box of the cross is not of level {cross}. The cross is 85 px wide: choose its "
-            "box, and read the column `level` of the bold row."
+            "box, and read the column `level` of its row, which is marked."
         )
     return " ".join(parts)
 
@@ -1037,7 +1037,7 @@ moves = Exercise(
     stub="moves = ...",
     solution_source="moves = ((0, 3), 'duplicate', 'missed')",
     hints=(
-        "The list below the picture has a column `level`; the chosen box is the bold row.",
+        "The explorer's list has a column `level`; the row of the chosen box is marked.",
         "The smallest house is 11 px wide, the cross 85: which level's priors overlap them by "
         "half? And the first box on an object is correct: what is the second?",
         "A higher threshold only takes boxes away. What becomes of an object that has lost its "
@@ -1063,7 +1063,7 @@ moves = Exercise(
         ),
     ),
     look_at=(
-        "the column `level` of the bold row, for the smallest of three houses and for the cross.",
+        "the column `level` of the marked row, for the smallest of three houses and for the cross.",
         "what the list of kinds says of a second box on an object that is taken.",
         "which of the six kinds is counted in objects, not in boxes.",
     ),

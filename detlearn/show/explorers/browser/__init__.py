@@ -17,6 +17,7 @@ from detlearn.show.explorers.browser.prior_box import *  # noqa: F403
 from detlearn.show.explorers.browser.pyramid import *  # noqa: F403
 from detlearn.show.explorers.browser.refinement import *  # noqa: F403
 from detlearn.show.explorers.browser.sessions import *  # noqa: F403
+from detlearn.show.explorers.browser.shape_tables import *  # noqa: F403
 from detlearn.show.explorers.browser.thresholds import *  # noqa: F403
 from detlearn.show.explorers.browser.transfer import *  # noqa: F403
 from detlearn.show.explorers.browser.u_shape import *  # noqa: F403

@@ -14,7 +14,7 @@ from torch import Tensor
 from detlearn.boxes import PriorBox, box_iou, cxcywh_to_xyxy
 from detlearn.models import Detector, RefineDet
 from detlearn.models.modes import evaluating
-from detlearn.show.canvas import INK, MUTED, ORANGE, class_colour, image_array, ink_on
+from detlearn.show.canvas import INK, MUTED, ORANGE, PAPER, class_colour, image_array, ink_on
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.pixels import (
@@ -251,7 +251,7 @@ class DetectionExplorer(ModelExplorer):
         height, width = self._image.shape[:2]
         scale = SIDE / max(height, width)
         w, h = max(round(width * scale), 8), max(round(height * scale), 8)
-        sheet = Image.new("RGB", (2 * SIDE + GAP, TOP + SIDE + 46), "white")
+        sheet = Image.new("RGB", (2 * SIDE + GAP, TOP + SIDE + 46), PAPER)
         pen = ImageDraw.Draw(sheet)
         count = len(self._places)
         title = f"{count} box{'es' * (count != 1)}"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detlearn.show.canvas import INK, MUTED, ORANGE, image_array
+from detlearn.show.canvas import INK, MUTED, ORANGE, PAPER, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.kept_pass import KeptPass
@@ -292,7 +292,7 @@ class FeatureMapExplorer(ModelExplorer):
         panel_w, panel_h = max(round(w * scale), 8), max(round(h * scale), 8)
         grid_w = COLUMNS * (TILE + GAP) - GAP
         wide, tall = LEFT + 24 + grid_w, TOP + LEFT + 26
-        sheet = Image.new("RGB", (wide, tall), "white")
+        sheet = Image.new("RGB", (wide, tall), PAPER)
         pen = ImageDraw.Draw(sheet)
         title = self.module.value or "the whole model"
         if self.tensor.value:

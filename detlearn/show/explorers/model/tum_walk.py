@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from detlearn.models import M2Det
 from detlearn.models.m2det import Decoder
 from detlearn.models.modes import evaluating
-from detlearn.show.canvas import INK, MUTED, ORANGE, RULE, image_array
+from detlearn.show.canvas import INK, MUTED, ORANGE, PAPER, RULE, image_array
 from detlearn.show.explorers.model.controls import ModelExplorer, facts_table
 from detlearn.show.explorers.model.inputs import network_input
 from detlearn.show.explorers.model.mlfpn_maps import check_m2det
@@ -218,7 +218,7 @@ class TUMWalker(ModelExplorer):
         """The picture with the chosen step's map on the left, the U on the right."""
         from PIL import Image, ImageDraw
 
-        sheet = Image.new("RGB", (SIDE + 24 + 4 * 104, TOP + SIDE + 22), "white")
+        sheet = Image.new("RGB", (SIDE + 24 + 4 * 104, TOP + SIDE + 22), PAPER)
         pen = ImageDraw.Draw(sheet)
         step = self.steps[self.step.value]
         title = f"step {self.step.value}: {step.name}"
