@@ -176,11 +176,6 @@ def test_00_detections_obey_the_thresholds(open_notebook):
     press(page, frame.locator("#score"), "Home", facts)
 
 
-def slider(place, label):
-    row = place.locator(".widget-inline-hbox", has=place.page.locator("label", has_text=label))
-    return row.locator(".noUi-handle").first
-
-
 def test_02_a_slider_moves_the_boxes(open_notebook):
     page = open_notebook("02_prior_box")
     frame = show(page, "explorer").frame_locator("iframe")
@@ -196,10 +191,11 @@ def test_02_a_slider_moves_the_boxes(open_notebook):
 
 def test_04_a_channel_is_chosen_by_keys(open_notebook):
     page = open_notebook("04_ssd")
-    place = show(page, "explorer-maps")
-    picture = place.locator(".jp-OutputArea img").first
-    source = lambda: picture.get_attribute("src")  # noqa: E731
-    press(page, slider(place, "channel, by rank"), "ArrowRight", source)
+    frame = show(page, "explorer-maps").frame_locator("iframe")
+    facts = lambda: frame.locator("#facts").inner_text()  # noqa: E731
+    press(page, frame.locator("#rank"), "ArrowRight", facts)
+    frame = show(page, "explorer-shapes").frame_locator("iframe")
+    press(page, frame.locator("#depth"), "ArrowRight", lambda: frame.locator("#list").inner_text())
 
 
 def test_13_the_written_page_computes_in_its_frame(open_notebook):
