@@ -465,11 +465,11 @@ ssd300_table
 # %% [markdown] id="move-maps" slide="subslide"
 # ### Predict, then move
 #
-# Here are all maps of this network for one new scene. Its objects are a face, a square and a disc; blob, crescent and hook have no class. Left, one channel over the picture, a cell, and (dashed) its receptive field. Right, the channels, those with the largest numbers first. Guess, then move; `moves`, below the second explorer, checks all five answers.
+# Here are all maps of this network for one new scene. Its objects are a face, a square and a disc; blob, crescent and hook have no class. Left, one channel over the picture, a cell, and (dashed) its receptive field. Right, the channels, those with the largest mean absolute value first; the number on a tile is the channel's own. Guess, then move; `moves`, below the second explorer, checks the answers.
 #
 # 1. `backbone` hands out tensors [0] to [3]. Which is the first whose field is larger than the picture, 128 px?
 # 2. A head is one more 3 × 3 convolution. By how many px does `head.logits.0` widen the field of [0]? And `head.logits.3` that of [3]?
-# 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Choose it by its number: where is it highest? Which channel says the same for prior 3?
+# 3. `head.logits.1`: K is 9 here, class 5 is *face*. So channel 5 is what prior 0 says about faces. Press its tile (the slider *channel* counts ranks). Is it highest on the face? Which channel says the same for prior 3?
 
 # %% id="explorer-maps" slide="subslide" tags=["explorer", "nbval-ignore-output"]
 image, target = new[24]
@@ -477,10 +477,10 @@ show.PyramidExplorer(tiny, image, ("backbone", "head.logits"),
                      file=folder / "images" / "000024.png")
 
 # %% [markdown] id="move-shapes" slide="skip"
-# The second explorer shows every tensor that every module of three SSDs hands out: VGG-16's, and two with the backbones of the ★ section. Its bars show what share of the parameters and of the work each part has.
+# The second explorer can show every tensor that a module of three SSDs hands out; *depth* says how many steps into a *part* it looks. The SSDs: VGG-16's, and two with the backbones of the ★ section. Its bars show what share of the parameters and of the work each part has.
 #
 # 4. In which network do the heads have more parameters than the backbone?
-# 5. `ssd300_vgg16`, part `backbone.layers`: conv4_3 has 64 times the weights of conv1_2. How many times its MACs, rounded?
+# 5. `ssd300_vgg16`, part `backbone.layers`: conv4_3 has 64 times the weights of conv1_2 (the list counts biases, too). How many times its MACs, rounded?
 
 # %% id="explorer-shapes" slide="skip" tags=["explorer"]
 show.ShapeTableExplorer({

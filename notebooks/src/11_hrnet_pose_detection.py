@@ -512,12 +512,12 @@ show.draw_boxes(scene, found["boxes"], found["labels"], found["scores"],
 #
 # ### Predict, then move
 #
-# All resolutions of this detector on that scene, one channel of each. `module` chooses where, the buttons below it whether before or after its exchange.
+# All resolutions of this detector on that scene, one channel of each. `module` chooses where, the buttons below it whether before or after its exchange. *Channel* goes through the ranks, *branch* lays one map over the scene.
 #
 # 1. For how many px of the picture's side does *one* cell of branch 3 stand?
 # 2. Leaf back through the modules. In which stage does branch 2 appear first?
 #
-# Compare *before* and *after*: large squares of coarse branches enter the fine maps.
+# Compare *before* and *after* in branch 0, whose first rank is channel 6 both times (the others are ranked anew): large squares of coarse branches enter the fine map.
 #
 # <details><summary>Answers</summary>
 #
@@ -546,7 +546,7 @@ dead = len(found.dead)
 print(f"{dead} of {len(found.modules)} modules are dead by half or more")
 
 # %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:detector-drawn"]
-# Three branches answer to the scenes, and most of the coarsest does not. The score alone (mAP 0.664, `data/weights/ssd_hrnet_tiny.json`) would not have told. These weights were trained at a learning rate of 3e-3; of one run at `ssd_tiny`'s 1e-2 the same file notes that most of *two* branches died. Why branches die together is a suspicion, with a small test, in ★.
+# Three branches answer to the scenes, and most of the coarsest does not: in the explorer, its last module's branch 3 says *silent* from rank 4 on. The score alone (mAP 0.664, `data/weights/ssd_hrnet_tiny.json`) would not have told. These weights were trained at a learning rate of 3e-3; of one run at `ssd_tiny`'s 1e-2 the same file notes that most of *two* branches died. Why branches die together is a suspicion, with a small test, in ★.
 #
 # Before you explain a score, check that the network lives.
 
