@@ -444,7 +444,7 @@ show.draw_error_kinds(by_threshold, alt="Detections by kind at three score "
 #
 # Your network on one scene: its boxes and (dashed) the objects. The thick box was made from the orange prior. The cell below the explorer checks your answers.
 #
-# 1. *Look at* goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (If one is missing, lower *score over*. The priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
+# 1. *Look at* goes through the boxes. Which level made the one around the *smallest* house, and which the one around the cross? (None? Lower *score over*. Priors of levels 0 to 3 begin at 9, 20, 40 and 72 px; the picture has 128.)
 # 2. Set *IoU at most* to 1, so that NMS suppresses nothing. A crowd of new boxes appears. Of which of the six kinds (above) are nearly all of them?
 # 3. Set it back to 0.45, and move *score over* up to 0.99. Does this scene agree with the last figure: of which kind can there be *more*?
 

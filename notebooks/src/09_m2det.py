@@ -392,7 +392,7 @@ prove("as released and corrected",
 # 1. Level 2: which channels of the gathered maps are its own?
 # 2. Scale 3: how many pixels of the picture is a cell wide?
 #
-# Then go back to scale 0 and *mean of its channels*, go through the levels, and read “objects against the rest”. Is the deepest level the brightest on the objects?
+# Back at scale 0 and the *mean*, go through the levels and read “objects against the rest”. Is the deepest level the brightest on the objects?
 
 # %% id="explorer-levels" slide="-" tags=["explorer", "nbval-ignore-output"]
 files = [folder / "images" / f"{i:06d}.png" for i in (25, 3, 1, 24, 109)]
