@@ -673,7 +673,7 @@ show.draw_by_group({
 })
 
 # %% [markdown] id="layouts-read" slide="skip"
-# In RefineDet's layout, one object in five has no prior of IoU 0.5. SSD pays for it with 0.049 mAP. RefineDet pays nothing that we can see, as its paper would have it: its first step moves the priors before the second one is matched to the objects. So the claim of RefineDet's paper depends on the priors. With ours we could not tell the two apart; with the paper's layout RefineDet is better by 0.043, all five seeds agree, and the interval (a plain one of 95 %, like all three here) is narrow. After half of the training SSD was still ahead, with either layout. This suggests that whoever chooses priors by measuring objects (chapter 02) needs the second step less.
+# In RefineDet's layout, one object in five has no prior of IoU 0.5. SSD pays for it with 0.049 mAP. RefineDet pays nothing that we can see. Its first step moves the priors before the second one is matched to the objects. So the claim of RefineDet's paper depends on the priors. With ours we could not tell the two apart; with the paper's layout RefineDet is better by 0.043, all five seeds agree, and the interval (a plain one of 95 %, like all three here) is narrow. After half of the training SSD was still ahead, with either layout. This suggests that whoever chooses priors by measuring objects (chapter 02) needs the second step less.
 
 # %% [markdown] id="star-own" slide="skip"
 # ## ★ Your own network in the table

@@ -234,7 +234,7 @@ function followTheme(change) {
     const said = outside && shownDark(outside.documentElement, outside.body);
     document.documentElement.classList.toggle("dark", said ?? system.matches);
   };
-  const again = () => { wear(); change(); };
+  const again = () => { const worn = theme(); wear(); if (theme() !== worn) change(); };
   wear();
   system.addEventListener("change", again);
   if (!outside) return;
