@@ -135,7 +135,7 @@ def look_quickly(experiment: Experiment, folder: Path) -> None:
 
     print(f"{experiment.question}\n(--quick: nothing is concluded from so little)")
     for variant in experiment.variants:
-        rate = variant.rate or experiment.recipe.learning_rate
+        rate = next(iter(variant.rates), variant.rate or experiment.recipe.learning_rate)
         spec = Spec(variant.name, "final", rate, experiment.seeds[0])
         shutil.rmtree(folder, ignore_errors=True)
         run = execute(experiment, spec, folder, quick=True)

@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 def rates_of(experiment: Experiment, variant: Variant) -> float:
     """How many learning rates a row is expected to try."""
-    if variant.rate is not None:
+    if variant.rate is not None or variant.rates:
         return 0.0
     return WIDER + (3 if variant.like else len(experiment.grid))
 

@@ -59,6 +59,8 @@ class Variant:
         change: one of `experiments.changes.CHANGES`, for what is no field of a config.
         augment: settings of `detlearn.data.shapes_train_transform` that are this row's own.
         rate: the learning rate, if it is part of the question; None to tune it.
+        rates: what another table's tuning found for this row, the best first: the first of them
+            that is healthy here is taken, and nothing is tuned anew.
         like: a row whose tuned rate this one tries first: it then tries that rate and its two
             neighbours only, because it differs from that row in one detail.
         control: for a row that is there to be compared with another of equal size, which one.
@@ -71,6 +73,7 @@ class Variant:
     change: str = ""
     augment: Mapping[str, Any] = field(default_factory=dict)
     rate: float | None = None
+    rates: tuple[float, ...] = ()
     like: str | None = None
     control: str | None = None
 
@@ -95,6 +98,7 @@ class Experiment:
         delta_reason: why, if it is not 0.01.
         grid: the learning rates to begin with.
         seeds: of the final runs.
+        sick_finals: how many final runs with dead modules take a rate away.
         standing: whether its final runs also say all that the face-off's table shows.
     """
 
@@ -113,6 +117,7 @@ class Experiment:
     delta_reason: str = ""
     grid: tuple[float, ...] = GRID
     seeds: tuple[int, ...] = SEEDS
+    sick_finals: int = 2
     standing: bool = False
 
     def __post_init__(self) -> None:
@@ -162,8 +167,13 @@ def tuning(variant: str, runs: Sequence[Run]) -> dict[float, list[float]]:
     return tried
 
 
-def sick_rates(variant: str, runs: Sequence[Run]) -> set[float]:
+def sick_rates(variant: str, runs: Sequence[Run], finals: int = 2) -> set[float]:
     """Rates at which a tuning run of a row, or two of its final runs, ended with dead modules.
+
+    Args:
+        variant: the row.
+        runs: what there is.
+        finals: how many sick final runs take a rate away; 1 where a network is to be shipped.
 
     What counts as dead says `detlearn.training.check_up`.  No score has a part in it, so final runs
     may be looked at for this without choosing by the test set.
@@ -173,7 +183,7 @@ def sick_rates(variant: str, runs: Sequence[Run]) -> set[float]:
         for run in runs
         if run["variant"] == variant and run["check_up"]["dead"]
     )
-    return {rate for (rate, role), count in dead.items() if role == "tune" or count >= 2}
+    return {rate for (rate, role), count in dead.items() if role == "tune" or count >= finals}
 
 
 def lost(rate: float, tried: Mapping[float, Sequence[float]], sick: Collection[float] = ()) -> bool:
@@ -288,8 +298,16 @@ def tuned_rate(experiment: Experiment, variant: Variant, runs: Sequence[Run]) ->
     """
     if variant.rate is not None:
         return variant.rate
+    sick = sick_rates(variant.name, runs, experiment.sick_finals)
+    if variant.rates:
+        healthy = [rate for rate in variant.rates if rate not in sick]
+        if not healthy:
+            raise ValueError(
+                f"rates of {variant.name}: expected one that kills no module, "
+                f"{', '.join(f'{rate:g}' for rate in variant.rates)} all do; add a smaller one"
+            )
+        return healthy[0]
     grid = grid_of(experiment, variant, runs)
-    sick = sick_rates(variant.name, runs)
     return best_rate(tuning(variant.name, runs), grid, sick=sick)
 
 
@@ -304,13 +322,13 @@ def next_runs(experiment: Experiment, runs: Sequence[Run]) -> list[Spec]:
     wanted: list[Spec] = []
     finals: list[Spec] = []
     for variant in experiment.variants:
-        if variant.rate is None:
+        if variant.rate is None and not variant.rates:
             try:
                 grid = grid_of(experiment, variant, runs)
             except ValueError:  # the other row comes first
                 continue
             tried = tuning(variant.name, runs)
-            sick = sick_rates(variant.name, runs)
+            sick = sick_rates(variant.name, runs, experiment.sick_finals)
             rates = rates_to_try(tried, grid, len(TUNE_SEEDS), sick)
             wanted += [
                 Spec(variant.name, "tune", rate, seed)

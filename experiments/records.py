@@ -105,6 +105,7 @@ def variants_of(experiment: Experiment) -> list[dict[str, Any]]:
             "rate": one.rate,
             "like": one.like,
             "control": one.control,
+            **({"rates": list(one.rates)} if one.rates else {}),
         }
         for one in experiment.variants
     ]
@@ -211,5 +212,5 @@ def tuning_of(experiment: Experiment, variant: str, runs: Sequence[Run]) -> Mapp
         chosen: float | None = tuned_rate(experiment, experiment.variant(variant), runs)
     except ValueError:
         chosen = None
-    sick = [f"{rate:g}" for rate in sorted(sick_rates(variant, runs))]
+    sick = [f"{rate:g}" for rate in sorted(sick_rates(variant, runs, experiment.sick_finals))]
     return {"tried": tried, "sick": sick, "chosen": chosen}
