@@ -24,7 +24,7 @@ from detlearn.training import TrainConfig
 
 __all__ = [
     "GRID", "SEEDS", "TUNE_SEEDS", "Experiment", "Spec", "Variant", "best_rate", "next_runs",
-    "rates_to_try", "sick_rates", "tuning",
+    "rates_to_try", "sick_rates", "tuned_rate", "tuning",
 ]  # fmt: skip
 
 GRID = (1e-3, 2e-3, 3e-3, 5e-3, 1e-2)

@@ -65,8 +65,8 @@ def match(
         A `Match`.
 
     Raises:
-        ValueError: boxes that are no numbers or have another shape or dtype, no priors, or a
-            threshold that is none.
+        ValueError: boxes that are no numbers or have another shape or dtype, boxes in px with
+            priors in fractions, no priors, or a threshold that is none.
 
     **Deviation:** uvipen/SSD-pytorch asks for IoU above the threshold (``inclusive=False``);
     torchvision, RefineDet and M2Det take equality.
@@ -231,6 +231,8 @@ def _check_match(boxes: Tensor, priors: Tensor, threshold: float) -> None:
     if bad.any():
         index = int(bad.nonzero()[0])
         raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
+    if len(boxes) and boxes.max() >= 2 and priors.max() < 2:  # no IoU is above 0
+        check_fractions(boxes)
 
 
 def _check_one_label_a_box(boxes: Tensor, labels: Tensor) -> None:

@@ -92,6 +92,22 @@ def test_coverage_is_the_best_iou(n):
 
 
 @pytest.mark.parametrize(
+    "how",
+    [
+        lambda boxes, priors: B.match(boxes, priors),
+        lambda boxes, priors: B.make_targets(boxes, torch.tensor([1]), priors),
+        lambda boxes, priors: B.make_batch_targets([(boxes, torch.tensor([1]))], priors),
+    ],
+    ids=["match", "make_targets", "make_batch_targets"],
+)
+def test_boxes_in_px_beside_priors_in_fractions_are_refused(how):
+    boxes, priors = torch.tensor([[32.0, 32, 64, 64]]), torch.tensor([[0.25, 0.25, 0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"boxes: expected fractions of the image, got .* of 64"):
+        how(boxes, priors)
+    how(boxes, priors * 128)  # both in px: IoU has no unit
+
+
+@pytest.mark.parametrize(
     "covered",
     [
         lambda boxes: B.coverage(boxes, B.make_priors(B.SSD_TINY_PRIORS)),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+import experiments
 from detlearn.training import TrainConfig
 from experiments.catalogue import EXPERIMENTS
 from experiments.plan import (
@@ -16,6 +20,7 @@ from experiments.plan import (
     best_rate,
     next_runs,
     rates_to_try,
+    tuned_rate,
     tuning,
 )
 
@@ -155,6 +160,29 @@ def test_a_row_like_another_tries_its_rate_and_the_neighbours():
 def test_a_rate_that_is_part_of_the_question_is_not_tuned():
     runs = work_through(an_experiment(Variant("fast", "ssd_tiny", rate=0.5)), lambda spec: 0.0)
     assert {(run["role"], run["learning_rate"]) for run in runs} == {("final", 0.5)}
+
+
+def test_a_shipped_network_takes_the_first_of_its_rates_that_kills_nothing():
+    row = Variant("red", "ssd_tiny", rates=(5e-3, 3e-3, 2e-3))
+    experiment = an_experiment(row, sick_finals=1)
+
+    def dead(spec):
+        return ["stem"] if (spec.rate, spec.seed) in {(5e-3, 0), (3e-3, 2)} else []
+
+    runs = work_through(experiment, peak(5e-3), dead)
+    assert [(run["learning_rate"], run["seed"]) for run in runs] == [
+        (5e-3, 0), *((3e-3, seed) for seed in (0, 1, 2)), *((2e-3, seed) for seed in SEEDS)
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="rates of red: expected one that kills no module, 0.005"):
+        tuned_rate(experiment, row, work_through(experiment, peak(5e-3), lambda spec: ["stem"]))
+
+
+def test_the_shipped_networks_begin_with_the_rates_that_the_face_off_chose():
+    records = Path(experiments.__file__).parent / "records"
+    tuned = json.loads((records / "face_off.json").read_text())["tuning"]
+    for row in EXPERIMENTS["weights"].variants:
+        chosen = tuned[row.name]["chosen"]
+        assert row.rates == tuple(rate for rate in GRID[::-1] if rate <= chosen)
 
 
 def test_a_killed_programme_goes_on_where_it_was():
