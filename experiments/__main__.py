@@ -7,6 +7,7 @@ themselves.  Kill it whenever you like: a run goes on from its last checkpoint.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import shlex
 import sys
@@ -23,7 +24,8 @@ from .catalogue import EXPERIMENTS
 from .face_off import publish
 from .plan import Experiment, Spec, next_runs, spec_of
 from .records import ROOT, add_run, borrow, read_runs, record_path
-from .runs import execute, measure_later, tidy
+from .runs import execute, measure_later, run_folder, tidy
+from .ship import ship
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help="one seed, 64 scenes, two epochs: to see that it works")  # fmt: skip
     parser.add_argument("--publish", action="store_true",
                         help="write what chapter 12 reads, out of the records")  # fmt: skip
+    parser.add_argument("--ship", action="store_true",
+                        help="write the weights that are shipped")  # fmt: skip
     parser.add_argument("--records", type=Path, help="another folder of records")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "experiments")
     args = parser.parse_args(arguments)
@@ -56,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(f"{folder}: expected the record of face_off, there is none")
         return
     torch.set_num_threads(1)
+    if args.ship:
+        path = record_path(EXPERIMENTS["weights"], args.records)
+        if not path.is_file():
+            parser.error(f"{path}: expected the record of the weights, there is none")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        shipped = ship(EXPERIMENTS["weights"], record, args.runs, data_path("weights"))
+        print("shipped:", ", ".join(shipped) or f"none, no finished run lies in {args.runs}")
+        return
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     if args.quick:
         for experiment in wanted:
@@ -94,11 +106,6 @@ def complete_standings(experiment: Experiment, path: Path, folder: Path) -> None
             with lock:
                 say(f"{experiment.name}: {spec.key}: measured for the table")
                 add_run(path, experiment, run | {"standing": measure_later(experiment, spec, own)})
-
-
-def run_folder(folder: Path, experiment: Experiment, spec: Spec) -> Path:
-    """Where a run keeps its checkpoints and weights."""
-    return folder / experiment.name / spec.key.replace(" ", "_").replace(",", "").replace("'", "")
 
 
 def claim(

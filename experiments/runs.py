@@ -29,7 +29,7 @@ from . import scenes
 from .changes import change
 from .plan import Experiment, Spec
 
-__all__ = ["execute", "make_config", "order_of", "size_of"]
+__all__ = ["execute", "make_config", "order_of", "run_folder", "size_of"]
 
 LOOKED_AT = 100  # scenes of a check-up
 
@@ -121,6 +121,11 @@ def measure_later(experiment: Experiment, spec: Spec, folder: Path) -> dict[str,
     model = change(create_model(variant.model, **variant.overrides), variant.change)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return standing(model)
+
+
+def run_folder(folder: Path, experiment: Experiment, spec: Spec) -> Path:
+    """Where a run keeps its checkpoints and weights."""
+    return folder / experiment.name / spec.key.replace(" ", "_").replace(",", "").replace("'", "")
 
 
 def tidy(folder: Path, role: str) -> None:
