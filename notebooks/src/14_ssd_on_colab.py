@@ -476,7 +476,7 @@ show.draw_scenes(
 # %% [markdown] id="honest" slide="slide" tags=["beside:curves"]
 # ### What did you reproduce?
 #
-# Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen reports 25.06 AP on COCO's val2017 after 54 epochs; that is `mAP`. A run that ends lower after a tenth of the steps has not failed; it is not finished.
+# Say three things with your number: **which score**, **how many steps**, **from which start**. Liu et al. (2016, Table 6) report 77.2 mAP for SSD300 with zoom-out, trained on VOC 07+12 and scored on VOC07's test set, whose AP takes eleven points: `mAP_voc07` here. uvipen's README shows 25.06 AP on COCO's val2017 after 54 epochs; that is `mAP`. A run that ends lower after a tenth of the steps has not failed; it is not finished.
 #
 # <!-- speaker: Ask which three things a number needs before it may stand beside another. -->
 
