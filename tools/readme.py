@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))  # its scripts are no package
 
 TEXTS = ("README.md", "CONTRIBUTING.md", "docs/training.md")
 CITATION = "CITATION.cff"
+SHIPPED = ("ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny", "pose_hrnet_tiny")
 BLOCK = re.compile(
     r"(?P<begin><!-- begin generated: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end generated -->)",
     re.DOTALL,
@@ -151,6 +152,30 @@ def speed(record: str = "benchmarks/ratios.json") -> str:
     return "\n".join([*lines, "", f"Measured on: {cpus}."])
 
 
+def shipped() -> str:
+    """The networks whose records are data/weights/*.json: scores on the scenes of shapes_val."""
+    lines = [
+        "| Shipped network, on the 300 shipped scenes | first seed, which is shipped | all seeds "
+        "| trained with | Printed by |",
+        "|:--|--:|--:|:--|:--|",
+    ]
+    for name in SHIPPED:
+        path = ROOT / "data" / "weights" / f"{name}.json"
+        record = json.loads(path.read_text(encoding="utf-8"))
+        first = record["runs"][0]
+        scores = ", ".join(f"{key} {first['scores'][key]:.3f}" for key in record["summary"])
+        (key, spread), *_ = record["summary"].items()
+        count = len(record["runs"])
+        several = f"{key} {spread['mean']:.3f} ± {spread['sd']:.3f}, {count} seeds"
+        weights = f"data/weights/{name}.safetensors"
+        lines.append(
+            f"| `{name}` | {scores} | {several if count > 1 else 'one seed'} "
+            f"| `{first['command']}`, learning rate {first['config']['learning_rate']:g} "
+            f"| `python -m detlearn evaluate --weights {weights} --amp off` |"
+        )
+    return "\n".join(lines)
+
+
 def face_off() -> str:
     """Scores and verdicts of data/results/face_off.json."""
     from detlearn.report import read_face_off, verdicts
@@ -183,7 +208,7 @@ def face_off() -> str:
 
 MAKERS = {
     "badges": badges, "clone": clone, "start": start, "contents": contents,
-    "face-off": face_off, "throughput": throughput, "speed": speed,
+    "face-off": face_off, "shipped": shipped, "throughput": throughput, "speed": speed,
 }  # fmt: skip
 
 
