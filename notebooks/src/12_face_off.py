@@ -634,28 +634,6 @@ print(verdicts.search_table(face_off, list(rows)))
 # %% [markdown] id="search-read" slide="skip"
 # No. A dagger marks a rate that left modules dead. The highest number of a row may carry one, and in four times as many steps such a rate may collapse. So the rule says: a rate that kills in the search, or in two runs that count, is out, whatever it scores. It was added when HRNet's first long run had collapsed, and may have cost HRNet a little (the lines below the table are test scores). M2Det's one sick run is reported, and its rate stays.
 
-# %% [markdown] id="star-equal" slide="skip"
-# ## ★ The same price for all
-#
-# What are the other three worth at the price of SSD? Each was trained again with narrower layers, so that one scene needs as many multiply-adds, with a search for its learning rate and five seeds of its own. **Predict:** how much mAP does each lose by it? Does one of them pass SSD?
-
-# %% id="equal-drawn" slide="skip"
-narrow = {name: f"{name}, narrow" for name in four
-          if f"{name}, narrow" in rows}
-for wide, name in narrow.items():
-    share = rows[name].multiply_adds / rows[wide].multiply_adds
-    print(f"{share:.0%} of the multiply-adds:",
-          verdicts.pair_sentence(face_off, name, wide))
-    print("   ", verdicts.verdict_sentence(rows[name]))
-show.draw_trade_off(
-    {name: rows[name].scores["mAP"] for name in (*four, *narrow.values())},
-    {name: rows[name].multiply_adds / 1e6
-     for name in (*four, *narrow.values())},
-    x="million multiply-adds for one scene")
-
-# %% [markdown] id="equal-read" slide="skip"
-# READ
-
 # %% [markdown] id="star-layouts" slide="skip"
 # ## ★ The same networks with other priors
 #
