@@ -28,8 +28,8 @@ from .runs import execute, measure_later, run_folder, tidy
 from .ship import ship
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Make what is missing."""
+def make_parser() -> argparse.ArgumentParser:
+    """What the command understands."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
     parser.add_argument("--list", action="store_true", help="what is done, and what is missing")
@@ -41,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help="write the weights that are shipped")  # fmt: skip
     parser.add_argument("--records", type=Path, help="another folder of records")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "experiments")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make what is missing."""
+    parser = make_parser()
     args = parser.parse_args(arguments)
     unknown = [name for name in args.names if name not in EXPERIMENTS]
     if unknown:
