@@ -85,12 +85,12 @@ RECIPES: dict[str, TrainConfig] = {
     "m2det512_resnet101": _M2DET,
     "m2det512_resnet50": _M2DET,
     "m2det512_vgg16:released": _M2DET_RELEASED,
-    "m2det_tiny": _TINY,
+    "m2det_tiny": dataclasses.replace(_TINY, learning_rate=3e-3),
     "pose_hrnet_w32": _POSE,
     "pose_hrnet_w48": _POSE,
     "pose_hrnet_tiny": TrainConfig(epochs=4, batch_size=16, learning_rate=3e-3, warmup_steps=200),
     "ssd_hrnetv2p_w18": _SSD_HRNET,
-    "ssd_hrnet_tiny": dataclasses.replace(_TINY, learning_rate=3e-3),
+    "ssd_hrnet_tiny": dataclasses.replace(_TINY, learning_rate=2e-3),
 }
 """Recipes by the model's name; ``MODEL:released`` is another one for the same model."""
 
