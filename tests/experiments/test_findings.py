@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,11 @@ def test_biases_that_are_summed_have_learned_the_same(name):
     trunk = model.trunk if name.startswith("pose") else model.backbone.trunk
     several = [row for row in rows_of(trunk) if len(row) > 1]
     assert len(several) >= 10
+    record = json.loads(data_path("weights", f"{name}.json").read_text())["runs"][0]
+    rounded = record["config"]["amp"] == "bf16"  # equal gradients, each rounded to 8 bits
     for first, *others in several:
         for other in others:  # weights are shipped with 11 bits
-            assert torch.allclose(first, other, rtol=2e-3, atol=1e-4)
+            assert torch.allclose(first, other, rtol=2e-3, atol=1e-3 if rounded else 1e-4)
     assert max(float(row[0].abs().max()) for row in several) > 0.5  # and they have moved
 
 
