@@ -220,7 +220,8 @@ if __name__ == "__main__":
         {name: {"overrides": overrides} for name, overrides in VARIANTS.items()},
         prepare,
         run,
-        dataclasses.replace(RECIPES["m2det_tiny"], amp="off"),
+        # The rate of the record; m2det_tiny's own recipe has a smaller one by now.
+        dataclasses.replace(RECIPES["m2det_tiny"], learning_rate=1e-2, amp="off"),
         scenes=4000,
         epochs=3,
         out=Path("data/results/m2det.json"),
