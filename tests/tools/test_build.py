@@ -229,6 +229,23 @@ def test_measured_seconds_stay_until_their_cell_changes(clone: Path) -> None:
     assert again.cells[-1].outputs[0].text.encode().strip() not in first
 
 
+def test_an_explorer_is_made_anew_from_the_same_cell(clone: Path) -> None:
+    """What it draws (weights, a page) may have changed outside of the notebook."""
+    weights = clone / "notebooks" / "weights.txt"
+    weights.write_text("old")
+    cell = (
+        '\n# %% slide="-" id="explorer" tags=["explorer", "nbval-ignore-output"]\n'
+        'print(open("weights.txt").read())\n'
+    )
+    path = rewrite(clone, small(clone) + cell)
+    outputs = []
+    for text in ("old", "new"):
+        weights.write_text(text)
+        notebook = nbformat.read(build.build(path, clone), as_version=4)
+        outputs.append(notebook.cells[-1].outputs[0].text)
+    assert outputs == ["old\n", "new\n"]
+
+
 # ------------------------------------------------------------------------------- checking
 
 

@@ -25,7 +25,8 @@ def build(source: Path, root: Path = ROOT) -> Path:
     One thread, an empty IPython profile, the working directory `notebooks/`. What differs from
     run to run is left out: times, widget state, process numbers. A cell tagged
     `nbval-ignore-output` (it measures seconds, say) keeps the output that the product has, until
-    its text changes; remove the product to measure again.
+    its text changes; remove the product to measure again. Explorers are always made anew: other
+    weights, or another page, change them without a change of their cell.
 
     Args:
         source: `notebooks/src/NN_name.py`.
@@ -163,7 +164,10 @@ def _keep_uncompared(notebook: Any, target: Path) -> None:
     before = {cell.id: cell for cell in needed("nbformat").read(target, as_version=4).cells}
     for cell in notebook.cells:
         old = before.get(cell.id)
-        if "nbval-ignore-output" in tags_of(cell) and old is not None and old.source == cell.source:
+        tags = tags_of(cell)
+        if "nbval-ignore-output" not in tags or "explorer" in tags:
+            continue
+        if old is not None and old.source == cell.source:
             cell.outputs = old.get("outputs", [])
 
 
