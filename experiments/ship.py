@@ -80,8 +80,8 @@ def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights:
         }
         rows = [run for run in finals if run["seed"] in scored]
         aside = [run for run in record["set_aside"] if run["variant"] == variant.name]
-        content = content_of(record["command"], rows, aside, scored)
         name = variant.model
+        content = {"model": name, **content_of(record["command"], rows, aside, scored)}
         save_model(
             models[first].half(), weights / f"{name}.safetensors", {"record": f"{name}.json"}
         )

@@ -51,10 +51,15 @@ def test_the_first_seed_is_shipped_with_what_all_of_them_reached(trained):
     }  # fmt: skip
     assert shipping.ship(EXPERIMENT, record, trained / "runs", trained / "weights") == ["ssd_tiny"]
     content = json.loads((trained / "weights" / "ssd_tiny.json").read_text())
-    assert content["shipped"] == "seed 0" and content["summary"]["mAP"] == {
-        "mean": 0.75,
-        "sd": 0.0707,
-    }
+    assert (
+        content["model"] == "ssd_tiny"
+        and content["shipped"] == "seed 0"
+        and content["summary"]["mAP"]
+        == {
+            "mean": 0.75,
+            "sd": 0.0707,
+        }
+    )
     assert [run["scores"]["mAP"] for run in content["runs"]] == [0.7, 0.8]
     assert "AP/x" not in content["runs"][0]["scores"]
     assert content["set_aside"] == [

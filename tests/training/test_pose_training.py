@@ -10,7 +10,7 @@ from PIL import Image
 from detlearn import create_model, load_model, save_model
 from detlearn.__main__ import main
 from detlearn.data import Cached, KeypointCrops, Shapes, data_path
-from detlearn.training import TrainConfig, evaluate_pose, train
+from detlearn.training import RECIPES, TrainConfig, evaluate_pose, train
 from detlearn.training.cli import open_dataset
 
 
@@ -166,5 +166,8 @@ def test_the_shipped_detector_on_hrnet_has_a_record():
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     model = load_model(path)
     assert model.config.name == "ssd_hrnet_tiny" and model.class_names[1] == "disc"
-    assert "ssd_hrnet_tiny" in record["runs"][0]["command"]
+    run = record["runs"][0]
+    assert (record["model"], run["command"]) == ("ssd_hrnet_tiny", "python -m experiments weights")
+    assert run["config"]["learning_rate"] == RECIPES["ssd_hrnet_tiny"].learning_rate
+    assert run["dead"] == {} and all(aside["dead"] for aside in record["set_aside"])
     assert path.stat().st_size <= 2_000_000
