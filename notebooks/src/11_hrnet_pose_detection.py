@@ -509,7 +509,7 @@ show.draw_boxes(scene, found["boxes"], found["labels"], found["scores"],
                 "true ones are dashed.")
 
 # %% [markdown] id="branches-words" slide="subslide"
-# All five objects are found. The person's box misses a hand and a foot, and yet its IoU is 0.7.
+# All five objects are found. The person's box misses a hand, and what the houses hide of the legs, and yet its IoU is 0.7.
 #
 # ### Predict, then move
 #
@@ -533,7 +533,7 @@ show.BranchExplorer(detector, scene,
 # %% [markdown] id="check-up-words" slide="subslide"
 # ### Is every branch alive?
 #
-# A channel that is 0 on every cell of *every* scene is **dead**: no gradient passes its ReLU. Other channels take over, so the score does not tell; `check_up` from chapter 05 does. The last lines compare with a second network, which differs in its learning rate only. **Predict:** one of the two has lost most of a branch. Which one has the higher mAP?
+# A channel that is 0 on every cell of *every* scene is **dead**: no gradient passes its ReLU. Does a score tell? `check_up` from chapter 05 does. The last lines compare with a second network, which differs in its learning rate only. **Predict:** one of the two has lost most of a branch. Which one has the higher mAP?
 
 # %% id="check-up" slide="-"
 batch = torch.stack(images[:100])
@@ -556,7 +556,7 @@ assert round(shipped["test"]["mAP"], 3) == 0.662
 assert round(other["test"]["mAP"], 3) == 0.685
 
 # %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:detector-drawn"]
-# All four branches of the shipped network answer. At the higher rate, most of the coarsest branch died, and yet that network scores *more*: 0.685 against 0.662, on 1,000 other scenes. Perhaps the higher rate gets further in so few steps, and the detector hardly needs that branch (★). With one seed each we cannot know. Why branches die together is a suspicion, with a small test, in ★.
+# No branch of the shipped network is dead; 17 % of the coarsest never answer. At the higher rate, most of the coarsest branch died, and yet that network scores *more*: 0.685 against 0.662, on 1,000 other scenes. Perhaps the higher rate gets further in so few steps, and the pyramid hardly needs that branch (★). With one seed each we cannot know. Why branches die together is a suspicion, with a small test, in ★.
 #
 # Before you explain a score, check that the network lives.
 
@@ -970,7 +970,7 @@ prove("trunks of W18, W32, W40 have the published size", counts,
       [9_562_260, 29_305_536, 45_521_216])
 
 # %% [markdown] id="silence-words" slide="skip"
-# **Silence a branch.** Set one branch to 0 before the pyramid, with no training at all, and score 120 scenes again. A branch whose silence costs nothing has said nothing. A branch whose silence *raises* the score does harm. The mark at *all* is the reference:
+# **Silence a branch.** Set one branch to 0 before the pyramid, with no training at all, and score 120 scenes again. A branch whose silence costs nothing is not needed *there*: it may be idle, or another may say the same. The mark at *all* is the reference:
 
 # %% id="silence" slide="skip"
 def mean_ap(silent=None):
@@ -998,9 +998,9 @@ show.draw_seeds(silenced, x="mAP", reference="all", alt="mAP of the "
     "detector as it is, and with each of its four branches set to 0.")
 
 # %% [markdown] id="three-biases-words" slide="skip"
-# The network can do without branch 3, although it is alive. A difference of a few thousandths on 120 scenes is neither use nor harm. Branches 0 and 1 carry most of the score.
+# The pyramid can do without branch 3, although it is alive (what it gave the others in the exchanges is still there). A difference of 0.001 on 120 scenes is neither use nor harm. Silencing branch 0 or 1 costs most.
 #
-# **Why branches may die together.** In a row of the fuse matrix the receiver adds the maps of up to three other givers. Each of these maps ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
+# **Why branches may die together.** In a row of the fuse matrix the receiver adds the maps of up to three other givers. Each of these maps ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW; Adam in the cell) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
 
 # %% id="three-biases" slide="skip"
 def shift_of_the_sum(givers, make_optimizer):
@@ -1220,6 +1220,6 @@ assert abs(cured) < 0.5
 # 5. False. It teaches nothing. Without weights it would.
 # 6. True. d² is divided by the area.
 # 7. False. It lays them side by side, and a 1 × 1 convolution mixes them.
-# 8. False. Other channels take over, and the score may even be higher (§6).
+# 8. False. Others may take over, or the branch was not needed (§6).
 #
 # </details>
