@@ -785,7 +785,7 @@ show.draw_check_up({"m2det_tiny": found}, alt="A bar for each module "
     "scene, on average; from above, hatched, those that answer to none.")
 
 # %% [markdown] id="health-read" slide="fragment"
-# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They run from the image to the heads; a decoder's sums stand behind its convolutions. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white answers to some scenes only. A module counts as *dead* if at least half of its channels are.
+# A bar is a module: a convolution with its BatchNorm and ReLU, or a sum or a stack of such maps. They run from the image to the heads; a decoder's sums stand behind its convolutions. Blue is the share of channels that answer to a scene, on average; hatched is the share that answers to none of the 100; what is white is the silence of the rest. A module counts as *dead* if at least half of its channels are.
 #
 # In the weights that you have loaded no module is dead. Only four bars have a hatched part, the `decoder.top` of the four TUMs (TUM 1: 22 of 24 answer). Nine of their 96 channels never answer, 0.4 % of all that were looked at, which the title rounds to 0. (A check-up does not see SFAM's hidden units; 09 counts them.) `print(found)` lists all modules, the worst first.
 #

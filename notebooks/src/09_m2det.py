@@ -434,7 +434,7 @@ show.draw_attention(
     "mean over five scenes, and the largest minus the smallest of them.")
 
 # %% [markdown] id="gates" slide="subslide"
-# The tallest stands at scale 4. At scales 1 and 2 SFAM is nearly a fixed factor; at 0 and 3 it moves by about 0.1. Two things can hold a gate in place.
+# The tallest stands at scale 4. At scales 1 and 2 SFAM is nearly a fixed factor; at 0 and 3 it moves by 0.12 at most. Two things can hold a gate in place.
 #
 # - **Scales 0 to 3: dead hidden units.** 84 of the 96 hidden units are 0 behind the ReLU in all five scenes, and can tell no scene from another (counted in ★).
 # - **Scale 4: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001 or 0.999. So such a gate passes on nearly nothing of the gradient that might move it. Two thirds of these 96 gates are stuck, 11 shut and 53 open: the bars on the right belong to the others.

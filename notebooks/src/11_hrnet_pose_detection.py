@@ -509,7 +509,7 @@ show.draw_boxes(scene, found["boxes"], found["labels"], found["scores"],
                 "true ones are dashed.")
 
 # %% [markdown] id="branches-words" slide="subslide"
-# All five objects are found. The person's box misses a hand, and what the houses hide of the legs, and yet its IoU is 0.7.
+# All five objects are found. The person's box misses a hand, and 7 px of the hidden feet, and yet its IoU is 0.7.
 #
 # ### Predict, then move
 #
@@ -556,7 +556,7 @@ assert round(shipped["test"]["mAP"], 3) == 0.662
 assert round(other["test"]["mAP"], 3) == 0.685
 
 # %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:detector-drawn"]
-# No branch of the shipped network is dead; 17 % of the coarsest never answer. At the higher rate, most of the coarsest branch died, and yet that network scores *more*: 0.685 against 0.662, on 1,000 other scenes. Perhaps the higher rate gets further in so few steps, and the pyramid hardly needs that branch (★). With one seed each we cannot know. Why branches die together is a suspicion, with a small test, in ★.
+# No branch of the shipped network is dead; 17 % of the coarsest never answer. At the higher rate, most of the coarsest branch died, and yet that network scores *more*: 0.685 against 0.662, on 1,000 other scenes. Perhaps the higher rate gets further in so few steps, and the pyramid hardly needs that branch (★). With one seed each we cannot know. Why channels die together is a suspicion, with a small test, in ★.
 #
 # Before you explain a score, check that the network lives.
 
@@ -998,9 +998,9 @@ show.draw_seeds(silenced, x="mAP", reference="all", alt="mAP of the "
     "detector as it is, and with each of its four branches set to 0.")
 
 # %% [markdown] id="three-biases-words" slide="skip"
-# The pyramid can do without branch 3, although it is alive (what it gave the others in the exchanges is still there). A difference of 0.001 on 120 scenes is neither use nor harm. Silencing branch 0 or 1 costs most.
+# Here the pyramid can do without branch 3, although it is alive (what it gave the others in the exchanges is still there). A difference of 0.001 on 120 scenes shows neither use nor harm. Silencing branch 0 or 1 costs most.
 #
-# **Why branches may die together.** In a row of the fuse matrix the receiver adds the maps of up to three other givers. Each of these maps ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW; Adam in the cell) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
+# **Why channels may die together.** In a row of the fuse matrix the receiver adds the maps of up to three other givers. Each of these maps ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW; Adam in the cell) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
 
 # %% id="three-biases" slide="skip"
 def shift_of_the_sum(givers, make_optimizer):
