@@ -19,24 +19,13 @@ from safetensors.torch import load_file
 from detlearn import create_model, save_model
 from detlearn.data import open_dataset
 from detlearn.files import write_atomically
-from detlearn.models import Detector
 from detlearn.training import evaluate
 
 from . import scenes
 from .plan import Experiment, Run, spec_of
 from .runs import run_folder
 
-__all__ = ["content_of", "half_precision", "ship"]
-
-
-def half_precision(model: Detector) -> Detector:
-    """The same model, its weights rounded to 16 bits (and kept in 32)."""
-    state = {
-        name: value.half().to(value.dtype) if value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
-    model.load_state_dict(state)
-    return model
+__all__ = ["content_of", "ship"]
 
 
 def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights: Path) -> list[str]:
@@ -67,8 +56,12 @@ def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights:
             if path.is_file():
                 model = create_model(variant.model, **variant.overrides)
                 model.class_names = scenes.view("test").class_names
-                model.load_state_dict(load_file(path))
-                models[run["seed"]] = half_precision(model)
+                state = load_file(path)
+                model.load_state_dict(  # rounded, as they are shipped; priors are not
+                    {key: one.half() if one.is_floating_point() else one
+                     for key, one in state.items()}
+                )  # fmt: skip
+                models[run["seed"]] = model
         first = experiment.seeds[0]
         if first not in models:
             continue

@@ -38,7 +38,13 @@ def trained(tmp_path, monkeypatch):
         torch.manual_seed(seed)
         save_file(create_model("ssd_tiny").state_dict(), folder / "model.safetensors")
     scores = iter([{"mAP": 0.7, "mAP50": 0.9, "AP/x": float("nan")}, {"mAP": 0.8, "mAP50": 0.9}])
-    monkeypatch.setattr(shipping, "evaluate", lambda model, dataset: next(scores))
+
+    def evaluate(model, dataset):
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, value.half().to(value.dtype)), f"{name} is not rounded"
+        return next(scores)
+
+    monkeypatch.setattr(shipping, "evaluate", evaluate)
     (tmp_path / "weights").mkdir()
     return tmp_path
 

@@ -100,13 +100,13 @@ export function mount(app, options) {
     g.textBaseline = "middle";
     g.textAlign = "left";
     places().forEach(([x, y, w, h], k) => {
-      const { shape: [count, rows, columns], channels } = branches[k];
+      const { shape: [, rows, columns], channels } = branches[k];
       g.fillStyle = colours.ink;
       g.font = "600 13px system-ui, sans-serif";
       g.fillText(`branch ${k}`, x + 2, y - 29);
       g.font = "12px system-ui, sans-serif";
       g.fillStyle = colours.muted;
-      g.fillText(`${rows} × ${columns}, channel ${channels[state.rank]} of ${count}`, x + 2, y - 12);
+      g.fillText(`${rows} × ${columns}, channel ${channels[state.rank]}`, x + 2, y - 12);
       paintShades(g, maps[here()][k][state.rank], [rows, columns], [x, y, w, h], shades);
       outline(g, [x, y, x + w, y + h], k === state.branch ? { colour: colours.warm, width: 4 }
         : { colour: colours.rule, width: 1 });
