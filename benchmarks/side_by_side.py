@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the table; write or compare it if asked.  Exit 1 where answers differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", nargs="+", default=[""], help="words of their names")
-    parser.add_argument("--pairs", type=int, default=5, help="runs A B B A, at most")
+    parser.add_argument("--pairs", type=int, default=11, help="runs A B B A, at most")
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--against", type=Path, metavar="FILE")
     args = parser.parse_args(argv)

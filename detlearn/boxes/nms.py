@@ -196,20 +196,19 @@ def select_detections(
     """
     check_candidates(boxes, scores, score_threshold, iou_threshold)
     num_objects = scores.shape[1] - 1
-    flat = scores[:, 1:].reshape(-1)
-    candidates = (flat > score_threshold).nonzero()[:, 0]
-    n = min(10 * max_detections, len(candidates))
+    prior_of, label_of = _above(scores[:, 1:], score_threshold)
+    score_of = scores[prior_of, 1 + label_of]  # (N,)
+    n = min(10 * max_detections, len(score_of))
     while True:
-        best_scores, order = flat[candidates].topk(n)
-        best = candidates[order]
-        prior, label = best // num_objects, best % num_objects
+        best_scores, best = score_of.topk(n)
+        prior, label = prior_of[best], label_of[best]
         if max_candidates is not None:
             allowed = _rank_in_class(label, num_objects) <= max_candidates
             prior, label, best_scores = prior[allowed], label[allowed], best_scores[allowed]
         keep = _nms_by_class(boxes[prior], best_scores, label, iou_threshold)
-        if len(keep) >= max_detections or n == len(candidates):
+        if len(keep) >= max_detections or n == len(score_of):
             break
-        n = min(2 * n, len(candidates))
+        n = min(2 * n, len(score_of))
     keep = keep[:max_detections]
     return {
         "boxes": boxes[prior[keep]],
@@ -217,6 +216,19 @@ def select_detections(
         "labels": label[keep] + 1,
         "priors": prior[keep],
     }
+
+
+def _above(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Row and column, ``(N,)`` each, of every score above the threshold, row by row.
+
+    Most priors see background only: their rows are sorted out by their largest score, a quarter of
+    the time that looking for each score takes.
+    """
+    if scores.shape[1] == 0:
+        return scores.new_zeros(2, 0, dtype=torch.int64).unbind()
+    rows = (scores.amax(dim=1) > threshold).nonzero()[:, 0]  # (R,)
+    row, column = (scores[rows] > threshold).nonzero().unbind(dim=1)
+    return rows[row], column
 
 
 def _rank_in_class(labels: Tensor, num_objects: int) -> Tensor:

@@ -272,18 +272,15 @@ for i in range(4):
 #
 # ### The row
 #
-# The receiver adds up its row, then a ReLU follows. Every giver counts **once**, the receiver itself included. The first sum is a new map, and to this one the others are added in place. That sounds too simple to get wrong. The first patient of the clinic is a network that gets it wrong.
+# The receiver adds up its row, then a ReLU follows. Every giver counts **once**, the receiver itself included. Each sum is a new map. That sounds too simple to get wrong. The first patient of the clinic is a network that gets it wrong.
 
 # %% id="exchange" slide="-" tags=["teaches:detlearn.models.hrnet:exchange"]
 def exchange(row, features):
-    first, *others = [cell(maps) for cell, maps
-                      in zip(row, features, strict=True)]
-    if not others:
-        return F.relu(first)
-    total = first + others[0]  # (B, C, H, W), a new map
-    for maps in others[1:]:
-        total += maps
-    return F.relu(total, inplace=True)
+    (cell, maps), *others = zip(row, features, strict=True)
+    total = cell(maps)  # (B, C, H, W)
+    for cell, maps in others:
+        total = total + cell(maps)  # a new map
+    return F.relu(total, inplace=bool(others))
 
 # %% id="exchange-proved" slide="skip" tags=["prove"]
 # enlarged first, unlike §2 and §3: the same numbers (★ "Why is up …")
@@ -313,7 +310,9 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps):
-        return F.relu(self.second(self.first(maps)) + maps, inplace=True)
+        total = self.second(self.first(maps))
+        total += maps  # in place: nobody else has these numbers
+        return F.relu(total, inplace=True)
 
 
 tuple(BasicBlock(8)(torch.rand(2, 8, 6, 4)).shape)
@@ -744,8 +743,8 @@ class Bottleneck(nn.Module):
                                       relu=False)
 
     def forward(self, maps):
-        total = (self.widen(self.filter(self.narrow(maps)))
-                 + self.shortcut(maps))
+        total = self.widen(self.filter(self.narrow(maps)))
+        total += self.shortcut(maps)
         return F.relu(total, inplace=True)
 
 
@@ -1096,7 +1095,7 @@ for k, (a, b) in enumerate(zip(right, wrong)):
 # %% [markdown] id="clinic-4-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 4</summary>
 #
-# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (It also stands in the code of Lite-HRNet #64.) Begin with `first + second`, as `exchange` does: that makes a new map, and only a map of your own may be changed in place.
+# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (It also stands in the code of Lite-HRNet #64.) Write `total = total + …`, as `exchange` does: that makes a new map, and only a map of your own may be changed in place.
 #
 # </details>
 

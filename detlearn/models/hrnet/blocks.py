@@ -51,7 +51,9 @@ class BasicBlock(nn.Module):
         self.second = conv_norm(channels, channels, 3, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return F.relu(self.second(self.first(maps)) + maps, inplace=True)
+        total = self.second(self.first(maps))
+        total += maps  # in place: nobody else has these numbers
+        return F.relu(total, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -79,7 +81,8 @@ class Bottleneck(nn.Module):
             self.shortcut = conv_norm(in_channels, out_channels, 1, relu=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        total = self.widen(self.filter(self.narrow(maps))) + self.shortcut(maps)
+        total = self.widen(self.filter(self.narrow(maps)))
+        total += self.shortcut(maps)
         return F.relu(total, inplace=True)
 
 
@@ -213,13 +216,11 @@ def exchange(row: Sequence[nn.Module] | nn.ModuleList, features: Sequence[Tensor
     >>> exchange([nn.Identity(), nn.Identity()], [ones, -3 * ones]).unique()  # relu(1 - 3)
     tensor([0.])
     """
-    first, *others = [cell(maps) for cell, maps in zip(row, features, strict=True)]
-    if not others:
-        return F.relu(first)
-    total = first + others[0]  # (B, C, H, W), a new map: the givers' own stay what they are
-    for maps in others[1:]:
-        total += maps
-    return F.relu(total, inplace=True)
+    (cell, maps), *others = zip(row, features, strict=True)
+    total = cell(maps)  # (B, C, H, W)
+    for cell, maps in others:
+        total = total + cell(maps)  # a new map: the givers' own stay what they are
+    return F.relu(total, inplace=bool(others))
 
 
 class Transition(nn.Module):
