@@ -366,7 +366,7 @@ def half_training() -> Case | str:
 ROWS = (
     Row("SSD300-VGG, one image", 1.0, ssd_forward),
     Row("HRNet-W32, batch 8", 1.0, lambda: hrnet_forward(32, 8), ("timm",)),
-    Row("HRNet-W18, one image", 1.0, lambda: hrnet_forward(18, 1), ("timm",)),
+    Row("HRNet-W18, batch 8", 1.0, lambda: hrnet_forward(18, 8), ("timm",)),
     Row("8,732 priors", 1.0, ssd_priors),
     Row("matching, batch 8", 0.95, ssd_matching),
     Row("MultiBox loss and gradient, batch 8", 0.95, ssd_loss),
