@@ -131,16 +131,17 @@ def main() -> None:
     for mutant in mutants:
         mutant.planted((ROOT / mutant.file).read_text(encoding="utf-8"))
 
+    jobs = int(os.environ.get("JOBS") or 2)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy_checkout(Path(folder))
         tests = sorted({test for mutant in mutants for test in mutant.caught_by})
-        result = run_tests(Path(folder), tests)
+        result = run_tests(Path(folder), ["-n", str(jobs), "--dist=loadfile", *tests])
     if result.returncode:
         raise SystemExit(f"without a mutant the tests are red already:\n{result.stdout[-3000:]}")
 
     survivors = []
-    with ThreadPoolExecutor(max_workers=int(os.environ.get("JOBS") or 2)) as pool:
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
         for mutant, green in zip(mutants, pool.map(blind, mutants), strict=True):
             print(f"  {'SURVIVED' if green else 'noticed '}  {mutant.name}", *green, flush=True)
             if green:
