@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import hrnet, m2det, refinedet, ssd
+from . import fine_tuning, hrnet, m2det, refinedet, ssd
 from .face_off import EQUAL, FACE_OFF, LAYOUTS
 from .plan import GRID, Experiment, Variant
 from .recipes import POSE, TINY
@@ -80,6 +80,7 @@ EXPERIMENTS = {
         LAYOUTS,
         WEIGHTS,
         POSE_WEIGHTS,
+        *fine_tuning.EXPERIMENTS,
         *refinedet.EXPERIMENTS,
         *m2det.EXPERIMENTS,
         *hrnet.EXPERIMENTS,

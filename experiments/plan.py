@@ -64,6 +64,7 @@ class Variant:
         like: a row whose tuned rate this one tries first: it then tries that rate and its two
             neighbours only, because it differs from that row in one detail.
         control: for a row that is there to be compared with another of equal size, which one.
+        init: which of the shipped networks it begins with; empty for random weights.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Variant:
     rates: tuple[float, ...] = ()
     like: str | None = None
     control: str | None = None
+    init: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,9 @@ class Experiment:
         seeds: of the final runs.
         sick_finals: how many final runs with dead modules take a rate away.
         standing: whether its final runs also say all that the face-off's table shows.
+        domain: which scenes: ``"shapes"``, or ``"night"``, see `scenes`.
+        looks: how often a final run is scored on the tune set, an even number; with more than two
+            the record also has the curve.
     """
 
     name: str
@@ -119,6 +124,8 @@ class Experiment:
     seeds: tuple[int, ...] = SEEDS
     sick_finals: int = 2
     standing: bool = False
+    domain: str = "shapes"
+    looks: int = 2
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.variants]
@@ -132,6 +139,11 @@ class Experiment:
             )
         if self.delta != 0.01 and not self.delta_reason:
             raise ValueError(f"delta_reason: expected why delta is {self.delta} and not 0.01")
+        if self.looks % 2 or self.epochs % self.looks:
+            raise ValueError(
+                f"looks: expected an even number that divides {self.epochs} epochs, "
+                f"got {self.looks}"
+            )
 
     def variant(self, name: str) -> Variant:
         """The row of a name."""

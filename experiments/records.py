@@ -54,6 +54,9 @@ def settings_of(experiment: Experiment) -> dict[str, Any]:
         "score": experiment.score,
         "seeds": experiment.seeds,
         "reference": experiment.reference,
+        # Records that are older than these fields have the usual value, and do not say so.
+        **({"domain": experiment.domain} if experiment.domain != "shapes" else {}),
+        **({"looks": experiment.looks} if experiment.looks != 2 else {}),
     }
     return dict(json.loads(json.dumps(settings)))
 
@@ -106,6 +109,7 @@ def variants_of(experiment: Experiment) -> list[dict[str, Any]]:
             "like": one.like,
             "control": one.control,
             **({"rates": list(one.rates)} if one.rates else {}),
+            **({"init": one.init} if one.init else {}),
         }
         for one in experiment.variants
     ]

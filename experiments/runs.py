@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from detlearn import create_model
+from detlearn.data import data_path
 from detlearn.data.shapes import SHAPES_VERSION
 from detlearn.files import write_atomically
 from detlearn.models import PoseHRNet
@@ -66,13 +67,18 @@ def execute(
     torch.manual_seed(config.seed)
     model = change(create_model(variant.model, **variant.overrides), variant.change)
     pose = model.config if isinstance(model, PoseHRNet) else None
-    dataset = scenes.train_set(length, pose, variant.augment)
+    domain = experiment.domain
+    dataset = scenes.train_set(length, pose, variant.augment, domain)
+    if domain != "shapes":
+        model.class_names = dataset.class_names
     half = max(config.epochs // 2, 1)
+    looks = 2 if quick else experiment.looks
     clock = Clock(folder / "cpu.json")
     history = train(
         model, dataset, config, out=folder, resume=True, device="cpu", progress=False,
-        evaluate=lambda network: scored(network, "tune", quick),
-        evaluate_every=half if spec.role == "final" else config.epochs,
+        evaluate=lambda network: scored(network, "tune", quick, domain),
+        evaluate_every=config.epochs // looks if spec.role == "final" else config.epochs,
+        init=data_path("weights", f"{variant.init}.safetensors") if variant.init else None,
         checkpoint_every=250, after_epoch=lambda history, network: clock.write(),
     )  # fmt: skip
     scores = {"tune": scores_of(history[-1])}
@@ -80,7 +86,7 @@ def execute(
         scores = {
             "half": scores_of(history[half - 1]),
             **scores,
-            "test": scored(model, "test", quick),
+            "test": scored(model, "test", quick, domain),
         }
     steps = len(batch_indices(dataset, config, 0)) * config.epochs
     result = {
@@ -98,11 +104,15 @@ def execute(
         "scenes": length,
         "order": order_of(dataset, length, config),
         **size_of(model),
-        "check_up": looked_into(model, pose),
+        "check_up": looked_into(model, pose, domain),
         "config": json.loads(json.dumps(dataclasses.asdict(config))),
         "versions": {**versions(), "shapes": SHAPES_VERSION},
         "cpu_seconds": round(clock.seconds, 1),
     }
+    if spec.role == "final" and looks > 2:
+        result["curve"] = [
+            {"epoch": row["epoch"], **scores_of(row)} for row in history if scores_of(row)
+        ]
     if spec.role == "final" and experiment.standing:
         result["standing"] = standing(model, quick)
     return result
@@ -164,10 +174,10 @@ class Clock:
         write_atomically(self.path, json.dumps(self.seconds).encode())
 
 
-def scored(model: Any, which: str, quick: bool) -> dict[str, float]:
+def scored(model: Any, which: str, quick: bool, domain: str = "shapes") -> dict[str, float]:
     """Scores on a set; one that is not a number (no object of that size) is left out."""
     pose = isinstance(model, PoseHRNet)
-    dataset = scenes.view(which, keypoints=pose, scenes=16 if quick else None)
+    dataset = scenes.view(which, keypoints=pose, scenes=16 if quick else None, domain=domain)
     with torch.inference_mode():
         found: Mapping[str, float] = (
             evaluate_pose(model, dataset) if pose else evaluate(model, dataset)
@@ -204,9 +214,9 @@ def size_of(model: Any) -> dict[str, float]:
     }
 
 
-def looked_into(model: Any, pose: Any) -> dict[str, Any]:
+def looked_into(model: Any, pose: Any, domain: str = "shapes") -> dict[str, Any]:
     """The check-up of a trained network, in short."""
-    result = check_up(model, *scenes.some_items(LOOKED_AT, pose))
+    result = check_up(model, *scenes.some_items(LOOKED_AT, pose, domain))
     return {
         "never_active": round(result.never_active, 4),
         "dead": {name: round(share, 3) for name, share in result.dead.items()},

@@ -225,7 +225,8 @@ def _above(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     the time that looking for each score takes.
     """
     if scores.shape[1] == 0:
-        return scores.new_zeros(2, 0, dtype=torch.int64).unbind()
+        none = torch.zeros(0, dtype=torch.int64, device=scores.device)
+        return none, none
     rows = (scores.amax(dim=1) > threshold).nonzero()[:, 0]  # (R,)
     row, column = (scores[rows] > threshold).nonzero().unbind(dim=1)
     return rows[row], column

@@ -150,7 +150,9 @@ def test_every_row_of_the_catalogue_learns(row):
         maps = torch.zeros(17, *model.config.heatmap_size)
         targets = [{"heatmaps": maps, "weights": torch.ones(17)}] * 2
     else:
-        images, targets = torch.rand(2, 3, 128, 128), TARGETS
+        most = model.config.num_classes - 1
+        images = torch.rand(2, 3, 128, 128)
+        targets = [one | {"labels": one["labels"].clamp(max=most)} for one in TARGETS]
     loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
     loss.backward()
     assert loss.isfinite()

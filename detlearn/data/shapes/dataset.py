@@ -49,7 +49,7 @@ class Shapes(Dataset[tuple[Any, dict[str, Any]]]):
     ((3, 128, 128), 4, 2)
     """
 
-    class_names = CLASS_NAMES
+    class_names: tuple[str, ...] = CLASS_NAMES
 
     def __init__(
         self,
