@@ -76,7 +76,7 @@ RECIPES: dict[str, TrainConfig] = {
     "ssd_tiny": _TINY,
     "refinedet320_vgg16": _VOC,
     "refinedet512_vgg16": _VOC,
-    "refinedet_tiny": _TINY,
+    "refinedet_tiny": dataclasses.replace(_TINY, learning_rate=5e-3),
     "m2det320_vgg16": _M2DET,
     "m2det512_vgg16": _M2DET,
     "m2det704_vgg16": _M2DET,
