@@ -70,7 +70,7 @@ def table_of(record: Mapping[str, Any]) -> dict[str, Any]:
             "learning_rate": finals[0]["learning_rate"],
             "tried": {
                 rate: round(statistics.mean(scores), 4)
-                for rate, scores in record["tuning"][name]["tried"].items()
+                for rate, scores in record["tuning"].get(name, {"tried": {}})["tried"].items()
             },
             "seeds": [run["seed"] for run in finals],
             "mAP": [run["scores"]["test"]["mAP"] for run in finals],

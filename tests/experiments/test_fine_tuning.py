@@ -11,12 +11,13 @@ import torch
 from detlearn.data import Shapes
 from detlearn.training import TrainConfig
 from experiments import runs, scenes
-from experiments.fine_tuning import FINE_TUNING
+from experiments.fine_tuning import FINE_TUNING, publish, table_of
 from experiments.plan import Experiment, Spec, Variant
-from experiments.records import settings_of, variants_of
+from experiments.records import make_record, settings_of, variants_of
 
 SMALL = dataclasses.replace(
     FINE_TUNING,
+    variants=tuple(dataclasses.replace(one, rate=1e-4) for one in FINE_TUNING.variants),
     recipe=TrainConfig(batch_size=8, amp="off", warmup_steps=2, schedule="flat"),
     scenes=16,
     epochs=4,
@@ -72,6 +73,22 @@ def test_two_rows_begin_differently_and_are_scored_four_times(few_scenes, tmp_pa
     fresh, trained = (begun[row.name] for row in SMALL.variants)
     assert fresh["order"] == trained["order"] and fresh["parameters"] == trained["parameters"]
     assert trained["loss"][0]["bbox_regression"] < 0.7 * fresh["loss"][0]["bbox_regression"]
+
+    record = make_record(SMALL, list(begun.values()))
+    with pytest.raises(ValueError, match="expected a complete record, runs are missing"):
+        table_of(record)
+    file = tmp_path / "fine_tuning.json"
+    assert not publish(tmp_path, file)  # none is there
+    file.write_text(json.dumps(record))
+    assert not publish(tmp_path, tmp_path / "table.json")
+    assert not (tmp_path / "table.json").exists()
+    file.write_text(json.dumps(record | {"complete": True}))
+    assert publish(tmp_path, tmp_path / "table.json")
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert (table["steps"], table["tuning_steps"]) == ([2, 4, 6, 8], 16)
+    for name, row in table["rows"].items():
+        assert row["curves"] == [[point["mAP"] for point in begun[name]["curve"]]]
+        assert row["mAP"] == [begun[name]["scores"]["test"]["mAP"]]
 
 
 def test_a_record_says_domain_looks_and_beginning_only_where_they_are_not_the_usual():
