@@ -54,7 +54,7 @@ test-long: env ## tests that take minutes: 300 kills, the real compiler
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider
 
 .PHONY: test-colab
-test-colab: env ## notebook 14 in a stand-in of Colab, its runtime killed twice
+test-colab: env ## every set-up, and notebook 14 killed twice, in a stand-in of Colab
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider tests/test_colab.py
 
 # mypy takes longest: it runs beside the others, and says last what it found.

@@ -21,6 +21,7 @@
 # ruff: noqa: I001
 
 # %% id="imports" slide="skip"
+import json
 import math
 import tempfile
 import time
@@ -29,6 +30,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
+from statistics import fmean
 
 import torch
 from detlearn import (
@@ -574,8 +576,45 @@ show.draw_scenes(
     "in boxes drawn by hand; below, the six best boxes of each after "
     "eight steps of fine-tuning: nearly all lie on coins.")
 
+# %% [markdown] id="fine-tune-asked" slide="subslide" tags=["lead"]
+# One photograph and one seed are no law, so here is the question asked properly. `ssd_tiny` shall find things in pictures of a bad heat camera: 200 scenes, grey, negative, pale and noisy, with three classes of new names. It learns for 800 steps, from random weights or from the detector of Shapes, with five seeds each. Each beginning has its own learning rate, the best of five or six. **Predict:** after how many of its 800 steps has the second one passed where the first one *ends*?
+
+# %% id="fine-tune-curves" slide="fragment" tags=["output-only"]
+from detlearn.report import verdicts
+
+asked = json.loads(data_path("results", "fine_tuning.json").read_text())
+fresh, begun = asked["rows"]
+means = {name: [fmean(at) for at in zip(*row["curves"])]
+         for name, row in asked["rows"].items()}
+passed = next(step for step, score in zip(asked["steps"], means[begun])
+              if score > means[fresh][-1])
+found = asked["rows"][begun]["difference"]
+print(verdicts.Comparison(
+    begun, fresh, "mAP", len(found["values"]),
+    (found["verdict"], found["mean"], *found["interval"])).sentence)
+print("passed after at most", passed, "of", asked["steps"][-1], "steps")
+between = asked["steps"][0] // 25 - 1  # not measured
+show.draw_curves(
+    {"mAP on 500 other scenes, mean of five seeds": {
+        name: [x for score in curve for x in [math.nan] * between + [score]]
+        for name, curve in means.items()}},
+    x="25 steps", alt="Two curves: from random weights mAP climbs slowly; "
+    "from a detector of Shapes it begins higher than that ends.")
+
+# %% [markdown] id="fine-tune-rate" slide="subslide" tags=["lead"]
+# Which **learning rate**? A recipe's was chosen for another beginning, so a tenth of it sounds careful. **Predict**, then look at the search, mAP after 200 steps:
+
+# %% id="fine-tune-rates" slide="-"
+for name, row in asked["rows"].items():
+    print(f"{name:21}", *[f"{float(rate):g}: {score:.2f}" for rate, score
+                          in sorted(row["tried"].items(), key=lambda at:
+                                    float(at[0]))], sep="  ")
+
+# %% [markdown] id="fine-tune-rate-read" slide="fragment"
+# With few steps and pictures of another look, the recipe's own 0.01 is best, and its tenth leaves much unlearned. A small rate keeps what the detector knows, which pays where the new pictures are like the old. So try both, on pictures that you do not train on. (`python -m experiments fine_tuning`)
+
 # %% [markdown] id="fine-tune-shell" slide="skip"
-# One photograph and one seed are no law. For your own pictures the same three steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
+# For your own pictures the same three steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
 #
 # ```
 # shell("check", "mine")
@@ -584,7 +623,7 @@ show.draw_scenes(
 # shell("detect", "--weights", DRIVE / "mine/best.safetensors", PHOTOS)
 # ```
 #
-# A recipe's learning rate was chosen for another beginning; a tenth of it is careful. If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
+# If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
