@@ -21,7 +21,6 @@
 # ruff: noqa: I001
 
 # %% id="imports" slide="skip"
-import json
 import math
 import tempfile
 import time
@@ -30,7 +29,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
-from statistics import fmean
 
 import torch
 from detlearn import (
@@ -576,45 +574,8 @@ show.draw_scenes(
     "in boxes drawn by hand; below, the six best boxes of each after "
     "eight steps of fine-tuning: nearly all lie on coins.")
 
-# %% [markdown] id="fine-tune-asked" slide="subslide" tags=["lead"]
-# One photograph and one seed are no law, so here is the question asked properly. `ssd_tiny` shall find things in pictures of a bad heat camera: 200 scenes, grey, negative, pale and noisy, with three classes of new names. It learns for 800 steps, from random weights or from the detector of Shapes, with five seeds each. Each beginning has its own learning rate, the best of five or six. **Predict:** after how many of its 800 steps has the second one passed where the first one *ends*?
-
-# %% id="fine-tune-curves" slide="fragment" tags=["output-only"]
-from detlearn.report import verdicts
-
-asked = json.loads(data_path("results", "fine_tuning.json").read_text())
-fresh, begun = asked["rows"]
-means = {name: [fmean(at) for at in zip(*row["curves"])]
-         for name, row in asked["rows"].items()}
-passed = next(step for step, score in zip(asked["steps"], means[begun])
-              if score > means[fresh][-1])
-found = asked["rows"][begun]["difference"]
-print(verdicts.Comparison(
-    begun, fresh, "mAP", len(found["values"]),
-    (found["verdict"], found["mean"], *found["interval"])).sentence)
-print("passed after at most", passed, "of", asked["steps"][-1], "steps")
-between = asked["steps"][0] // 25 - 1  # not measured
-show.draw_curves(
-    {"mAP on 500 other scenes, mean of five seeds": {
-        name: [x for score in curve for x in [math.nan] * between + [score]]
-        for name, curve in means.items()}},
-    x="25 steps", alt="Two curves: from random weights mAP climbs slowly; "
-    "from a detector of Shapes it begins higher than that ends.")
-
-# %% [markdown] id="fine-tune-rate" slide="subslide" tags=["lead"]
-# Which **learning rate**? A recipe's was chosen for another beginning, so a tenth of it sounds careful. **Predict**, then look at the search, mAP after 200 steps:
-
-# %% id="fine-tune-rates" slide="-"
-for name, row in asked["rows"].items():
-    print(f"{name:21}", *[f"{float(rate):g}: {score:.2f}" for rate, score
-                          in sorted(row["tried"].items(), key=lambda at:
-                                    float(at[0]))], sep="  ")
-
-# %% [markdown] id="fine-tune-rate-read" slide="fragment"
-# With few steps and pictures of another look, the recipe's own 0.01 is best, and its tenth leaves much unlearned. A small rate keeps what the detector knows, which pays where the new pictures are like the old. So try both, on pictures that you do not train on. (`python -m experiments fine_tuning`)
-
 # %% [markdown] id="fine-tune-shell" slide="skip"
-# For your own pictures the same three steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
+# One photograph is no law; a ★ below asks properly. For your own pictures the same steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
 #
 # ```
 # shell("check", "mine")
@@ -623,7 +584,7 @@ for name, row in asked["rows"].items():
 # shell("detect", "--weights", DRIVE / "mine/best.safetensors", PHOTOS)
 # ```
 #
-# If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
+# A recipe's learning rate was chosen for another beginning; a tenth of it is careful, and not always best (★). If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
@@ -775,6 +736,48 @@ for mode, speed in fast_modes(torch.randn(1, 3, 300, 300)):
 
 # %% [markdown] id="fast-read" slide="skip"
 # Processors of the last years (Intel's with AMX, AMD's since Zen 4) multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. Older ones emulate it, mostly with the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; on a processor that gains little where the bars are near the peak already.
+
+# %% [markdown] id="star-fine-tune" slide="skip"
+# ## ★ What fine-tuning saves
+#
+# One photograph and one seed are no law, so here is the question of §5 asked properly. `ssd_tiny` shall find things in pictures of a bad heat camera: 200 scenes, grey, negative, pale and noisy, with three classes of new names. It learns for 800 steps, from random weights or from the detector of Shapes, with five seeds each. Each beginning has its own learning rate, the best of five or six. **Predict:** after how many of its 800 steps has the second one passed where the first one *ends*?
+
+# %% id="fine-tune-curves" slide="skip"
+import json
+from statistics import fmean
+
+from detlearn.report import verdicts
+
+asked = json.loads(data_path("results", "fine_tuning.json").read_text())
+fresh, begun = asked["rows"]
+means = {name: [fmean(at) for at in zip(*row["curves"])]
+         for name, row in asked["rows"].items()}
+passed = next(step for step, score in zip(asked["steps"], means[begun])
+              if score > means[fresh][-1])
+found = asked["rows"][begun]["difference"]
+print(verdicts.Comparison(
+    begun, fresh, "mAP", len(found["values"]),
+    (found["verdict"], found["mean"], *found["interval"])).sentence)
+print("passed after at most", passed, "of", asked["steps"][-1], "steps")
+between = asked["steps"][0] // 25 - 1  # not measured
+show.draw_curves(
+    {"mAP on 500 other scenes, mean of five seeds": {
+        name: [x for score in curve for x in [math.nan] * between + [score]]
+        for name, curve in means.items()}},
+    x="epochs of 25 steps", alt="Two curves: from random weights mAP climbs slowly; "
+    "from a detector of Shapes it begins higher than that ends.")
+
+# %% [markdown] id="fine-tune-rate" slide="skip"
+# Which **learning rate**? A recipe's was chosen for another beginning, so a tenth of it sounds careful. **Predict**, then look at the search, mAP after 200 steps:
+
+# %% id="fine-tune-rates" slide="skip"
+for name, row in asked["rows"].items():
+    print(f"{name:21}", *[f"{float(rate):g}: {score:.2f}" for rate, score
+                          in sorted(row["tried"].items(), key=lambda at:
+                                    float(at[0]))], sep="  ")
+
+# %% [markdown] id="fine-tune-rate-read" slide="skip"
+# With few steps and pictures of another look, the recipe's own 0.01 is best, and its tenth leaves much unlearned. A small rate keeps what the detector knows, which pays where the new pictures are like the old. So try both, on pictures that you do not train on. (`python -m experiments fine_tuning`)
 
 # %% [markdown] id="star-coco" slide="slide"
 # ## ★ COCO's layout, and a longer run
