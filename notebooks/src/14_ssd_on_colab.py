@@ -575,7 +575,7 @@ show.draw_scenes(
     "eight steps of fine-tuning: nearly all lie on coins.")
 
 # %% [markdown] id="fine-tune-shell" slide="skip"
-# One photograph is no law; a ★ below asks properly. For your own pictures the same steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
+# One photograph is no law (★). For your own pictures the same steps are three commands, here as cells; a terminal takes the words after `python -m detlearn`:
 #
 # ```
 # shell("check", "mine")
@@ -584,7 +584,7 @@ show.draw_scenes(
 # shell("detect", "--weights", DRIVE / "mine/best.safetensors", PHOTOS)
 # ```
 #
-# A recipe's learning rate was chosen for another beginning; a tenth of it is careful, and not always best (★). If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
+# A recipe's learning rate was chosen for another beginning; a tenth is careful, and not always best (★). If the epochs were too few, the same command with `--resume` and more `--epochs` goes on.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
