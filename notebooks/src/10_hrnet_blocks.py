@@ -272,7 +272,7 @@ for i in range(4):
 #
 # ### The row
 #
-# The receiver adds up its row, then a ReLU follows. Every giver counts **once**, the receiver itself included. Each sum is a new map. That sounds too simple to get wrong. The first patient of the clinic is a network that gets it wrong.
+# The receiver adds up its row, its own map included, then a ReLU follows. That sounds too simple to get wrong. Two patients of the clinic get it wrong.
 
 # %% id="exchange" slide="-" tags=["teaches:detlearn.models.hrnet:exchange"]
 def exchange(row, features):
@@ -280,6 +280,7 @@ def exchange(row, features):
     total = cell(maps)  # (B, C, H, W)
     for cell, maps in others:
         total = total + cell(maps)  # a new map
+    # alone in its row, a map may be its giver's own
     return F.relu(total, inplace=bool(others))
 
 # %% id="exchange-proved" slide="skip" tags=["prove"]
@@ -623,7 +624,7 @@ print("giver 0 says 1, giver 1 says 0; receiver hears",
 # %% [markdown] id="clinic-1-diagnosis" slide="fragment" tags=["clinic"]
 # <details><summary>Diagnosis of patient 1</summary>
 #
-# Giver 0 is counted twice: the sum starts with it, and the loop starts at 0 as well. A network can learn with that. [Lite-HRNet #64](https://github.com/HRNet/Lite-HRNet/issues/64) reports it in that network's code, and a *lower* mAP after the repair. That fits, because weights belong to the formula they were trained with. Repair and train again, or keep both as they are.
+# Giver 0 is counted twice: the sum starts with it, and the loop starts at 0 as well. A network can learn with that. [Lite-HRNet #64](https://github.com/HRNet/Lite-HRNet/issues/64) reports it in that network's code, and a *lower* mAP after the repair; whether it was trained again, nobody says. If not, that fits: weights belong to the formula they were trained with. Repair and train again, or keep both as they are.
 #
 # </details>
 
