@@ -139,6 +139,12 @@ class Experiment:
             )
         if self.delta != 0.01 and not self.delta_reason:
             raise ValueError(f"delta_reason: expected why delta is {self.delta} and not 0.01")
+        for one in self.variants:
+            ways = [name for name in ("rate", "rates", "like") if getattr(one, name)]
+            if len(ways) > 1:
+                raise ValueError(
+                    f"{one.name}: expected one way to its learning rate, got {' and '.join(ways)}"
+                )
         if self.looks % 2 or self.epochs % self.looks:
             raise ValueError(
                 f"looks: expected an even number that divides {self.epochs} epochs, "

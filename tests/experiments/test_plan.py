@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -210,6 +211,9 @@ def test_what_no_experiment_may_be(changes, message):
         an_experiment(RED, BLUE, **changes)
     with pytest.raises(ValueError, match="variants: expected different names, got"):
         an_experiment(RED, RED)
+    both = dataclasses.replace(RED, rate=1e-3, rates=(2e-3,))
+    with pytest.raises(ValueError, match="red: expected one way to its .* got rate and rates"):
+        an_experiment(both, BLUE)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
