@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from detlearn.training.recipes import RECIPE_SOURCES
 from tools.course.clone import sources
 
 FIGURES = {
@@ -51,11 +52,20 @@ FIGURES = {
         "uvipen/SSD-pytorch, README": ("25.06",),
     },
 }
-OURS = {"02": {"17.5"}, "03": {"12.2"}}
+RECIPES = {
+    "ssd300_vgg16": {"77.2"}, "ssd512_vgg16": {"79.8"}, "ssd300_resnet50": {"25.06"},
+    "refinedet320_vgg16": {"79.81", "80.0", "79.52"},
+    "refinedet512_vgg16": {"80.50", "81.8", "81.85"},
+    "m2det320_vgg16": {"33.5"}, "m2det512_vgg16": {"37.6"}, "m2det800_vgg16": {"41.0"},
+    "m2det320_resnet101": {"34.3"}, "m2det512_resnet101": {"38.8"},
+    "m2det512_vgg16:released": {"37.8"},
+    "pose_hrnet_w32": {"74.4"}, "pose_hrnet_w48": {"75.1"}, "ssd_hrnetv2p_w18": {"36.1"},
+}  # fmt: skip
+OURS = {"02": {"17.5"}, "03": {"12.2", "17.6"}}
 
 ABOUT_PAPERS = re.compile(r"paper|README|Table|VOC|COCO|\bAP\b|thread|published")
 SCORE = re.compile(
-    r"(?<![\d.,×])(\d{2}\.\d{1,2})(?![\d.])(?!\s*(?:px|%|×|million|M\b|ms|s\b|MB|\]))"
+    r"(?<![\d.,×])(\d{2}\.\d{1,2})(?!\d|\.\d)(?!\s*(?:px|%|×|million|M\b|ms|s\b|MB|\]))"
 )  # 74.3 or 25.06, not a size, a share, a time or a tensor's element
 
 
@@ -100,6 +110,17 @@ def test_every_quoted_score_is_listed_and_its_place_is_named(source) -> None:
     assert unnamed(text, figures) == []
 
 
+@pytest.mark.parametrize("name", RECIPE_SOURCES)
+def test_every_score_of_a_recipe_is_listed_and_its_place_is_named(name: str) -> None:
+    sentences = re.split(r"(?<=[.)]) (?=[A-Z])", RECIPE_SOURCES[name])
+    with_scores = [one for one in sentences if SCORE.search(one)]
+    assert {score for one in with_scores for score in SCORE.findall(one)} == RECIPES.get(
+        name, set()
+    )
+    places = re.compile(r"Table \d|README|Published there")
+    assert all(places.search(one) for one in with_scores)
+
+
 CELL = '# %% [markdown] id="x"\n# The paper has 74.3 mAP (Table 3), in 26.1 ms and 12.5 px.\n'
 
 
@@ -107,6 +128,7 @@ def test_a_score_without_its_place_is_seen() -> None:
     assert quoted(CELL) == {"74.3"}
     assert quoted(CELL.replace("74.3", "our own 74.3").replace("The paper has ", "").replace(
         " (Table 3)", "")) == set()  # fmt: skip
+    assert quoted("# %% [markdown]\n# The paper has 74.3.\n") == {"74.3"}  # ends a sentence
     assert unnamed(CELL, {"SSD, Table 3": ("74.3",)}) == []
     assert unnamed(CELL, {"SSD, Table 2": ("74.3",)}) == ["74.3: SSD, Table 2"]
     assert unnamed(CELL.replace("Table 3", "Tables 2 and 3"), {"SSD, Table 3": ("74.3",)}) == []

@@ -103,7 +103,7 @@ _SSD_SOURCE = (
     "1e-3 for 40,000 iterations of 32 images, 1e-4 and 1e-5 for 10,000 each; section 3.6 doubles "
     "that for the augmentation that makes objects small, as the released ssd_pascal.py does "
     "(80,000, 20,000, 20,000), and so does this recipe; 16,551 images make that 232 epochs with "
-    "drops after 155 and 193. Published: {} mAP on VOC07 test."
+    "drops after 155 and 193. Published: {} mAP on VOC07 test (Table 6)."
 )
 _UVIPEN_SOURCE = (
     "uvipen/SSD-pytorch, for COCO 2017: SGD with Nesterov momentum, 2.6e-3 x GPUs x batch / 32, "
@@ -113,7 +113,7 @@ _UVIPEN_SOURCE = (
 _REFINEDET_SOURCE = (
     "luuuyi/RefineDet.PyTorch, for PASCAL VOC 07+12: 1e-3, a tenth after 80,000 and 100,000 of "
     "120,000 iterations of 32 images; 16,551 images make that 232 epochs with drops after 155 and "
-    "193. Published: {}."
+    "193. Published (README): {}."
 )
 _M2DET_SOURCE = (
     "Zhao et al. 2019, Implementation details, for COCO's trainval35k: 2e-3, a tenth after 90 and "
@@ -122,14 +122,15 @@ _M2DET_SOURCE = (
 _POSE_SOURCE = (
     "leoxiaobin/deep-high-resolution-net.pytorch, for the people of COCO 2017: Adam, no weight "
     "decay in effect, a tenth after 170 and 200 of 210 epochs, 32 people on each of four GPUs. "
-    "Published: {} AP on val2017, 256 x 192, on the boxes of their detector, mirrored image too."
+    "Published: {} AP on val2017 (Sun et al. 2019, Table 1), 256 x 192, on the boxes of their "
+    "detector, mirrored image too."
 )
 _M2DET_UNPUBLISHED = "No result was published for this model."
 
 RECIPE_SOURCES: dict[str, str] = {
     "ssd300_vgg16": _SSD_SOURCE.format("77.2"),
     "ssd512_vgg16": _SSD_SOURCE.format("79.8"),
-    "ssd300_resnet50": _UVIPEN_SOURCE.format("25.06 AP on val2017, after 54 epochs"),
+    "ssd300_resnet50": _UVIPEN_SOURCE.format("25.06 AP on val2017, after 54 epochs (README)"),
     "ssdlite300_mobilenet_v2": _UVIPEN_SOURCE.format("no result that we know"),
     "ssd_tiny": _FOR_SHAPES.format("ssd_tiny"),
     "refinedet320_vgg16": _REFINEDET_SOURCE.format(
@@ -149,8 +150,8 @@ RECIPE_SOURCES: dict[str, str] = {
     "m2det512_vgg16:released": (
         "VDIGPKU/M2Det as released, for COCO's trainval35k: from 1e-6 to 4e-3 in five epochs, then "
         "2e-3 after 90, 4e-4 after 110, 4e-5 after 130 and 4e-6 after 150 of 160; 16 images on "
-        "each GPU, and four GPUs in the README's command. Published: 37.8 AP on minival, without "
-        "SFAM."
+        "each GPU, and four GPUs in the README's command. Published there: 37.8 AP on minival, "
+        "without SFAM."
     ),
     "m2det_tiny": _FOR_SHAPES.format("m2det_tiny"),
     "pose_hrnet_w32": _POSE_SOURCE.format("74.4"),
@@ -158,8 +159,8 @@ RECIPE_SOURCES: dict[str, str] = {
     "pose_hrnet_tiny": _FOR_SHAPES.format("pose_hrnet_tiny"),
     "ssd_hrnetv2p_w18": (
         "Nobody's: no SSD on HRNetV2p was published, and we have not trained it. Epochs, drops, "
-        "decay and warm-up are those of HRNet's Faster R-CNN on COCO (36.1 AP after 12 epochs), "
-        "batch and learning rate those of uvipen's SSD, whose loss this is."
+        "decay and warm-up are those of HRNet's Faster R-CNN on COCO (README: 36.1 AP after 12 "
+        "epochs), batch and learning rate those of uvipen's SSD, whose loss this is."
     ),
     "ssd_hrnet_tiny": _FOR_SHAPES.format("ssd_hrnet_tiny")
     + " At ssd_tiny's learning rate of 1e-2 most of two branches die.",
