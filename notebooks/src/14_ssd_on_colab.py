@@ -765,7 +765,8 @@ show.draw_curves(
     {"mAP on 500 other scenes, mean of five seeds": {
         name: [x for score in curve for x in [math.nan] * between + [score]]
         for name, curve in means.items()}},
-    x="epochs of 25 steps", alt="Two curves: from random weights mAP climbs slowly; "
+    x="epochs of 25 steps",
+    alt="Two curves: from random weights mAP climbs slowly; "
     "from a detector of Shapes the first mark is higher than that ends.")
 
 # %% [markdown] id="fine-tune-curves-read" slide="skip"

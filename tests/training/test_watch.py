@@ -224,7 +224,8 @@ def test_the_shell_draws_samples_and_tells_its_state(tmp_path, capsys):
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["finished"] and record["model"] == "ssd_tiny" and record["data"] == "shapes"
     assert record["config"]["milestones"] == [1, 2] and record["config"]["nesterov"] is False
-    assert record["config"]["learning_rate"] == 1e-2 and record["processes"] == 1
+    # the recipe's, and not that of the network itself
+    assert record["config"]["learning_rate"] == 5e-3 and record["processes"] == 1
     assert (tmp_path / "steps.csv").exists() is False  # fewer than 50 steps
     assert len(rows(tmp_path / "history.csv")) == 2
     capsys.readouterr()
