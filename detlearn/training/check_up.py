@@ -288,14 +288,15 @@ def _own_maps(seen: Sequence[tuple[str, bool, Tensor, Tensor, bool]]) -> Iterato
     """Each map once, under the name of the smallest block that gives it out.
 
     A ReLU's map is also that of the block that it ends, and of all blocks that hand it on; their
-    tensors share one address, which is theirs alone while `seen` keeps them.
+    tensors share one address, which is theirs alone while `seen` keeps them.  So does the map that
+    a block adds to and rectifies in place: what counts is what it has become.
     """
     first: dict[int, tuple[str, bool, Tensor, Tensor, bool]] = {}
     for one in seen:
-        _, plain, maps, _, _ = one
+        _, plain, maps, _, rectified = one
         kept = first.get(maps.data_ptr())
-        if kept is None or (kept[1] and not plain):  # a block has the better name
-            first[maps.data_ptr()] = one
+        if kept is None or (kept[1] and not plain) or (rectified and not kept[4]):
+            first[maps.data_ptr()] = one  # a block has the better name
     yield from first.values()
 
 

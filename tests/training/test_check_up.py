@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from detlearn import create_model, load_model
 from detlearn.data import CocoDetectionDataset, KeypointCrops, collate, data_path
+from detlearn.models.hrnet import BasicBlock
 from detlearn.training import TrainConfig, check_up, train
 from detlearn.training.death_watch import DeathWatch
 
@@ -80,6 +81,16 @@ def test_channels_by_hand(small, images):
 def test_a_map_is_named_once_and_maps_of_both_signs_are_none(small, images):
     found = check_up(small, images).modules
     assert [name for name, row in found.items() if row.channels] == ["first", "second[0]"]
+
+
+def test_a_block_that_rectifies_in_place_what_a_part_gave_out_is_seen(images):
+    block = BasicBlock(3)
+    block.second.bn.bias.data[1] = -100.0  # one channel of three is drowned
+    model = nn.Sequential(block).eval()
+    model.normalize = nn.Identity()
+    found = check_up(model, images)
+    assert found.modules["0"].never_active == pytest.approx(1 / 3)
+    assert found.modules["0"].channels == 3 and "0.second" not in found.modules
 
 
 def test_dead_needs_half_of_the_channels(small, images):
