@@ -331,7 +331,7 @@ show.draw_iou_shift(stages[1], stages[2], names=("anchor", "final box"),
 # %% [markdown] id="steps-read" slide="fragment" tags=["lead"]
 # On these forty scenes the ODM moves the mean IoU from 0.78 to 0.86. Half of its positives come from priors below 0.4, which an SSD with this threshold would nearly all teach “background”.
 #
-# The filter drops 40 % of the matched anchors. Of the positives that are left only 6 % have an anchor below a half, so in this network a threshold of 0.5 would take 6 % of them away; what a training at 0.5 gives is another question. `experiments/refinedet.py` asks about 0.4, 0.5 and 0.6 (`refinedet_threshold`).
+# The filter drops 40 % of the matched anchors. Of the positives that are left only 6 % have an anchor below a half, so in this network a threshold of 0.5 would take at most 6 % of them away; what a training at 0.5 gives is another question. `experiments/refinedet.py` asks about 0.4, 0.5 and 0.6 (`refinedet_threshold`).
 #
 # Here is the prior that gained most, over both steps, on one object, enlarged:
 
@@ -975,7 +975,7 @@ for name, model in {"RefineDet": tiny, "SSD": ssd}.items():
           f"of twelve {of_twelve:.2f}; rank correlation {correlation:.2f}")
 
 # %% [markdown] id="suspicion-read" slide="skip"
-# With all boxes the gap looks larger for RefineDet. With twelve boxes at most little of the difference is left, and the rank correlation, if anything, speaks *for* RefineDet. So the suspicion finds little support in these two networks, which score almost alike: the illness of §5 may not be in them at all. (§4 has weakened the suspicion already: of the ODM's positives only 6 % have an anchor below 0.5.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
+# With all boxes the gap looks larger for RefineDet. With at most twelve boxes per object hardly any difference is left, and the rank correlation, if anything, speaks *for* RefineDet. So the suspicion finds little support in these two networks. They score almost alike (README, “The shipped networks”), so the loss that §5 measured may not be in them at all. (§4 has weakened the suspicion already: of the ODM's positives only 6 % have an anchor below 0.5.) Whether a stricter threshold for the anchors helps is another question, and only a training can answer it.
 
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code

@@ -280,7 +280,7 @@ def exchange(row, features):
     total = cell(maps)  # (B, C, H, W)
     for cell, maps in others:
         total = total + cell(maps)  # a new map
-    # alone in its row, a map may be its giver's own
+    # without others, total may be the giver's own map
     return F.relu(total, inplace=bool(others))
 
 # %% id="exchange-proved" slide="skip" tags=["prove"]
@@ -624,7 +624,7 @@ print("giver 0 says 1, giver 1 says 0; receiver hears",
 # %% [markdown] id="clinic-1-diagnosis" slide="fragment" tags=["clinic"]
 # <details><summary>Diagnosis of patient 1</summary>
 #
-# Giver 0 is counted twice: the sum starts with it, and the loop starts at 0 as well. A network can learn with that. [Lite-HRNet #64](https://github.com/HRNet/Lite-HRNet/issues/64) reports it in that network's code, and a *lower* mAP after the repair; whether it was trained again, nobody says. If not, that fits: weights belong to the formula they were trained with. Repair and train again, or keep both as they are.
+# Giver 0 is counted twice: the sum starts with it, and the loop starts at 0 as well. A network can learn with that. [Lite-HRNet #64](https://github.com/HRNet/Lite-HRNet/issues/64) reports it in that network's code, and a *lower* mAP after the repair; whether it was trained again, nobody says. If it was not, that is no surprise: weights belong to the formula they were trained with. Repair and train again, or keep code and weights as they are.
 #
 # </details>
 
@@ -1096,7 +1096,7 @@ for k, (a, b) in enumerate(zip(right, wrong)):
 # %% [markdown] id="clinic-4-diagnosis" slide="skip" tags=["clinic"]
 # <details><summary>Diagnosis of patient 4</summary>
 #
-# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (It also stands in the code of Lite-HRNet #64.) Write `total = total + …`, as `exchange` does: that makes a new map, and only a map of your own may be changed in place.
+# `+=` on a tensor changes it in place. In row 0 the sum *is* giver 0, handed on as it is. After the first row giver 0 holds everybody's sum, and the next receivers hear that. (The same `+=` stands in the code that Lite-HRNet #64 is about.) Write `total = total + …`, as `exchange` does: that makes a new map, and only a map of your own may be changed in place.
 #
 # </details>
 

@@ -556,7 +556,7 @@ tuned, with_init = learn_coins(knows)
 _, without = learn_coins()
 
 # %% [markdown] id="fine-tune-read" slide="subslide"
-# Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. (A bare state dict names no classes; a run's file does.) Both had the same eight steps. The row of *coin* began at random. Its logits lie near 0 everywhere, a trained row's far below on background, and eight steps are too few for that. So many more boxes than coins score above 0.5. mAP minds only their order. The picture shows the six best of each window:
+# Everything before the heads, the boxes' heads as well, and of the class heads the row of the background. (A bare state dict names no classes; a run's file does.) Both had the same eight steps. The row of *coin* began at random. A random row's logits lie near 0 everywhere; a trained row's far below on background. Eight steps are too few. So many more boxes than coins score above 0.5; mAP minds only the scores' order. The picture shows the six best of each window:
 
 # %% id="fine-tune-score" slide="-" tags=["nbval-ignore-output", "output-only"]
 assert with_init["mAP50"] > 0.8 and without["mAP50"] < 0.5
@@ -770,7 +770,7 @@ show.draw_curves(
     "from a detector of Shapes the first mark is higher than that ends.")
 
 # %% [markdown] id="fine-tune-curves-read" slide="skip"
-# The sentence is about 1,000 further scenes, seen once, with a 95 % interval; the curves are about the 500 on which the rates were chosen. All this holds for so few steps, when the lower curve still rises, and for *things* that the detector knows. What its own training took is not counted.
+# The sentence is about 1,000 further scenes, seen once, with a 95 % interval; the curves are about the 500 on which the rates were chosen. All this holds for so few steps, when both curves still rise, the lower one faster, and for *things* that the detector knows. What its own training took is not counted.
 
 # %% [markdown] id="fine-tune-rate" slide="skip"
 # Which **learning rate**? A recipe's was chosen for another beginning, so a tenth of it sounds careful. **Predict** which rate is best for each beginning. Here is mAP at the end of trainings of 200 steps:
@@ -782,7 +782,7 @@ for name, row in asked["rows"].items():
                                     float(at[0]))], sep="  ")
 
 # %% [markdown] id="fine-tune-rate-read" slide="skip"
-# With so few steps and pictures of another look, the recipe's own 0.01 scored best, 0.005 and 0.02 hardly less, and its tenth is far behind. A small rate keeps more of what the detector knows. Whether that pays where the new pictures are like the old, this record has not tried. So try both, on pictures that you do not train on. (`python -m experiments fine_tuning`)
+# From the detector, the recipe's own 0.01 scored best (0.005 and 0.02 are too close to tell), and its tenth is far behind. From random weights 0.005 and 0.01 are about equal. A small rate should keep more of what the detector knows. Whether that pays where the new pictures are like the old, this record has not tried. So try both, on pictures that you do not train on. (`python -m experiments fine_tuning`)
 
 # %% [markdown] id="star-coco" slide="slide"
 # ## ★ COCO's layout, and a longer run

@@ -220,7 +220,7 @@ def exchange(row: Sequence[nn.Module] | nn.ModuleList, features: Sequence[Tensor
     total = cell(maps)  # (B, C, H, W)
     for cell, maps in others:
         total = total + cell(maps)  # a new map: the givers' own stay what they are
-    # alone in its row, a map may be its giver's own
+    # without others, total may be the giver's own map
     return F.relu(total, inplace=bool(others))
 
 
