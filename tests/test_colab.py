@@ -29,7 +29,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a runtime that has nothing of the course but a repository to clone."""
+    """The environment of a runtime that has nothing of the course but a repository to clone.
+
+    It gets what is committed, as Colab does.
+    """
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     folder = tmp_path_factory.mktemp("colab")

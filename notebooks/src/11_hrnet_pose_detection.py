@@ -551,10 +551,11 @@ for run, rate in ((shipped, shipped["config"]["learning_rate"]),
                   (other, other["learning_rate"])):
     print(f"learning rate {rate}: mAP {run['test']['mAP']:.3f}, dead:",
           run["dead"] or "none")
-print("0.002, other seeds: mAP", *[
-    f"{run['test']['mAP']:.3f}" for run in record["runs"][1:]])
+print(f"learning rate {shipped['config']['learning_rate']}, other seeds:",
+      *[f"mAP {run['test']['mAP']:.3f}" for run in record["runs"][1:]])
 assert not found.dead and not any(run["dead"] for run in record["runs"])
-assert round(shipped["test"]["mAP"], 3) == 0.662
+healthy = [round(run["test"]["mAP"], 3) for run in record["runs"]]
+assert (min(healthy), max(healthy)) == (0.662, 0.670)
 assert round(other["test"]["mAP"], 3) == 0.685
 
 # %% [markdown] id="dead-branches" slide="subslide" tags=["lead", "beside:detector-drawn"]
