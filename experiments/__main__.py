@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from detlearn.data import data_path
 
 from . import fine_tuning
-from .catalogue import EXPERIMENTS
-from .face_off import publish
+from .catalogue import EXPERIMENTS, QUESTIONS
+from .face_off import publish, publish_others
 from .plan import Experiment, Spec, next_runs, spec_of
 from .records import ROOT, add_run, borrow, read_runs, record_path
 from .runs import execute, measure_later, run_folder, tidy
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true",
                         help="one seed, 64 scenes, two epochs: to see that it works")  # fmt: skip
     parser.add_argument("--publish", action="store_true",
-                        help="write what chapters 12 and 14 read, out of the records")  # fmt: skip
+                        help="write what the chapters read, out of the records")  # fmt: skip
     parser.add_argument("--ship", action="store_true",
                         help="write the weights that are shipped")  # fmt: skip
     parser.add_argument("--records", type=Path, help="another folder of records")
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not publish(folder, data_path("results") / "face_off.json"):
             parser.error(f"{folder}: expected the record of face_off, there is none")
         fine_tuning.publish(folder, data_path("results") / "fine_tuning.json")
+        publish_others(QUESTIONS, folder, data_path("results"))
         return
     torch.set_num_threads(1)
     if args.ship:

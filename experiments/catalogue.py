@@ -7,7 +7,7 @@ from .face_off import EQUAL, FACE_OFF, LAYOUTS
 from .plan import GRID, Experiment, Variant
 from .recipes import POSE, TINY
 
-__all__ = ["EXPERIMENTS"]
+__all__ = ["EXPERIMENTS", "QUESTIONS"]
 
 _PRECISION = (
     "None: bfloat16 halves the numbers that a CPU with the instructions for it has to move. All "
@@ -71,6 +71,11 @@ POSE_WEIGHTS = Experiment(
     seeds=(0, 1, 2),
 )
 
+QUESTIONS = (
+    *refinedet.EXPERIMENTS, *m2det.EXPERIMENTS, *hrnet.EXPERIMENTS, *ssd.EXPERIMENTS
+)  # fmt: skip
+"""Those that ask what a part of a network is worth; a chapter reads each from ``data/results``."""
+
 EXPERIMENTS = {
     one.name: one
     for one in (
@@ -81,9 +86,6 @@ EXPERIMENTS = {
         WEIGHTS,
         POSE_WEIGHTS,
         *fine_tuning.EXPERIMENTS,
-        *refinedet.EXPERIMENTS,
-        *m2det.EXPERIMENTS,
-        *hrnet.EXPERIMENTS,
-        *ssd.EXPERIMENTS,
+        *QUESTIONS,
     )
 }

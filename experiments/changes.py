@@ -18,7 +18,7 @@ from detlearn.boxes import Targets, encode, make_targets, match
 from detlearn.losses import multibox_loss, two_step_loss
 from detlearn.models import RefineDetPredictions
 from detlearn.models.backbones import TinyBackbone
-from detlearn.models.m2det import SFAM, FFMv2
+from detlearn.models.m2det import SFAM, TUM, FFMv2
 from detlearn.models.refinedet.network import stack_targets
 
 __all__ = ["CHANGES", "change"]
@@ -100,15 +100,6 @@ def mean_over_priors(model: Any, predictions: Any, targets: Any) -> Losses:
     return losses
 
 
-def without_arm(model: Any, predictions: Any, targets: Any) -> Losses:
-    """RefineDet's loss without its first half.
-
-    An SSD on the maps of the TCBs, if the config has one step and no filter.
-    """
-    losses = type(model).loss(model, predictions, targets)
-    return {name: value for name, value in losses.items() if name.startswith("odm")}
-
-
 def odm_matched_at(threshold: float) -> Callable[[Any, Any, Any], Losses]:
     """RefineDet's loss with a threshold of its own for the refined anchors.
 
@@ -164,6 +155,14 @@ def forget_the_base(model: Any) -> None:
         later.__class__ = Forgetful
 
 
+def twelve_channels_of_the_base(model: Any) -> None:
+    """M2Det: the first TUM reads 12 channels of the base feature, whatever its own width."""
+    config, mlfpn = model.config, model.mlfpn
+    mlfpn.ffm2[0] = FFMv2(mlfpn.ffm1.out_channels, 12)
+    mlfpn.tums[0] = TUM(12, config.planes, config.num_scales, config.tum, config.smooth)
+    model.init_weights()
+
+
 class Repeating(TinyBackbone):
     """A tiny backbone that gives out a map as often as the layout of the priors names its side."""
 
@@ -198,11 +197,11 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "not forced": learns_by(not_forced),
     "random negatives": learns_by(random_negatives),
     "mean over priors": learns_by(mean_over_priors),
-    "without the ARM": learns_by(without_arm),
     "ODM matched at 0.5": learns_by(odm_matched_at(0.5)),
     "ODM matched at 0.6": learns_by(odm_matched_at(0.6)),
     "shared gates": share_gates,
     "base feature for the first TUM only": forget_the_base,
+    "12 channels of the base": twelve_channels_of_the_base,
     "one bias a sum": one_bias_a_sum,
 }
 """What is changed, by name."""

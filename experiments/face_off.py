@@ -20,18 +20,12 @@ from detlearn.models.zoo import create_model
 from detlearn.report.face_off import BINS, TEST_SCENES
 
 from .plan import Experiment, Variant
-from .recipes import TINY
+from .recipes import STEPS
 from .refinedet import PAPER_LIKE
 
-__all__ = ["EQUAL", "FACE_OFF", "LAYOUTS", "publish", "table_of"]
+__all__ = ["EQUAL", "FACE_OFF", "LAYOUTS", "publish", "publish_others", "table_of"]
 
 FOUR = ("ssd_tiny", "refinedet_tiny", "m2det_tiny", "ssd_hrnet_tiny")
-
-STEPS: dict[str, Any] = {
-    "recipe": TINY, "scenes": 12_000, "epochs": 2, "tune_scenes": 6_000, "tune_epochs": 1,
-    "standing": True,
-}  # fmt: skip
-"""24,000 images seen: 3,000 steps of 8, in which a network is tuned by runs of 750."""
 
 FACE_OFF = Experiment(
     name="face_off",
@@ -42,6 +36,7 @@ FACE_OFF = Experiment(
     ),
     variants=tuple(Variant(name, name) for name in FOUR),
     reference="ssd_tiny",
+    standing=True,
     **STEPS,
 )
 
@@ -63,6 +58,7 @@ EQUAL = Experiment(
         Variant("ssd_hrnet_tiny, narrow", "ssd_hrnet_tiny", {"hrnet": NARROW_HRNET}),
     ),
     reference="ssd_tiny",
+    standing=True,
     **STEPS,
 )  # fmt: skip
 
@@ -75,21 +71,25 @@ LAYOUTS = Experiment(
         Variant("refinedet_tiny, RefineDet's priors", "refinedet_tiny", {"priors": PAPER_LIKE}),
     ),
     reference="ssd_tiny, RefineDet's priors",
+    standing=True,
     **STEPS,
 )
 
 
 # ------------------------------------------------------------------ what chapter 12 reads
-def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The face-off as `detlearn.report.read_face_off` reads it.
+def table_of(records: Sequence[Mapping[str, Any]], standing: bool = True) -> dict[str, Any]:
+    """The face-off, or another experiment, as `detlearn.report` reads it.
 
     Args:
-        records: of `FACE_OFF`, and those of `EQUAL` and `LAYOUTS` that there are.
+        records: of `FACE_OFF`, and those of `EQUAL` and `LAYOUTS` that there are; or of one
+            other experiment.
+        standing: whether all that the face-off shows of a run is wanted, or only its scores.
 
     Returns:
-        what is written to ``data/results/face_off.json``; nothing in it is typed by hand.
+        what is written to a file of ``data/results``; nothing in it is typed by hand.
     """
     first = records[0]
+    settings = first["settings"]
     rows: list[dict[str, Any]] = []
     for record in records:
         done = {row["name"] for row in rows}
@@ -97,10 +97,12 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             runs = [
                 run for run in record["runs"]
                 if run["variant"] == variant["name"] and run["role"] == "final"
-                and "standing" in run
+                and ("standing" in run or not standing)
             ]  # fmt: skip
             if runs and variant["name"] not in done:
-                rows.append(_row(variant, runs, record) | {"search": _search(variant, record)})
+                rows.append(
+                    _row(variant, runs, record, standing) | {"search": _search(variant, record)}
+                )
     shown = list(dict.fromkeys(row["experiment"] for row in rows))
     runs = [
         run
@@ -112,13 +114,14 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "experiment": first["experiment"],
         "question": first["question"],
+        "paper": first["paper"],
         "command": " ".join(["python -m experiments", *shown]),
-        "reference": first["settings"]["reference"],
-        "delta": first["settings"]["delta"],
+        "reference": settings["reference"],
+        "delta": settings["delta"],
         "complete": all(record["complete"] for record in records if record["experiment"] in shown),
         "rules": {
-            "images": FACE_OFF.scenes * FACE_OFF.epochs,
-            "scenes": FACE_OFF.scenes,
+            "images": settings["scenes"] * settings["epochs"],
+            "scenes": settings["scenes"],
             "seed": TRAIN_SEED,
             "shapes": SHAPES_VERSION,
             "test_scenes": TEST_SCENES,
@@ -130,38 +133,54 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _row(
-    variant: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+    variant: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    record: Mapping[str, Any],
+    standing: bool,
 ) -> dict[str, Any]:
     """A row: its runs side by side, in the order of their seeds."""
     runs = sorted(runs, key=lambda run: run["seed"])
-    seen = [run["standing"] for run in runs]
-    first = runs[0]
-    return {
+    first, score = runs[0], record["settings"]["score"]
+    told = record["table"].get(variant["name"], {})
+    row = {
         "name": variant["name"],
         "model": variant["model"],
         "experiment": record["experiment"],
         "reference": record["settings"]["reference"],
         "seeds": [run["seed"] for run in runs],
-        "scores": {
-            name: [one["scores"][name] for one in seen]
-            for name, value in seen[0]["scores"].items()
-            if not math.isnan(value)  # no object of that size
-        },
-        "half": [run["scores"]["half"]["mAP"] for run in runs],
-        "errors": {kind: [one["errors"][kind] for one in seen] for kind in seen[0]["errors"]},
-        "reliability": _pooled([one["reliability"] for one in seen]),
+        "half": [run["scores"]["half"][score] for run in runs],
         "learning_rate": first["learning_rate"],
         "parameters": first["parameters"],
         "multiply_adds": first["multiply_adds"],
-        "milliseconds": [
-            statistics.median(one["milliseconds"][place] for one in seen) for place in (0, 1)
-        ],
         "training_seconds": round(statistics.median(run["cpu_seconds"] for run in runs)),
-        "difference": record["table"].get(variant["name"], {}).get("difference"),
+        "difference": told.get("difference"),
+        "half_difference": told.get("at half the budget"),
         "dead": {
             str(run["seed"]): run["check_up"]["dead"] for run in runs if run["check_up"]["dead"]
         },
     }
+    if not standing:
+        row |= {
+            "scores": _by_score([run["scores"]["test"] for run in runs]),
+            "milliseconds": [statistics.median(run["milliseconds"] for run in runs)],
+        }
+    else:
+        seen = [run["standing"] for run in runs]
+        row |= {
+            "scores": _by_score([one["scores"] for one in seen]),
+            "errors": {kind: [one["errors"][kind] for one in seen] for kind in seen[0]["errors"]},
+            "reliability": _pooled([one["reliability"] for one in seen]),
+            "milliseconds": [
+                statistics.median(one["milliseconds"][place] for one in seen) for place in (0, 1)
+            ],
+        }
+    return row
+
+
+def _by_score(seeds: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Score -> its value for each seed; without those of which there is no object."""
+    names = [name for name, value in seeds[0].items() if not math.isnan(value)]
+    return {name: [one[name] for one in seeds] for name in names}
 
 
 def _search(variant: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,3 +232,27 @@ def publish(folder: Path, path: Path) -> bool:
     records = [first, *(record for record in sides if record["complete"])]
     write_atomically(path, (json.dumps(table_of(records), indent=1) + "\n").encode())
     return True
+
+
+def publish_others(experiments: Sequence[Experiment], records: Path, results: Path) -> list[str]:
+    """Write the table of every experiment whose record is complete, for the chapter that asks.
+
+    Args:
+        experiments: to publish.
+        records: the folder of the records.
+        results: the folder to write to, one file each.
+
+    Returns:
+        The names of those that were written.
+    """
+    written = []
+    for experiment in experiments:
+        file = records / f"{experiment.name}.json"
+        if not file.is_file():
+            continue
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if record["complete"]:
+            content = json.dumps(table_of([record], standing=False), indent=1) + "\n"
+            write_atomically(results / file.name, content.encode())
+            written.append(experiment.name)
+    return written

@@ -131,7 +131,8 @@ def borrow(
     """Take over runs that another experiment has made for the same row.
 
     A run is decided by its row, its rate, its seed and the settings; where all are the same, and
-    both experiments ask for the same measurements, making it again gives the same numbers.
+    the other one asks for all measurements that this one wants, making it again gives the same
+    numbers.
 
     Args:
         experiment: whose record gets the runs.
@@ -149,13 +150,15 @@ def borrow(
             **settings_of(experiment),
             "reference": "",
         }
-        if other is experiment or not same or other.standing != experiment.standing:
+        if other is experiment or not same or other.standing < experiment.standing:
             continue
         shared = [row["name"] for row in variants_of(other) if rows.get(row["name"]) == row]
         there = {spec_of(run) for run in read_runs(path, experiment)}
         for run in read_runs(source, other) if shared else ():
             spec = spec_of(run)
             if spec.variant in shared and spec not in there:
+                if not experiment.standing:
+                    run = {key: value for key, value in run.items() if key != "standing"}
                 add_run(path, experiment, {**run, "made_for": run.get("made_for", other.name)})
                 taken.append(spec.key)
     return taken

@@ -7,7 +7,7 @@ from typing import Any
 from detlearn.boxes import PriorConfig
 
 from .plan import Experiment, Variant
-from .recipes import TINY
+from .recipes import STEPS
 
 __all__ = ["EXPERIMENTS"]
 
@@ -32,45 +32,23 @@ PAPER_LIKE = PriorConfig(
 something to refine."""
 
 
-def corners(like: str, extra: dict[str, Any]) -> tuple[Variant, ...]:
-    """All eight combinations of the three ideas; the first has all of them."""
-    rows = []
-    for tcb in (True, False):
-        for second in (True, False):
-            for sieve in (True, False):
-                words = [("TCB", tcb), ("second step", second), ("filter", sieve)]
-                name = " + ".join(word for word, there in words if there) or "none of the three"
-                overrides = dict(extra)
-                overrides |= {} if tcb else NO_TCB
-                overrides |= {} if second else ONE_STEP
-                overrides |= {} if sieve else NO_FILTER
-                first = tcb and second and sieve
-                rows.append(
-                    Variant(name, "refinedet_tiny", overrides, like=None if first else like)
-                )
-    return tuple(rows)
-
-
-ALL = "TCB + second step + filter"
-
-FACTORIAL = Experiment(
-    name="refinedet_factorial",
-    question="What are the TCB, the second step and the negative filter worth, apart and together?",
+PARTS = Experiment(
+    name="refinedet_parts",
+    question="What are RefineDet's three ideas worth: the TCB, the second step and the filter?",
     paper=PAPER,
+    # One idea away at a time, and the two of the paper's own chain: with the TCB alone, and an SSD.
     variants=(
-        *corners(ALL, {}),
-        Variant("SSD on the TCBs' maps, no ARM", "refinedet_tiny", ONE_STEP | NO_FILTER,
-                change="without the ARM", like=ALL, control="TCB"),
+        Variant("refinedet_tiny", "refinedet_tiny"),
+        Variant("no filter", "refinedet_tiny", NO_FILTER, like="refinedet_tiny"),
+        Variant("no second step", "refinedet_tiny", ONE_STEP, like="refinedet_tiny"),
+        Variant("no TCB", "refinedet_tiny", NO_TCB, like="refinedet_tiny"),
+        Variant("the TCB alone", "refinedet_tiny", ONE_STEP | NO_FILTER, like="refinedet_tiny"),
         Variant("ssd_tiny", "ssd_tiny"),
-        Variant("ssd_tiny, as wide as RefineDet", "ssd_tiny",
-                {"widths": (20, 41, 82, 123, 128)}, like="ssd_tiny", control=ALL),
+        Variant("ssd_tiny, as many parameters", "ssd_tiny", {"widths": (20, 41, 82, 123, 128)},
+                like="ssd_tiny", control="refinedet_tiny"),
     ),
-    reference=ALL,
-    recipe=TINY,
-    scenes=6_000,
-    epochs=4,
-    tune_scenes=3_000,
-    tune_epochs=2,
+    reference="refinedet_tiny",
+    **STEPS,
 )  # fmt: skip
 
 THRESHOLD = Experiment(
@@ -78,16 +56,12 @@ THRESHOLD = Experiment(
     question="From which IoU on should a refined anchor answer for an object?",
     paper="0.5 for both modules, no figures for others (Zhang et al. 2018, §4)",
     variants=(
-        Variant("0.4, as the priors", "refinedet_tiny"),
-        Variant("0.5", "refinedet_tiny", change="ODM matched at 0.5", like="0.4, as the priors"),
-        Variant("0.6", "refinedet_tiny", change="ODM matched at 0.6", like="0.4, as the priors"),
+        Variant("refinedet_tiny", "refinedet_tiny"),
+        Variant("0.5", "refinedet_tiny", change="ODM matched at 0.5", like="refinedet_tiny"),
+        Variant("0.6", "refinedet_tiny", change="ODM matched at 0.6", like="refinedet_tiny"),
     ),
-    reference="0.4, as the priors",
-    recipe=TINY,
-    scenes=6_000,
-    epochs=4,
-    tune_scenes=3_000,
-    tune_epochs=2,
+    reference="refinedet_tiny",
+    **STEPS,
 )
 
 LAYOUT = Experiment(
@@ -95,18 +69,13 @@ LAYOUT = Experiment(
     question="Does the second step help where the priors leave something to refine?",
     paper=PAPER,
     variants=(
-        Variant("two steps", "refinedet_tiny", {"priors": PAPER_LIKE}),
-        Variant("one step", "refinedet_tiny", {"priors": PAPER_LIKE, **ONE_STEP}, like="two steps"),
-        Variant("no filter", "refinedet_tiny", {"priors": PAPER_LIKE, **NO_FILTER},
-                like="two steps"),
-        Variant("ssd_tiny", "ssd_tiny", {"priors": PAPER_LIKE}),
+        Variant("refinedet_tiny, RefineDet's priors", "refinedet_tiny", {"priors": PAPER_LIKE}),
+        Variant("no second step, RefineDet's priors", "refinedet_tiny",
+                {"priors": PAPER_LIKE, **ONE_STEP}, like="refinedet_tiny, RefineDet's priors"),
+        Variant("ssd_tiny, RefineDet's priors", "ssd_tiny", {"priors": PAPER_LIKE}),
     ),
-    reference="two steps",
-    recipe=TINY,
-    scenes=6_000,
-    epochs=4,
-    tune_scenes=3_000,
-    tune_epochs=2,
+    reference="refinedet_tiny, RefineDet's priors",
+    **STEPS,
 )  # fmt: skip
 
-EXPERIMENTS = (FACTORIAL, THRESHOLD, LAYOUT)
+EXPERIMENTS = (PARTS, LAYOUT, THRESHOLD)

@@ -8,7 +8,7 @@ from typing import Any
 from detlearn.boxes import SSD_TINY_PRIORS
 
 from .plan import Experiment, Variant
-from .recipes import TINY
+from .recipes import STEPS
 
 __all__ = ["EXPERIMENTS"]
 
@@ -25,7 +25,6 @@ def layout(sides: tuple[int, ...], ratios: tuple[tuple[float, ...], ...]) -> dic
 
 
 TWO = ((), (2.0,), (2.0,), (2.0,))
-SHORT: dict[str, Any] = {"scenes": 6_000, "epochs": 4, "tune_scenes": 3_000, "tune_epochs": 2}
 
 MAPS = Experiment(
     name="ssd_maps",
@@ -33,23 +32,22 @@ MAPS = Experiment(
     paper="VOC07 test: 74.3 mAP with six maps, 62.4 with conv7 only (Liu et al. 2016, Table 3)",
     # As many sizes and nearly as many priors in each row; what changes is where they sit.
     variants=(
-        Variant("four maps", "ssd_tiny"),
+        Variant("ssd_tiny", "ssd_tiny"),
         Variant("three maps", "ssd_tiny",
                 layout((32, 16, 8, 8), TWO) | {"widths": (16, 32, 64, 96)},
-                change="a map for several levels", like="four maps"),
+                change="a map for several levels", like="ssd_tiny"),
         Variant("two maps", "ssd_tiny",
                 layout((32, 16, 16, 16), ((), (2.0,), (), ())) | {"widths": (16, 32, 64)},
-                change="a map for several levels", like="four maps"),
+                change="a map for several levels", like="ssd_tiny"),
         Variant("one map", "ssd_tiny",
                 layout((16, 16, 16, 16), TWO) | {"widths": (16, 32, 64)},
-                change="a map for several levels", like="four maps"),
+                change="a map for several levels", like="ssd_tiny"),
         Variant("one map, as many parameters", "ssd_tiny",
                 layout((16, 16, 16, 16), TWO) | {"widths": (28, 56, 110)},
-                change="a map for several levels", like="four maps", control="four maps"),
+                change="a map for several levels", like="ssd_tiny", control="ssd_tiny"),
     ),
-    reference="four maps",
-    recipe=TINY,
-    **SHORT,
+    reference="ssd_tiny",
+    **STEPS,
 )  # fmt: skip
 
 SHAPES = Experiment(
@@ -60,16 +58,15 @@ SHAPES = Experiment(
         "2016, Table 2)"
     ),
     variants=(
-        Variant("1, 2 and 1/2", "ssd_tiny"),
+        Variant("ssd_tiny", "ssd_tiny"),
         Variant("squares", "ssd_tiny", layout((32, 16, 8, 4), ((), (), (), ())),
-                like="1, 2 and 1/2"),
+                like="ssd_tiny"),
         Variant("1, 2, 1/2, 3 and 1/3", "ssd_tiny",
                 layout((32, 16, 8, 4), ((), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0))),
-                like="1, 2 and 1/2"),
+                like="ssd_tiny"),
     ),
-    reference="1, 2 and 1/2",
-    recipe=TINY,
-    **SHORT,
+    reference="ssd_tiny",
+    **STEPS,
 )  # fmt: skip
 
 LOSS = Experiment(
@@ -77,17 +74,16 @@ LOSS = Experiment(
     question="Which negatives should an SSD learn from, and must every object have a prior?",
     paper="3:1, the hardest first; no figures without (Liu et al. 2016, §2.2)",
     variants=(
-        Variant("3:1, hardest", "ssd_tiny"),
-        Variant("3:1, at random", "ssd_tiny", change="random negatives", like="3:1, hardest"),
-        Variant("1:1, hardest", "ssd_tiny", {"negative_ratio": 1.0}, like="3:1, hardest"),
-        Variant("10:1, hardest", "ssd_tiny", {"negative_ratio": 10.0}, like="3:1, hardest"),
+        Variant("ssd_tiny", "ssd_tiny"),
+        Variant("3:1, at random", "ssd_tiny", change="random negatives", like="ssd_tiny"),
+        Variant("1:1, hardest", "ssd_tiny", {"negative_ratio": 1.0}, like="ssd_tiny"),
+        Variant("10:1, hardest", "ssd_tiny", {"negative_ratio": 10.0}, like="ssd_tiny"),
         Variant("all, over positives", "ssd_tiny", {"negative_ratio": 1e9}),
         Variant("all, mean over priors", "ssd_tiny", change="mean over priors"),
-        Variant("no forced matches", "ssd_tiny", change="not forced", like="3:1, hardest"),
+        Variant("no forced matches", "ssd_tiny", change="not forced", like="ssd_tiny"),
     ),
-    reference="3:1, hardest",
-    recipe=TINY,
-    **SHORT,
+    reference="ssd_tiny",
+    **STEPS,
 )
 
 EXPERIMENTS = (MAPS, SHAPES, LOSS)

@@ -34,7 +34,7 @@ from .run import Run
 
 __all__ = [
     "BINS", "HALF_HIDDEN", "TEST_SCENES", "TUNE_SCENES", "FaceOff", "Standing", "broken_rules",
-    "measure_standing", "read_face_off",
+    "measure_standing", "read_experiment", "read_face_off",
 ]  # fmt: skip
 
 TUNE_SCENES, TEST_SCENES = 500, 1000
@@ -60,13 +60,11 @@ class Standing:
         seeds: of its runs.
         scores: score -> its value for each seed, in the order of the seeds.
         half: the same, of ``mAP`` on the tune set after half of the training.
-        errors: error kind -> how many on the test scenes, for each seed.
-        reliability: bin by bin ``score`` (mean), ``right`` (share) and ``count``, all seeds
-            together.
         learning_rate: the tuned one.
         parameters: of the network.
         multiply_adds: for one scene.
-        milliseconds: of CPU for one scene, the network alone: alone in its batch, and in one of 32.
+        milliseconds: of CPU for one scene, the network alone: alone in its batch, and (face-off
+            only) in one of 32.
         training_seconds: of CPU, median of the seeds.
         difference: to the reference: ``mean``, ``interval``, ``values``, ``verdict``; None for the
             reference itself and as long as there are too few seeds.
@@ -75,6 +73,10 @@ class Standing:
             quarter of the training, one a tuning seed), ``sick`` (rates that killed modules) and
             ``given_up`` (rate -> ``half``, ``end`` and number of ``dead`` modules of its final
             runs).
+        half_difference: as ``difference``, of the scores after half of the training.
+        errors: error kind -> how many on the test scenes, for each seed (face-off only).
+        reliability: bin by bin ``score`` (mean), ``right`` (share) and ``count``, all seeds
+            together (face-off only).
     """
 
     name: str
@@ -83,16 +85,17 @@ class Standing:
     seeds: tuple[int, ...]
     scores: Mapping[str, tuple[float, ...]]
     half: tuple[float, ...]
-    errors: Mapping[str, tuple[int, ...]]
-    reliability: Sequence[Mapping[str, float]]
     learning_rate: float
     parameters: int
     multiply_adds: int
-    milliseconds: tuple[float, float]
+    milliseconds: tuple[float, ...]
     training_seconds: float
     difference: Mapping[str, Any] | None
     dead: Mapping[str, Mapping[str, float]]
     search: Mapping[str, Any] = field(default_factory=dict)
+    half_difference: Mapping[str, Any] | None = None
+    errors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    reliability: Sequence[Mapping[str, float]] = ()
 
     def mean(self, score: str = "mAP") -> float:
         """Of a score over the seeds."""
@@ -108,16 +111,18 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class FaceOff:
-    """The table, and by which rules it was made.
+    """The table, and by which rules it was made; the tables of other experiments look alike.
 
     Attributes:
-        rows: name -> `Standing`; the four as they are shipped come first.
+        rows: name -> `Standing`; in the face-off the four as they are shipped come first.
         reference: the row that the others are compared with.
         delta: the smallest difference of mAP that is worth a name.
         complete: whether all runs are made.
         rules: ``images`` that a network has seen, ``seed`` of the scenes, ``shapes`` (version of
             the data set), ``test_scenes``.
         command: which makes the record.
+        question: that the table answers.
+        paper: what the paper found, with its place.
         cpu_hours: that it took.
         versions: of Python, PyTorch and the rest.
     """
@@ -130,6 +135,8 @@ class FaceOff:
     command: str
     cpu_hours: float
     versions: Mapping[str, str]
+    question: str = ""
+    paper: str = ""
 
 
 def measure_standing(
@@ -258,37 +265,48 @@ def read_face_off(path: str | os.PathLike[str] | None = None) -> FaceOff:
     >>> face_off.reference, face_off.rules["images"]
     ('ssd_tiny', 24000)
     """
-    path = data_path("results", "face_off.json") if path is None else Path(path)
+    return _read(data_path("results", "face_off.json") if path is None else Path(path))
+
+
+def read_experiment(name: str) -> FaceOff:
+    """The table of an experiment that answers a chapter's question, out of ``data/results``.
+
+    Args:
+        name: of the experiment, as ``python -m experiments --list`` says it.
+
+    Returns:
+        A table like that of the face-off.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+        ValueError: the file is something else.
+
+    >>> read_experiment("hrnet_biases").rules["images"]
+    6000
+    """
+    return _read(data_path("results", f"{name}.json"))
+
+
+def _read(path: Path) -> FaceOff:
     content = json.loads(path.read_text(encoding="utf-8"))
     try:
         rows = {row["name"]: _standing(row) for row in content["rows"]}
         return FaceOff(
             rows, content["reference"], content["delta"], content["complete"], content["rules"],
             content["command"], content["cpu_hours"], content["versions"],
+            content["question"], content.get("paper", ""),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected the table of the face-off ({error!r})") from error
+        raise ValueError(f"{path}: expected the table of an experiment ({error!r})") from error
 
 
 def _standing(row: Mapping[str, Any]) -> Standing:
-    return Standing(
-        name=row["name"],
-        model=row["model"],
-        reference=row["reference"],
-        seeds=tuple(row["seeds"]),
-        scores={name: tuple(values) for name, values in row["scores"].items()},
-        half=tuple(row["half"]),
-        errors={kind: tuple(values) for kind, values in row["errors"].items()},
-        reliability=row["reliability"],
-        learning_rate=row["learning_rate"],
-        parameters=row["parameters"],
-        multiply_adds=row["multiply_adds"],
-        milliseconds=(row["milliseconds"][0], row["milliseconds"][1]),
-        training_seconds=row["training_seconds"],
-        difference=row["difference"],
-        dead=row["dead"],
-        search=row["search"],
-    )
+    fields: dict[str, Any] = {key: row[key] for key in row if key != "experiment"}
+    for name in ("seeds", "half", "milliseconds"):
+        fields[name] = tuple(row[name])
+    for name in ("scores", "errors"):
+        fields[name] = {key: tuple(values) for key, values in row.get(name, {}).items()}
+    return Standing(**fields)
 
 
 def broken_rules(run: Run, rules: Mapping[str, Any]) -> list[str]:

@@ -19,9 +19,9 @@ from ..metrics.compare import (
 from .face_off import FaceOff, Standing
 
 __all__ = [
-    "Comparison", "compare_rows", "dead_sentence", "difference_of", "face_off_table",
-    "half_sentence", "pair_sentence", "paired", "ranking", "search_table", "spread",
-    "verdict_sentence",
+    "Comparison", "compare_rows", "dead_sentence", "difference_of", "experiment_table",
+    "face_off_table", "half_sentence", "half_verdicts", "pair_sentence", "paired", "ranking",
+    "search_table", "spread", "verdict_sentence",
 ]  # fmt: skip
 
 WORDS = {
@@ -266,6 +266,51 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return -math.inf, math.inf
     return t_interval(values)[1:]
+
+
+def half_verdicts(experiment: FaceOff) -> list[str]:
+    """Rows whose verdict after half of the training was another one, a sentence each.
+
+    Args:
+        experiment: a table.
+
+    Returns:
+        Sentences; none if every verdict was the same.
+    """
+    told = []
+    for row in experiment.rows.values():
+        end, half = row.difference, row.half_difference
+        if end and half and half["verdict"] != end["verdict"]:
+            told.append(
+                f"After half of the training: {row.name} {WORDS[half['verdict']]} {row.reference} "
+                f"({half['mean']:+.3f})."
+            )
+    return told
+
+
+def experiment_table(experiment: FaceOff, scores: Sequence[str] = ("mAP", "mAP50")) -> str:
+    """An experiment's rows as text, in the order of its record: size, rate, scores.
+
+    Args:
+        experiment: a table.
+        scores: columns, means over the seeds.
+
+    Returns:
+        A heading and a line a row; the first score with one standard deviation.
+    """
+    width = max(len(name) for name in experiment.rows) + 2
+    first, *others = scores
+    heads = f"{'':{width}}{'M par':>6}{'M m-a':>7}{'rate':>8}   {first:14}"
+    lines = [heads + "".join(f"{name:>8}" for name in others)]
+    for row in experiment.rows.values():
+        values = row.scores[first]
+        apart = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+        lines.append(
+            f"{row.name:{width}}{row.parameters / 1e6:6.2f}{row.multiply_adds / 1e6:7.1f}"
+            f"{row.learning_rate:8g}   {row.mean(first):.3f}{apart:9}"
+            + "".join(f"{row.mean(name):8.3f}" for name in others)
+        )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def face_off_table(

@@ -13,7 +13,10 @@ from torch import nn
 from detlearn import load_model
 from detlearn.boxes import PriorConfig
 from detlearn.data import data_path
-from experiments.face_off import LAYOUTS
+from detlearn.report import read_experiment, verdicts
+from experiments.catalogue import QUESTIONS
+from experiments.face_off import LAYOUTS, table_of
+from experiments.records import record_path
 from experiments.refinedet import PAPER_LIKE
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks/src"
@@ -55,6 +58,29 @@ def test_their_sum_moves_as_many_times_as_fast(givers):
         (sum(biases) * torch.tensor([1.0, 0.1, 10.0, 3.0])).sum().backward()
         optimizer.step()
     assert torch.allclose(sum(biases), torch.full((4,), -0.1 * givers), rtol=1e-3)
+
+
+@pytest.mark.parametrize("experiment", QUESTIONS, ids=lambda one: one.name)
+def test_what_a_chapter_reads_is_the_record(experiment):
+    """A complete record is published, as it is; of an incomplete one nothing is."""
+    file = data_path("results") / f"{experiment.name}.json"
+    path = record_path(experiment)
+    record = json.loads(path.read_text("utf-8")) if path.is_file() else {"complete": False}
+    assert file.is_file() == record["complete"]
+    if record["complete"]:
+        wanted = json.loads(json.dumps(table_of([record], standing=False)))
+        assert json.loads(file.read_text("utf-8")) == wanted
+
+
+def test_one_bias_a_sum_in_the_record_and_in_words():
+    told = read_experiment("hrnet_biases")
+    many, one = told.rows["every giver's bias"], told.rows["one bias a sum"]
+    assert (len(many.dead), len(one.dead)) == (4, 0)
+    text = " ".join((SOURCES.parents[1] / "experiments/README.md").read_text("utf-8").split())
+    mean, low, high = verdicts.difference_of(told, "one bias a sum")
+    assert "A module died in four of the five runs, and in none of the five" in text
+    assert f"{many.mean():.3f} and {one.mean():.3f} of mAP after 750 steps" in text
+    assert f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" in text
 
 
 def test_the_layout_that_chapter_12_draws_is_the_one_that_was_trained():

@@ -227,3 +227,11 @@ def test_runs_of_the_same_row_are_made_once(tmp_path):
     assert borrow(longer, [EXPERIMENT], tmp_path) == [] == borrow(changed, [EXPERIMENT], tmp_path)
     measured = dataclasses.replace(other, name="measured", standing=True)
     assert borrow(measured, [EXPERIMENT], tmp_path) == []
+    told = record_path(measured, tmp_path)
+    for run in all_runs():
+        if run["variant"] != "blue":
+            add_run(told, measured, run | {"standing": {"small": 1.0}})
+    poorer = dataclasses.replace(other, name="poorer")
+    assert len(borrow(poorer, [measured], tmp_path)) == 10, "what says more says enough"
+    runs = read_runs(record_path(poorer, tmp_path), poorer)
+    assert not any("standing" in run for run in runs)

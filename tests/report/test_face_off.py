@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 
 import pytest
@@ -12,8 +13,15 @@ from detlearn import create_model, load_model
 from detlearn.data import data_path
 from detlearn.data.shapes import COMPLEX, SIMPLE, TEST_SEED, Shapes
 from detlearn.metrics import ERROR_KINDS
-from detlearn.report import broken_rules, measure_standing, read_face_off, read_run
-from experiments.face_off import EQUAL, FACE_OFF, publish, table_of
+from detlearn.report import (
+    broken_rules,
+    measure_standing,
+    read_face_off,
+    read_run,
+    verdicts,
+)
+from experiments.face_off import EQUAL, FACE_OFF, publish, publish_others, table_of
+from experiments.refinedet import PARTS
 
 RULES = {"images": 24_000}
 SCENES = 24
@@ -136,7 +144,11 @@ def a_run(variant, seed, score, **changes):
 def a_record(experiment, *runs, **table):
     return {
         "experiment": experiment.name, "question": "?", "command": "python", "complete": False,
-        "settings": {"reference": "ssd_tiny", "delta": 0.01}, "table": table, "runs": list(runs),
+        "paper": "Table 3", "table": table, "runs": list(runs),
+        "settings": {
+            "reference": experiment.reference, "delta": 0.01, "score": "mAP",
+            "scenes": experiment.scenes, "epochs": experiment.epochs,
+        },
         "variants": [{"name": one.name, "model": one.model} for one in experiment.variants],
         "tuning": {}, "set_aside": [],
     }  # fmt: skip
@@ -204,10 +216,50 @@ def test_a_side_table_is_published_when_it_is_whole(tmp_path):
         assert ("refinedet_tiny, narrow" in read_face_off(path).rows) == complete
 
 
+def test_the_table_of_another_experiment(tmp_path):
+    def plain(variant, seed, score, **changes):
+        ends = {"half": {"mAP": score / 2}, "test": {"mAP": score, "mAP_large": math.nan}}
+        return a_run(variant, seed, score, scores=ends, milliseconds=3.0 + seed, **changes)
+
+    turned = {
+        "difference": {"mean": -0.1, "interval": [-0.2, -0.05], "values": [-0.1] * 5,
+                       "verdict": "hurts"},
+        "at half the budget": {"mean": 0.02, "verdict": "helps"},
+    }  # fmt: skip
+    record = a_record(
+        PARTS,
+        *(plain("refinedet_tiny", seed, 0.6 + seed / 100) for seed in (1, 0)),
+        *(plain("no TCB", seed, 0.5) for seed in range(5)),
+        **{"no TCB": turned},
+    )
+    (tmp_path / "refinedet_parts.json").write_text(json.dumps(record))
+    assert publish_others([PARTS, FACE_OFF], tmp_path, tmp_path) == [], "it is not complete"
+    record["complete"] = True
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "refinedet_parts.json").write_text(json.dumps(record))
+    assert publish_others([PARTS, FACE_OFF], tmp_path / "records", tmp_path) == ["refinedet_parts"]
+    table = read_face_off(tmp_path / "refinedet_parts.json")
+    assert (table.question, table.paper, table.reference) == ("?", "Table 3", "refinedet_tiny")
+    whole, less = table.rows.values()
+    assert (whole.scores, whole.milliseconds) == ({"mAP": (0.6, 0.61)}, (3.5,))
+    assert whole.errors == {} and math.isnan(whole.expected_calibration_error)
+    assert verdicts.half_verdicts(table) == [
+        "After half of the training: no TCB is better than refinedet_tiny (+0.020)."
+    ]
+    lines = verdicts.experiment_table(table, ["mAP"]).splitlines()
+    assert lines[1:] == [
+        "refinedet_tiny    0.00    0.0    0.01   0.605 ± 0.007",
+        "no TCB            0.00    0.0    0.01   0.500 ± 0.000",
+    ]
+    assert verdicts.verdict_sentence(less) == (
+        "no TCB is worse than refinedet_tiny: -0.100 mAP (-0.200 to -0.050, 5 pairs)."
+    )
+
+
 def test_another_file_is_refused(tmp_path):
     path = tmp_path / "table.json"
     path.write_text('{"rows": [{"name": "ssd_tiny"}]}')
-    with pytest.raises(ValueError, match="table.json: expected the table of the face-off"):
+    with pytest.raises(ValueError, match="table.json: expected the table of an experiment"):
         read_face_off(path)
 
 
