@@ -1031,8 +1031,8 @@ for make in (torch.optim.Adam, torch.optim.SGD):
 # %% id="one-bias" slide="skip"
 tried = read_experiment("hrnet_biases")
 for row in tried.rows.values():
-    print(f"{row.name:20}{len(row.dead)} of {len(row.seeds)} runs with a dead module,",
-          f"mAP {row.mean():.3f}")
+    print(f"{row.name:20}{len(row.dead)} of {len(row.seeds)} runs with",
+          f"a dead module, mAP {row.mean():.3f}")
 print(verdicts.verdict_sentence(tried.rows["one bias a sum"]))
 deaths = [len(row.dead) for row in tried.rows.values()]
 assert deaths == [4, 0]
