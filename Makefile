@@ -54,7 +54,12 @@ test-long: env ## tests that take minutes: 300 kills, the real compiler
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider
 
 .PHONY: test-colab
-test-colab: env ## every set-up, and notebook 14 killed twice, in a stand-in of Colab
+test-colab: ## every set-up, and notebook 14 killed twice, with the releases of Colab's image
+	@RESOLVE=colab sh tools/make_env.sh .venv-colab
+	@$(MAKE) .test-colab DETLEARN_ENV=.venv-colab
+
+.PHONY: .test-colab
+.test-colab: env
 	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider tests/test_colab.py
 
 # mypy takes longest: it runs beside the others, and says last what it found.

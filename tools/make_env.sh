@@ -6,8 +6,8 @@
 # PYTHON=...   the interpreter to make it with; default: the first of python3.13, python3.12,
 #              python3.11, python3, python that is 3.11 or newer
 # RESOLVE=...  which releases: locked (those of requirements-lock.txt), newest (the newest that the
-#              ranges allow) or oldest (the floors of requirements.txt); default: those that it has,
-#              locked for a new one. The lock is for Linux; elsewhere locked means newest.
+#              ranges allow), oldest (the floors of requirements.txt) or colab (those of Colab's
+#              image, requirements-colab.txt); default: those that it has, locked for a new one. The lock is for Linux; elsewhere locked means newest.
 #
 # The file `detlearn-env` in the environment says whether it may be trusted:
 #   ready FINGERPRINT    finished, with these requirements, for this checkout
@@ -34,12 +34,13 @@ works() { "$env/bin/python" -c "$NEW_ENOUGH" >/dev/null 2>&1; }
 resolve=${RESOLVE:-$(cat "$env/detlearn-releases" 2>/dev/null || echo locked)}
 case $resolve in
     locked) [ "$(uname -s 2>/dev/null)" = Linux ] || resolve=newest ;;
-    newest | oldest) ;;
-    *) refuse "RESOLVE: expected locked, newest or oldest, got $resolve" ;;
+    newest | oldest | colab) ;;
+    *) refuse "RESOLVE: expected locked, newest, oldest or colab, got $resolve" ;;
 esac
 fingerprint() {
     files='requirements.txt requirements-dev.txt'
     [ "$resolve" != locked ] || files="$files requirements-lock.txt"
+    [ "$resolve" != colab ] || files="$files requirements-colab.txt"
     # shellcheck disable=SC2046,SC2086  # the words of cksum are wanted one by one
     cd "$root" && echo $(cat $files | cksum) $resolve "$root"
 }
@@ -145,6 +146,7 @@ packages() {
         oldest) # "package>=1.2" becomes "package==1.2.*"
             sed -nE 's/^([a-z0-9-]+)>=([0-9.]+)$/\1==\2.*/p' requirements.txt >"$constraints" &&
                 "$@" --constraint "$constraints" --editable '.[dev]' ;;
+        colab) "$@" --constraint requirements-colab.txt --editable '.[dev]' ;;
         newest) "$@" --upgrade --editable '.[dev]' ;;
         *) "$@" --editable '.[dev]' ;;
     esac
