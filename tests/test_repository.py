@@ -445,6 +445,7 @@ def test_environment_is_installed_by_uv_or_else_by_pip(tmp_path, status, notes):
         ("", "Darwin", "", ["pip --upgrade --editable .[dev]"]),
         ("newest", "Linux", "", ["pip --upgrade --editable .[dev]"]),
         ("oldest", "Linux", "", CONSTRAINED),
+        ("colab", "Linux", "", ["pip --constraint requirements-colab.txt --editable .[dev]"]),
     ],
     ids=[
         "the lock, with hashes",
@@ -452,6 +453,7 @@ def test_environment_is_installed_by_uv_or_else_by_pip(tmp_path, status, notes):
         "macOS",
         "newest",
         "oldest",
+        "Colab's",
     ],
 )
 def test_environment_has_the_releases_that_were_asked_for(
@@ -487,11 +489,27 @@ def test_environment_has_the_releases_that_were_asked_for(
     assert notebook.exists()
 
 
+def test_colabs_releases_are_releases_and_within_the_ranges():
+    image = requirements("requirements-colab.txt")
+    assert {"torch", "torchvision", "numpy", "ipywidgets", "ipython", "ipykernel"} <= {
+        one.name for one in image
+    }
+    ranges = {
+        one.name: one.specifier
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for one in requirements(name)
+    }
+    for one in image:
+        (exact,) = one.specifier
+        assert exact.operator == "=="
+        assert ranges.get(one.name, one.specifier).contains(exact.version), one
+
+
 @POSIX_ONLY
 def test_environment_knows_what_it_is_asked_for(tmp_path):
     result = make_env(tmp_path / "environment", RESOLVE="latest")
     assert result.returncode == 1
-    assert "RESOLVE: expected locked, newest or oldest, got latest" in result.stderr
+    assert "RESOLVE: expected locked, newest, oldest or colab, got latest" in result.stderr
 
 
 @POSIX_ONLY
