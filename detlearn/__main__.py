@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import re
+import select
 import shlex
 import sys
 import warnings
@@ -103,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         exit status: 0; 1 if some of what was asked for could not be read; 2 after a message about
-        what was asked for; 3 if another process of the run has ended; 130 after Ctrl-C.
+        what was asked for; 3 if another process of the run has ended; 130 after Ctrl-C; 141 if
+        nobody reads what it prints any more (``| head``), without a word.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser().parse_args(arguments)
@@ -112,8 +114,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.command_line = shlex.join([*start, "-m", "detlearn", *arguments])
     usual, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()
+        return status
     except (ValueError, OSError, FloatingPointError) as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
+            return 141
         # What a download says by hand to do keeps its lines.
         joined = "; ".join(line.strip() for line in str(error).splitlines())
         print(f"detlearn: {error if isinstance(error, OSError) else joined}", file=sys.stderr)
@@ -133,6 +139,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3
     finally:
         warnings.formatwarning = usual
+
+
+def _reader_has_gone() -> bool:
+    """Whether the pipe that broke is the one behind stdout; what is left then goes nowhere."""
+    try:
+        stdout = sys.stdout.fileno()
+        poll = select.poll()
+    except (AttributeError, OSError, ValueError):  # Windows; a stdout that is no file
+        return False
+    poll.register(stdout, select.POLLOUT)
+    gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    if gone:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout)
+        os.close(nowhere)
+    return gone
 
 
 def _format_warning(

@@ -332,3 +332,30 @@ def test_train_of_a_model_without_published_backbone(tmp_path, begun, capsys, na
     assert main([*command, "--backbone", "weights.pth", "--device", "cpu"]) == 2
     assert f"detlearn: {name}: there is no published backbone" in capsys.readouterr().err
     assert not begun
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows says EINVAL, and has no head")
+@pytest.mark.parametrize(
+    "arguments", [["models"], ["train", "ssd_tiny", "--scenes", "8", "--epochs", "1", "--no-eval"]]
+)
+def test_a_reader_that_has_gone_ends_it_without_a_word(arguments, tmp_path):
+    """``python -m detlearn models | head -1``, whose reader is faster still."""
+    read, write = os.pipe()
+    os.close(read)
+    out = ["--out", str(tmp_path / "run")] if arguments[0] == "train" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "detlearn", *arguments, *out], stdout=write,
+        stderr=subprocess.PIPE, text=True, timeout=HANG,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_another_pipe_that_breaks_is_told(monkeypatch, capsys):
+    def broken(args):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("detlearn.__main__.run_models", broken)
+    assert main(["models"]) == 2
+    assert "Broken pipe" in capsys.readouterr().err
