@@ -241,7 +241,7 @@ for layer in path_down(32, 256, steps=3):
     print(tuple(maps.shape), [type(part).__name__ for part in layer])
 
 # %% [markdown] id="cell-words" slide="subslide" tags=["lead"]
-# **Why does the last step have no ReLU?** The sum comes next. With a ReLU a giver could only *raise* the receiver's numbers. Without it, it can also say *no*, as the coarse branch did in §2. (A ★ cell measures how often.)
+# **Why does the last step have no ReLU?** The sum comes next. With a ReLU a giver could only *raise* the receiver's numbers. Without it, it can also say *no*, as the coarse branch did in §2. (A ★ cell shows it with random weights.)
 #
 # ### The cell
 #
@@ -666,7 +666,7 @@ print("hears", pixels_heard(path_down(32, 64, steps=3)), "of 256 pixels")
 # - **i ← j**: *as it is*; *up* (i < j) a 1 × 1 convolution, then repeated cells; *down* (i > j) a chain of i − j strided 3 × 3 convolutions, channels at the last, no ReLU after it. Then the sum, then ReLU.
 # - A **transition** opens a new branch from the coarsest one.
 # - 1 + 4 + 3 modules make **eight** exchanges and, with the head, 28,536,113 parameters. Every branch of a module multiplies equally often.
-# - An exchange gives the fine map a wide view early, and the coarse branches something to learn.
+# - An exchange makes a wide view possible early, and gives the coarse branches something to learn.
 #
 # **Next**, 11: heat maps and key points on this trunk, and the trunk as a detector's pyramid.
 #
@@ -844,7 +844,7 @@ prove("alone: 8 convolutions at stride 4 add 64 px a module",
       [b[1] - a[1] for a, b in pairwise(seen)], [64] * 7)
 
 # %% [markdown] id="fields-read" slide="skip"
-# This is the central cell; a cell at the edge sees half of its field outside the picture. Even alone, the central cell of branch 0 would see a whole crop of 256 px after four modules. With exchanges it does after *two*. What the coarse branches bring is the wide view **early**, so that six more modules can work with it.
+# This is the central cell; a cell at the edge sees half of its field outside the picture. Even alone, the central cell of branch 0 would see a whole crop of 256 px after four modules. With exchanges it does after *two*. The coarse branches make a wide view *possible* early; whether a trained network uses it, this count cannot say.
 #
 # **In miniature.** `benchmarks/hrnet_experiment.py` trained the tiny pose network with three seeds and one learning rate for all, and did not widen the smaller ones; `experiments/hrnet.py` does. This is what it recorded (OKS-AP is chapter 11's AP for joints). The sizes differ, and three seeds say little about chance:
 
