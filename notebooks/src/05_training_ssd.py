@@ -78,12 +78,12 @@ show.draw_scenes(
     "have right names; three of low score do not.")
 
 # %% [markdown] id="notes-whole" slide="notes"
-# > *For the speaker.* Ask what the scores of the upper row are, and why. Nine classes with background, all equally likely: one in nine.
+# > *For the speaker.* Ask what the scores of the upper row are, and why. Nine classes with background, all about equally likely: one in nine on average. Shown are the best of 3,392 priors, a little above.
 
 # %% [markdown] id="data-that-changes" slide="slide" tags=["lead"]
 # ## 1 · Pictures that change
 #
-# A network that sees the same pictures again and again learns them by heart. **Augmentation** changes each picture at every visit, in ways that leave the right answer known. In the SSD paper more augmentation raises SSD300 from 65.5 to 74.3 mAP on VOC 2007 (Liu et al. 2016, Table 2); zooming out adds 2.9 (Table 6).
+# A network that sees the same pictures again and again learns them by heart. **Augmentation** changes each picture at every visit, in ways that leave the right answer known. In the SSD paper more augmentation raises SSD300 from 65.5 to 74.3 mAP on VOC 2007 (Liu et al. 2016, Table 2); zooming out and training twice as long add 2.9 (§3.6, Table 6).
 #
 # For a classifier the answer survives nearly everything, since a mirrored cat is a cat. A detector's answer is made of *coordinates*. **Whoever moves the picture must move its boxes, and no error is raised if you forget.**
 #
@@ -158,7 +158,7 @@ show.draw_scenes(
     "cropped; mirrored; squeezed into a square. The boxes move along.")
 
 # %% [markdown] id="why-each" slide="skip"
-# | change | teaches | boxes | labels |
+# | change | meant to teach | boxes | labels |
 # |--|--|--|--|
 # | **colours**: brightness, contrast, saturation, hue | light does not matter | stay | stay |
 # | **zoom out**: on a canvas with sides up to 4 × as long | *small* objects | shrink, move | stay |
@@ -260,7 +260,7 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
 # %% [markdown] id="schedule" slide="subslide" tags=["lead", "beside:three-schedules"]
 # ### How far to go
 #
-# The **learning rate** says how far a step goes. At first large steps save time. At the end small ones are needed, because large ones jump across the place where the loss is lowest. So a *schedule* changes the rate. Ours, called “flat”, begins with a **warm-up**, because the first gradients of random weights are often large and point anywhere. Then it keeps the rate, and at last it goes down to zero in a straight line. (★ draws this schedule and two others.)
+# The **learning rate** says how far a step goes. At first large steps save time. At the end small ones are needed, because large ones jump across the place where the loss is lowest. So a *schedule* changes the rate. Ours, called “flat”, begins with a **warm-up**, because the first steps of random weights rest on little. Then it keeps the rate, and at last it goes down to zero in a straight line. (★ draws this schedule and two others.)
 
 # %% [markdown] id="whole-loop" slide="skip"
 # ### The whole loop
@@ -336,7 +336,7 @@ print(f"{steps} steps of {one:.3f} s: about {one * steps:.0f} s")
 # %% [markdown] id="recipe" slide="subslide" tags=["lead"]
 # The **recipe**, cut from 6 epochs to 2, says: batches of 8, since small ones give many steps in a short time; AdamW at 0.01, which gives each weight a step size of its own; 200 steps of warm-up, then the schedule “flat”; gradients clipped at a norm of 10; a mirror, and sometimes a window cut out and enlarged.
 #
-# `Cached` draws each scene once and changes it at every visit. The generator tries to place 9 to 16 objects in a scene, not 1 to 8 as in the test, because each object gives targets.
+# `Cached` draws each scene once and changes it at every visit. The generator tries to place 9 to 16 objects in a scene, not 1 to 8 as in the test: more targets in a step. (Whether that pays was not measured.)
 
 # %% id="train-it" slide="-"
 torch.manual_seed(0)
@@ -465,12 +465,12 @@ nb05.moves.check(moves)
 #
 # ### A check-up
 #
-# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back, and the others take over. The score does not tell.
+# A channel behind a ReLU is **dead** when it is 0 in every cell of every picture. No gradient passes through it, so nothing pulls it back. The score need not tell (11).
 #
 # `training.check_up` counts channels that are never active; a **module** is dead if at least half of its channels are. It also looks for stale BatchNorm statistics and missing gradients. First your network:
 
 # %% [markdown] id="notes-check-up" slide="notes"
-# > *For the speaker.* Ask how one would notice a dead branch without this tool. Not from the loss, not from the score, hardly from the detections. Show the figure of the killed network only after the room has guessed which part dies.
+# > *For the speaker.* Ask how one would notice a dead branch without this tool. Loss and score need not show it (11 has a network with a dead map that scores more than its healthy sisters); with a network as sick as this one they would, in time. Show the figure of the killed network only after the room has guessed which part dies.
 
 # %% id="check-up" slide="-"
 pictures, lessons = collate([validation[i] for i in range(64)])
@@ -512,7 +512,7 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="subslide" tags=["lead", "beside:check-up-drawn"]
-# The loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. A few channels wake, since earlier layers move: 55 % were never active, and 45 % still are. **Do not wait for them**: begin again, with a lower rate or a warm-up. The package's loop looks after every epoch and warns once of a module, as above.
+# The class loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. 55 % of the channels were never active, and 45 % still are; the share also moves with BatchNorm's means. **Do not wait**: begin again, with a lower rate. The package's loop looks after every epoch and warns.
 
 # %% [markdown] id="stop-and-resume" slide="slide" tags=["lead"]
 # ### Stop and resume
@@ -656,8 +656,8 @@ prove("patient 1 is cured", cured["boxes"],
 # - **Augmentation** moves pictures *and* boxes; a box's type makes it move.
 # - **A step**: predict, compare in float32, check, slope, clip, move; then, and only then, the scheduler.
 # - **One batch by heart** first; then estimate; then train.
-# - **Errors by kind** say where to look. mAP says only that there is work.
-# - **A check-up** finds what neither loss nor score shows.
+# - **Errors by kind** suggest where to look first. mAP says only that there is work.
+# - **A check-up** finds what loss and score can hide.
 # - **A checkpoint** is everything that the next step depends on. Test it bit by bit.
 #
 # **Next**, 06: RefineDet, the same loop with priors that are moved twice. On a GPU, with VOC, COCO or your own folder: 14.
@@ -912,7 +912,7 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
 print("behind it:     ", nn.functional.cross_entropy(half, label).dtype)
 
 # %% [markdown] id="transpose" slide="skip"
-# float16 ends at 65,504, so the sum is infinite. bfloat16 ends near 3.4 · 10³⁸, as float32 does, but it has only 8 bits of precision. So 8,732 losses fall on fewer than a thousand values, and many cannot be ranked.
+# float16 ends at 65,504, so this sum over *all* priors is infinite. (The loss adds positives and mined negatives only, which are far fewer.) bfloat16 ends near 3.4 · 10³⁸, as float32 does, but it has only 8 bits of precision. So 8,732 losses fall on fewer than a thousand values, and many cannot be ranked.
 #
 # **“The transpose matches label and ground truth.”** That network never permutes its heads. A convolution says (B, 4·A, H, W), and `view(B, 4, -1)` makes (B, 4, P). The targets are (B, P, 4), and they are turned to fit the *predictions*. Equal shapes prove nothing, though, because the *order* of the priors has changed with the layout (02). Theirs is level, prior, row, column; ours is level, row, column, prior. The same prior has another index:
 
@@ -1122,7 +1122,7 @@ show.draw_scenes(
     "found: one on every coin.")
 
 # %% [markdown] id="how-few" slide="skip"
-# Twelve coins to learn from (103 boxes, since the windows overlap), and twelve found. So few are enough because these coins look alike, in one light; that promises nothing about *your* coins. Draw boxes in a few pictures, train, look at what is missed, and draw more of *that*. (`python benchmarks/coins.py --seeds 8` repeats it with other seeds.)
+# Twelve coins to learn from (103 boxes, since the windows overlap), and twelve found. So few were enough here, perhaps because these coins look alike, in one light; that promises nothing about *your* coins. Draw boxes in a few pictures, train, look at what is missed, and draw more of *that*. (`python benchmarks/coins.py --seeds 8` repeats it with other seeds.)
 #
 # ### ★ Why left and right
 #
@@ -1380,7 +1380,7 @@ prove("patient 4 is cured",
 # 4. False: networks learn wrong boxes, too (patient 1).
 # 5. False: it shows only that the wires are connected.
 # 6. False: also moments, schedule, position, BatchNorm's means.
-# 7. False, as a rule: no gradient reaches it, so it can only wake by accident, when the layers before it move.
+# 7. False, as a rule: no gradient reaches it. It can only wake by accident, when the layers before it move; in §4 none of the dead modules did.
 # 8. False: it cuts the curve off; mAP can only fall (01).
 # 9. False: they overlap with those that were learned.
 #

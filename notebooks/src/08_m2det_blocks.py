@@ -361,7 +361,7 @@ print([tuple(m.shape) for m in gathered])
 assert torch.equal(gathered[1][:, 8:12], levels[2][1])  # level 2's own
 
 # %% [markdown] id="sfam-by-hand" slide="slide" tags=["lead"]
-# ## 4 · SFAM: which channels matter?
+# ## 4 · SFAM: which channels, for this picture?
 #
 # 8 levels × 256 = 2,048 channels lie on top of each other, and not every picture needs all of them. An **attention** gives each channel a weight between 0 and 1, which it computes *from the picture itself*. SFAM uses *squeeze-and-excitation* (Hu et al. 2018), once for each scale:
 #
@@ -391,7 +391,7 @@ show.draw_small_maps(
 # > *For the speaker.* 4 − 1 = 3; sigmoid(3) = 0.953, sigmoid(−3) = 0.047. Ask what happens if channel 1 is the brighter one: the ReLU makes the hidden number 0, and both weights become 0.5. And ask what the weights sum to. Here 1, but only because the second layer is +1 and −1; in general nothing particular, it is no softmax.
 
 # %% [markdown] id="sfam-class-words" slide="subslide" tags=["lead", "beside:sfam-by-hand-seen"]
-# A weight says *what* matters, never *where*: all cells of a channel share it. And each weight has its own sigmoid, so all may be open, or none.
+# A weight turns a whole channel up or down, never a place: all cells share it. How much the channel counts, the heads decide. And each weight has its own sigmoid, so all may be open, or none.
 #
 # In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The next cells explain `shared`.
 
@@ -808,7 +808,7 @@ assert rates == (3e-3, 5e-3) and not shipped["dead"]
 assert aside["test"]["mAP"] > 0.72 and len(aside["dead"]) == 2
 
 # %% [markdown] id="health-record-read" slide="fragment"
-# With 5e-3 only 7 of the 24 channels answer where you looked, and 12 of 24 in TUM 0. A mAP of 0.724 would have warned nobody. **A score hides such a loss, and a look finds it.** One seed of each rate shows no more than that. It does not show that 5e-3 always kills channels, or that the dead ones cost the 0.009 between the two scores.
+# With 5e-3 only 7 of the 24 channels answer where you looked, and 12 of 24 in TUM 0. A mAP of 0.724 alone would have warned nobody. **A score can hide such a loss, and a look finds it.** With 3e-3 three seeds have no dead module (0.733 to 0.740). The one run with 5e-3 does not show that this rate always kills (in the shorter trainings of chapter 12 one run of five lost a module), or that the dead channels cost the difference.
 
 # %% [markdown] id="does-sharing-matter" slide="subslide"
 # ### What can sharing cost?
@@ -967,7 +967,7 @@ print("sum over the classes: 1 for each of", scores.shape[1], "priors")
 #
 # 1. False. A level is a whole TUM; its six maps are six scales of the same level.
 # 2. False. The map has been down to 1 × 1 and back, so its cell has heard from the whole picture.
-# 3. False. One weight serves all cells of a channel: it says *what*, not where.
+# 3. False. One weight serves all cells of a channel.
 # 4. False. Each has a sigmoid of its own: all may be open, or none.
 # 5. False. The filters of the heads weigh the channels anyway, but in the same way for every picture.
 # 6. False. Count `parameters()`, or compare `data_ptr()`.

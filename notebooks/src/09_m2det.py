@@ -434,9 +434,9 @@ show.draw_attention(
     "mean over five scenes, and the largest minus the smallest of them.")
 
 # %% [markdown] id="gates" slide="subslide"
-# The tallest stands at scale 4. At scales 1 and 2 SFAM is nearly a fixed factor; at 0 and 3 it moves by 0.12 at most. Two things can hold a gate in place.
+# The tallest stands at scale 4. At scales 1 and 2 SFAM is nearly a fixed factor; at 0 and 3 it moves by 0.12 at most, in these five scenes. Two things can hold a gate in place.
 #
-# - **Scales 0 to 3: dead hidden units.** 84 of the 96 hidden units are 0 behind the ReLU in all five scenes, and can tell no scene from another (counted in ★).
+# - **Scales 0 to 3: silent hidden units.** 84 of the 96 hidden units are 0 behind the ReLU in all five scenes, and can tell none from another (counted in ★). (Not tested further.)
 # - **Scale 4: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001 or 0.999. So such a gate passes on nearly nothing of the gradient that might move it. Two thirds of these 96 gates are stuck, 11 shut and 53 open: the bars on the right belong to the others.
 #
 # In the explorer a small mark is a channel's mean over five scenes. Where a bar leaves its mark, SFAM answers to *this* scene. A long line is a level's mean, with its number above.
@@ -474,16 +474,16 @@ show.draw_seeds({name: row["mAP"]["values"]
 # %% [markdown] id="results-read" slide="subslide" tags=["lead", "beside:results"]
 # Read it as *these three seeds at this budget*:
 #
-# - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. All of them had 1,500 steps at a rate of 1e-2, and nobody looked for dead modules (08). The same four levels reached 0.73 after 9,000 at 3e-3, on three times as many scenes (`data/weights/m2det_tiny.json`), so the record is about short trainings at a high rate.
+# - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. All of them had 1,500 steps at a rate of 1e-2, unchecked for dead modules (08). The same four levels reached 0.73 after 9,000 at 3e-3, on three times as many scenes (`data/weights/m2det_tiny.json`), so the record is about short trainings at a high rate.
 # - One wide level: 0.559, the most. It is no clean control, though. It also reads 32 thin channels of the base where the others read 12.
-# - Without SFAM: 0.430, against 0.501 with it.
+# - Without SFAM: 0.430, against 0.501 with it; the seeds differ by 0.037, 0.122 and 0.054.
 #
-# **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3; more of it in ★).
+# **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3).
 
 # %% [markdown] id="ablation-words" slide="subslide" tags=["lead"]
 # ### Deep for complex?
 #
-# How do you find out what a level is *for*? Take it away. In each of the three networks with four levels, one level after the other was **silenced** before the heads: each of its channels was set to its mean, so it said nothing about the scene at hand. How much AP is lost? **Predict**, if the claim holds: at which levels do the simple objects lose most, and at which the complex ones?
+# How do you find out what a level is *for*? Take it away. In each of the three networks with four levels, one level after the other was **silenced** before the heads: each of its channels was set to its mean. (It still feeds the levels behind it.) How much AP is lost? **Predict**, if the claim holds: at which levels do the simple objects lose most, and at which the complex ones?
 
 # %% id="ablation-drawn" slide="fragment" tags=["output-only"]
 def losses_of(group, size):
@@ -507,9 +507,9 @@ for size in ("small", "medium"):
           *[f"{value:+.2f}" for value in row["values"]])
 
 # %% [markdown] id="claim-read" slide="subslide" tags=["lead", "beside:ablation-drawn"]
-# Small objects: two seeds below 0, one above. Medium ones: one at 0, and two clearly above, as the paper would have it. **Three seeds of a small network do not settle it**, neither way. The paper's own evidence is one chosen picture (Figure 6), in which persons are brightest at the highest level and a traffic light at the lowest. It gives no statistic.
+# Small objects: two seeds below 0, one above. Medium ones: one at 0, two above. With eight levels, in the same record: two below, one above. **Three seeds of a small network do not settle it**, neither way. The paper's own evidence is one chosen picture (Figure 6), in which persons are brightest at the highest level and a traffic light at the lowest. It gives no statistic.
 #
-# What carries over is the method: take the part away, compare groups of equal size, repeat with several seeds. Beware of one trap. Two levels that say the same both look idle when one is silenced.
+# What carries over is the method: take the part away, compare groups of equal size, repeat with several seeds. One trap: two levels that say the same both look idle when one is silenced.
 
 # %% [markdown] id="exercises" slide="slide"
 # ## 6 · Your turn
@@ -611,7 +611,7 @@ except RuntimeError as error:
 # - **MLFPN** is a chain of these. The levels' maps are gathered, and SFAM weighs them.
 # - Of **133 million** parameters 54 are in the TUMs, 54 in the class heads, 20 in the backbone.
 # - The code *says* that it initialises all weights, and that suppression starts at 0.45. It *does* otherwise.
-# - **Do eight levels find more than one?** In the paper yes: 30.6 against 27.5 AP. Our record, 0.342 against 0.476 in short trainings with three seeds and one learning rate, is too small to answer.
+# - **Do eight levels find more than one?** In the paper 30.6 against 27.5 AP, with more parameters. Our record, 0.342 against 0.476 in short trainings at one learning rate, cannot answer.
 # - A claim about a part is tested by taking it away, with enough seeds. Three are not enough here.
 #
 # **Next**, 10: HRNet never gives up the fine map.
@@ -679,7 +679,7 @@ nb09.warm_up.check(warm_up)
 # | 8 TUMs of 128 channels, 47.5 million parameters | 31.8 |
 # | 4 TUMs of 256 channels, 60.2 million parameters | 31.8 |
 #
-# The author adds that SFAM slows the training, sometimes hurts ([22](https://github.com/VDIGPKU/M2Det/issues/22)), and is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
+# The author adds that SFAM slows the training, sometimes helps and sometimes hurts ([22](https://github.com/VDIGPKU/M2Det/issues/22)), and is “somewhat redundant” ([42](https://github.com/VDIGPKU/M2Det/issues/42)).
 
 # %% [markdown] id="hidden-words" slide="subslide"
 # **SFAM's hidden units** in the trained network. How many answer to at least one of the five scenes of §4? (08's `check_up` does not count them, since their ReLU is a function and no module.)
@@ -937,7 +937,7 @@ print(tuple(deltas.shape), tuple(cured.shape))
 # 3. False, if it is loaded strictly: there are keys too many.
 # 4. False, if the number comes from the released code: there it is 0.3 in effect, whatever the config says.
 # 5. False. The steps are others, too: to a half, a fifth, a tenth, a tenth.
-# 6. False. Another level may say the same; silence both, and see.
+# 6. False. Another level may say the same, or live on its map.
 # 7. False. A map shows that something is bright, not that anybody needs it. Silence it and measure.
 #
 # </details>
