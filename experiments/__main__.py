@@ -70,11 +70,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     torch.set_num_threads(1)
     if args.ship:
-        path = record_path(EXPERIMENTS["weights"], args.records)
-        if not path.is_file():
-            parser.error(f"{path}: expected the record of the weights, there is none")
-        record = json.loads(path.read_text(encoding="utf-8"))
-        shipped = ship(EXPERIMENTS["weights"], record, args.runs, data_path("weights"))
+        records = [
+            (experiment, record_path(experiment, args.records))
+            for experiment in (EXPERIMENTS["weights"], EXPERIMENTS["pose"])
+        ]
+        if not any(path.is_file() for _, path in records):
+            parser.error(f"{records[0][1]}: expected the record of the weights, there is none")
+        shipped = [
+            name
+            for experiment, path in records
+            if path.is_file()
+            for name in ship(
+                experiment, json.loads(path.read_text(encoding="utf-8")), args.runs,
+                data_path("weights"),
+            )
+        ]  # fmt: skip
         print("shipped:", ", ".join(shipped) or f"none, no finished run lies in {args.runs}")
         return
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)

@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from detlearn import create_model, save_model
 from detlearn.data import open_dataset
 from detlearn.files import write_atomically
-from detlearn.training import evaluate
+from detlearn.models import PoseHRNet
+from detlearn.training import evaluate, evaluate_pose
 
 from . import scenes
 from .plan import Experiment, Run, spec_of
@@ -55,7 +56,8 @@ def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights:
             path = run_folder(runs, experiment, spec_of(run)) / "model.safetensors"
             if path.is_file():
                 model = create_model(variant.model, **variant.overrides)
-                model.class_names = scenes.view("test").class_names
+                if not isinstance(model, PoseHRNet):
+                    model.class_names = scenes.view("test").class_names
                 state = load_file(path)
                 model.load_state_dict(  # rounded, as they are shipped; priors are not
                     {key: one.half() if one.is_floating_point() else one
@@ -68,9 +70,7 @@ def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights:
         shipped = next(run for run in finals if run["seed"] == first)
         if dead := shipped["check_up"]["dead"]:
             raise ValueError(f"{variant.name}, seed {first}: expected no dead module, got {dead}")
-        scored = {
-            seed: evaluate(model, open_dataset("shapes", "val")) for seed, model in models.items()
-        }
+        scored = {seed: shown(model) for seed, model in models.items()}
         rows = [run for run in finals if run["seed"] in scored]
         aside = [run for run in record["set_aside"] if run["variant"] == variant.name]
         name = variant.model
@@ -82,6 +82,13 @@ def ship(experiment: Experiment, record: Mapping[str, Any], runs: Path, weights:
         write_atomically(weights / f"{name}.json", text.encode())
         written.append(name)
     return written
+
+
+def shown(model: Any) -> Mapping[str, float]:
+    """Scores on the 300 scenes that are shipped: those of boxes, or of poses in true boxes."""
+    if isinstance(model, PoseHRNet):
+        return evaluate_pose(model, open_dataset("shapes", "val", keypoints=True))
+    return evaluate(model, open_dataset("shapes", "val"))
 
 
 def content_of(
@@ -99,7 +106,8 @@ def content_of(
         scored: seed -> scores on the shipped scenes.
     """
     summary = {}
-    for name in ("mAP", "mAP50"):
+    first = next(iter(scored.values()))
+    for name in [name for name in ("mAP", "mAP50", "AP", "AP50") if name in first]:
         values = [scored[run["seed"]][name] for run in runs]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         summary[name] = {"mean": round(statistics.mean(values), 4), "sd": round(spread, 4)}

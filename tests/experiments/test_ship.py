@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 
 from detlearn import create_model, load_model
 from detlearn.data.shapes import CLASS_NAMES
-from detlearn.training import TrainConfig
+from detlearn.training import RECIPES, TrainConfig
 from experiments import ship as shipping
 from experiments.plan import Experiment, Spec, Variant
 from experiments.runs import run_folder
@@ -91,3 +92,29 @@ def test_a_sick_network_is_not_shipped(trained):
 def test_a_run_whose_weights_are_gone_ships_nothing(trained):
     record = {"command": "", "runs": [run_of(0), run_of(1)], "set_aside": []}
     assert shipping.ship(EXPERIMENT, record, trained / "elsewhere", trained / "weights") == []
+
+
+def test_a_pose_network_is_shipped_with_scores_of_poses(tmp_path, monkeypatch):
+    people = dataclasses.replace(
+        EXPERIMENT, name="pose", variants=(Variant("tiny", "pose_hrnet_tiny"),), score="AP",
+        seeds=(0,), recipe=RECIPES["pose_hrnet_tiny"],
+    )  # fmt: skip
+    folder = run_folder(tmp_path / "runs", people, Spec("tiny", "final", 1e-3, 0))
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    save_file(create_model("pose_hrnet_tiny").state_dict(), folder / "model.safetensors")
+    asked = []
+
+    def evaluate_pose(model, dataset):
+        asked.append("keypoints" in dataset[0][1])
+        return {"AP": 0.98, "AP50": 1.0, "AP75": 0.99}
+
+    monkeypatch.setattr(shipping, "evaluate_pose", evaluate_pose)
+    (tmp_path / "weights").mkdir()
+    record = {"command": "", "runs": [run_of(0)], "set_aside": []}
+    assert shipping.ship(people, record, tmp_path / "runs", tmp_path / "weights") == [
+        "pose_hrnet_tiny"
+    ]
+    content = json.loads((tmp_path / "weights" / "pose_hrnet_tiny.json").read_text())
+    assert asked == [True] and content["summary"].keys() == {"AP", "AP50"}
+    assert load_model(tmp_path / "weights" / "pose_hrnet_tiny.safetensors") is not None
