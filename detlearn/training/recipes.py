@@ -2,7 +2,7 @@
 
 ``python -m detlearn recipes`` lists them; with a model's name it shows all of one, where it comes
 from and what it gave its authors.  The full-size models start from a backbone trained on ImageNet,
-a file for ``train --backbone``; from random weights the same recipe ends far lower.
+a file for ``train --backbone``; from random weights the same recipe may end lower.
 
 Three things are ours in every recipe: the gradient's norm is clipped at 10, mixed precision is used
 where it is safe, and a last batch that is not full is left out, which makes an epoch of PASCAL VOC

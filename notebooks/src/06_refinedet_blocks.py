@@ -167,7 +167,7 @@ show.draw_iou_shift(
     "crowd between 0.5 and 0.7; the anchors they become above 0.8.")
 
 # %% [markdown] id="shift-read" slide="fragment"
-# The histograms follow the positive priors. Most overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so an object has about seven times as many positives. Whether that helps, chapter 07 asks.
+# The histograms follow the positive priors. Most overlap their objects by 0.5 to 0.7, and most of the anchors they become by more than 0.8. Many other priors cross 0.5 as well, so with this trained network as ARM about seven times as many anchors match. The filter will drop some of them again; whether the rest helps, chapter 07 asks.
 
 # %% [markdown] id="arm" slide="slide"
 # ## 2 · ARM: is there anything?
@@ -235,14 +235,14 @@ show.draw_filter(
     "prior lie on objects: small on the fine grids, large on the coarse.")
 
 # %% [markdown] id="filter-read" slide="fragment" tags=["lead"]
-# Only 98 priors are left, and no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
+# Only 98 priors are left, and in this scene no positive is lost. (Matched at 0.4, as `ssd_tiny` is.) Nearly all of them lie on objects. The coarse grids keep those on large objects.
 #
 # Hard negative mining also skips easy negatives. What is new? Mining picks negatives by the *ODM's* loss, and only while it learns. The filter uses the *ARM's* opinion, and it works at detection, too.
 
 # %% [markdown] id="tcb" slide="slide" tags=["lead"]
 # ## 3 · TCB: coarse helps fine
 #
-# A cell of conv4_3 sees a small part of the picture in detail. A cell of conv6_2 sees most of the picture, but roughly. “Is this wheel part of a bus?” is easy to answer on the coarse map, and the answer is needed on the fine one. So the coarse map is enlarged to twice its side and added.
+# A cell of conv4_3 sees a small part of the picture in detail. A cell of conv6_2 sees most of the picture, but roughly. “Is this wheel part of a bus?” may be easier to answer on the coarse map, and the answer is needed on the fine one. So the coarse map is enlarged to twice its side and added.
 #
 # The enlarging is learned. It is a **transposed convolution**, 2 × 2 with stride 2; the paper calls it deconvolution. An ordinary convolution *collects* several cells into one. A transposed one *spreads* one cell over several: each cell paints its number times the filter. First on a 1 × 1 map, then on 2 × 2:
 
@@ -731,7 +731,7 @@ for threshold in (0.4, 0.5, 0.6):
         *positives(threshold)))
 
 # %% [markdown] id="thresholds-read" slide="skip"
-# At 0.6 the ARM would be left with two positives for each object. The ODM would still have 25, and better ones. The package's config has one threshold for both; `experiments/refinedet.py` asks what 0.5 and 0.6 for the anchors alone are worth, with several seeds. Until it has run, this is an open question.
+# At 0.6 the ARM would be left with two positives for each object. The ODM would still have up to 25, and better ones. The package's config has one threshold for both; `experiments/refinedet.py` asks what 0.5 and 0.6 for the anchors alone are worth, with several seeds. Until it has run, this is an open question.
 
 # %% [markdown] id="ledger" slide="skip" tags=["ledger"]
 # ## ★ Paper ↔ code

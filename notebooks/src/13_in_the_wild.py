@@ -353,7 +353,7 @@ for name, side in product(list(faces)[::-1], (36, 48, 96, 72)):
     ratios[name, side] = float(sides[:, 1].std() / sides[:, 0].std())
 steadier = sum(ratio < 1 for ratio in ratios.values())
 print(steadier, "of", len(ratios), "series are steadier with the average")
-print(f"its spread: {np.median(list(ratios.values())):.1f} of the",
+print(f"its spread: {np.median(list(ratios.values())):.2f} of the",
       "best box's (median)")
 show.draw_jitter(
     shifts, dict(zip(("best box", "average"), sides.T)),
@@ -364,7 +364,7 @@ show.draw_jitter(
 # %% [markdown] id="hidden" slide="slide" tags=["lead"]
 # ### All alike, and yet
 #
-# So the average takes away four tenths of the spread. (The curves are the astronaut's, at 72 px.) Whose boxes does it average?
+# So the average takes away about a third of the spread in the middle one of twelve series. (The curves are the astronaut's, at 72 px.) Whose boxes does it average?
 #
 # The two priors of a cell of the 16 × 16 map have the same centre and the same size, and so do the six of a cell of the 8 × 8 map. Nothing in the settings tells them apart. Call the place of a prior in its cell its **slot**; there are two and six, together eight. **Predict:** do all slots give the same answers? Show the network one face in 36 sizes, and note the best score of each slot over all cells.
 #
@@ -392,7 +392,7 @@ names = [f"{m} × {m}: {k}" for m, n in ((16, 2), (8, 6)) for k in range(n)]
 show.draw_slot_ranges(sizes, slots, names)
 
 # %% [markdown] id="hidden-read" slide="subslide" tags=["lead"]
-# The slots are specialists. Something must have told them apart in training, and that is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Both results:
+# The slots are specialists. Something must have told them apart in training; the likeliest cause is *matching*: a face teaches the prior that it overlaps best (notebook 03). So training very probably had priors of different sizes, which inference threw away. The settings still name two scales that nothing uses any more, `min_scale` 0.1484375 and `max_scale` 0.75. They also list four strides, 8, 16, 16, 16, with two priors each. So SSD's rule (notebook 02) has four levels, although there are only two maps: the last three levels share the map of 8 × 8. Exercise 4 computes eight sizes from this, and exercise 3 finds the geometric middle of each range of answers (scores of at least 0.5). Both results:
 
 # %% id="hidden-compared" slide="-" tags=["output-only"]
 rule = torch.tensor(
@@ -430,7 +430,7 @@ show.draw_decline(
     xlabel="side of the face, px", logarithmic=True)
 
 # %% [markdown] id="distance-read" slide="skip"
-# Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. The slots of section 3 say why: the finest ones begin at about 13 px. All three are found from 20 to 144 px. A face that is larger than the picture is lost in the end: the astronaut at 160 px, all three at 192.
+# Below an eighth to a sixth of the picture (16 to 21 px) it becomes a lottery: the cameraman is found at 12 px, but not at 14 and 16. That agrees roughly with section 3, where the finest slots answer from about 13 px on. All three are found from 20 to 144 px. A face that is larger than the picture is lost in the end: the astronaut at 160 px, all three at 192.
 
 # %% id="rotation" slide="subslide" tags=["output-only"]
 turns = list(range(0, 181, 15))
@@ -488,7 +488,7 @@ show.draw_decline(
     xlabel="width : height of the squashed picture")
 
 # %% [markdown] id="alarms" slide="subslide" tags=["lead"]
-# A face that is squashed to half its width is still found. At a quarter of its width none is found: a panorama that is made square loses its faces.
+# A face that is squashed to half its width is still found. At a quarter of its width (12 px) none of the three is found: a panorama that is made square may lose its faces.
 #
 # **False alarms** are the other kind of failure. Three photographs without a human face, and noise. The network sees the motorcycle twice: *letterboxed*, with its proportions, and *squashed* to a square as SSD does it. (The panel shows the photograph unsquashed, with the box that was found.)
 
@@ -513,7 +513,7 @@ assert top["motorcycle"] < 0.45 and top["squashed"] > 0.65
 show.draw_face_panels(shown)
 
 # %% [markdown] id="alarms-read" slide="fragment"
-# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. SSD is trained on squashed pictures; this network, whose runtime letterboxes, very probably was not.
+# The surest of the 200 pictures of noise is an alarm, and the cat is one by a hair. A threshold is a decision about *your* pictures. SSD is trained on squashed pictures; whether this network was, whose runtime letterboxes, we do not know.
 
 # %% [markdown] id="notes-fails" slide="notes"
 # > *For the speaker.* Choose one curve and ask for the application that it rules out: distance for surveillance cameras, rotation for a phone that lies on a table, blur for a moving child. The right sentence is “found, on these three portraits, from 20 to 144 px”, and never “works”.
@@ -604,7 +604,7 @@ show.draw_face_panels(
 # %% [markdown] id="clinic-2" slide="subslide" tags=["clinic"]
 # <details><summary>Diagnosis of patient 1</summary>
 #
-# `padding=1` (and 2 in the stem) at stride 2. Each halving moves the map by a pixel of its own, and the boxes move with it, right and down. The score cannot tell, because a shifted face is still a face.
+# `padding=1` (and 2 in the stem) at stride 2. Each halving moves the map by a pixel of its own, and the boxes move with it, right and down. The score hardly tells: here it rose.
 #
 # </details>
 #
@@ -630,7 +630,7 @@ for name, change in patients.items():
 # </details>
 # <details><summary>Diagnosis of patient 3</summary>
 #
-# BGR, as OpenCV reads it, instead of RGB. Faces are told by shape more than by colour, so one portrait survives it.
+# BGR, as OpenCV reads it, instead of RGB. One large, clear portrait survives it; many small faces do not (★).
 #
 # </details>
 # <details><summary>Diagnosis of patient 4</summary>
@@ -661,8 +661,8 @@ for name, change in patients.items():
 #
 # <details><summary>Answers</summary>
 #
-# 1. False. Training told them apart; section 3 measured it.
-# 2. False. It moves the box; the astronaut's score even rose.
+# 1. False: section 3 measured different answers.
+# 2. False. It moves the box; the score may rise, as the astronaut's did, or fall a little.
 # 3. True.
 # 4. False. The pointwise one does.
 # 5. False. They prove that ours is the *same* detector; section 4 shows its faults.

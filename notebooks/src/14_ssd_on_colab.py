@@ -169,7 +169,7 @@ show.SessionExplorer(epochs=65, minutes=24, hours=HOURS, setup=20)
 # **A free Drive has 15 GB.** VOC's archives fit; COCO is downloaded anew each time. And what is replaced goes to the Drive's *bin*, where it still counts ([a user whose checkpoints filled it](https://github.com/minimaxir/gpt-2-simple/issues/155)). SSD300's checkpoint has 0.2 GB and is replaced hundreds of times. Our loop empties an old checkpoint before it replaces it; still, look into the bin now and then.
 
 # %% [markdown] id="notes-where" slide="notes"
-# > *For the speaker.* Read the table with its right column covered and let the room give the reasons. The usual mistake is to put the pictures on the Drive, "to be safe": ten thousand small files make a step of seconds.
+# > *For the speaker.* Read the table with its right column covered and let the room give the reasons. The usual mistake is to put the pictures on the Drive, "to be safe": ten thousand small files can make every step wait.
 
 # %% id="mount" slide="skip"
 def open_drive():
@@ -256,7 +256,7 @@ for count, word in sorted(zip(counts.tolist(), names[1:]), reverse=True):
     print(f"{word:12}{count:5}")
 
 # %% [markdown] id="small-text" slide="subslide" tags=["lead"]
-# **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph 500 px high is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar learn from one forced prior each (03), and many will be missed: take a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
+# **What will the network see of small objects?** Every picture is squeezed to the input of the network, 300 × 300 px for SSD300. A person 40 px high in a photograph 500 px high is 24 px high there. The chart shows the sizes of the objects in the *input* below the sizes that the priors reach (02). Objects left of the first bar have no good prior and may be missed: take smaller priors, a larger input (`ssd512_vgg16`), or cut the pictures into tiles.
 
 # %% id="small-objects" slide="-" tags=["output-only"]
 with torch.device("meta"):
@@ -269,14 +269,14 @@ print(f"{everything.objects} objects, {100 * everything.covered:.0f} % have"
 show.draw_size_chart(config.priors, sides)
 
 # %% [markdown] id="small-read" slide="fragment"
-# Here hardly an object lies left of the first bar, and 98 % have a prior that fits. So the input is large enough for these pictures.
+# Here hardly an object lies left of the first bar, and 98 % have a prior that fits. So the priors suit these pictures.
 
 # %% [markdown] id="before-hours" slide="slide" tags=["lead", "beside:small-objects"]
 # ## 3 · One minute before the hours
 #
 # ### A start that knows something
 #
-# Every published SSD begins with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. (It has learned from drawn scenes of this very kind. So the practice run scores high after a minute, which proves nothing about learning from scratch.) **Read the report**: it says what was loaded, and what was left as it was.
+# The published recipes begin with a backbone trained on ImageNet; the heads begin with random numbers. On a GPU the next cell fetches the file once and keeps it on the Drive. The stand-in does the same in small: it takes the backbone of our trained `ssd_tiny`, and nothing else. (It has learned from drawn scenes of this very kind. So the practice run scores high after a minute, which proves nothing about learning from scratch.) **Read the report**: it says what was loaded, and what was left as it was.
 #
 # <!-- speaker: Ask what is the cheapest test that shows a broken pipeline. -->
 
@@ -686,7 +686,7 @@ assert [mine[i] for i in said] == [Shapes.class_names[i] for i in truly]
 # %% [markdown] id="star-fast" slide="skip"
 # ## ★ How fast is your processor, and how fast is it used?
 #
-# A processor multiplies so many numbers a second, and no network is faster than that. What a product of two large matrices reaches is a fair measure of this peak. The cells count *processor time*, so that other programs on your machine do not matter much. A network that reaches a tenth of it wastes time; one that reaches all of it can only be made faster by computing *less exactly*.
+# A processor multiplies so many numbers a second, and no network is faster than that. What a product of two large matrices reaches is a fair measure of this peak. The cells count *processor time*, so that other programs on your machine do not matter much. A network that reaches a tenth of it wastes time; one that reaches all of it gets faster only by fewer operations, or less *exact* ones.
 
 # %% id="the-peak" slide="skip"
 from torch.utils.flop_counter import FlopCounterMode
@@ -707,7 +707,7 @@ peak = speed_of(lambda: square @ square, 2 * 2048**3)
 print(f"peak: a product of matrices in float32 {peak:,.0f} GFLOP/s")
 
 # %% [markdown] id="fast-text" slide="skip"
-# Two things help; a third follows. **channels_last** lays the channels of a cell side by side, as convolutions read them. **bfloat16** halves the bytes of a number. Predict: what does it do to the time, and can a bar be longer than the peak?
+# Two things may help; a third follows. **channels_last** lays the channels of a cell side by side, as convolutions read them. **bfloat16** halves the bytes of a number. Predict: what does it do to the time, and can a bar be longer than the peak?
 
 # %% id="fast-modes" slide="skip"
 COMPILE = False  # True: needs a C++ compiler and a minute more
@@ -735,7 +735,7 @@ for mode, speed in fast_modes(torch.randn(1, 3, 300, 300)):
     print(f"{mode:14}{speed:8,.0f} GFLOP/s {bar} {speed / peak:.0%}")
 
 # %% [markdown] id="fast-read" slide="skip"
-# Processors of the last years (Intel's with AMX, AMD's since Zen 4) multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. Older ones emulate it, mostly with the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; on a processor that gains little where the bars are near the peak already.
+# Intel's processors with AMX multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. AMD's since Zen 4 have bfloat16 in hardware, too; we have not measured them. Others emulate it, and should have the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; what it gains on yours you can try.
 
 # %% [markdown] id="star-fine-tune" slide="skip"
 # ## ★ What fine-tuning saves
