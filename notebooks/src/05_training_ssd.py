@@ -260,7 +260,7 @@ def train_step(model, images, targets, optimizer, clip_norm=math.inf,
 # %% [markdown] id="schedule" slide="subslide" tags=["lead", "beside:three-schedules"]
 # ### How far to go
 #
-# The **learning rate** says how far a step goes. At first large steps save time. At the end small ones are needed, because large ones jump across the place where the loss is lowest. So a *schedule* changes the rate. Ours, called “flat”, begins with a **warm-up**, because the first steps of random weights rest on little. Then it keeps the rate, and at last it goes down to zero in a straight line. (★ draws this schedule and two others.)
+# The **learning rate** says how far a step goes. At first large steps save time. At the end small ones are needed, because large ones jump across the place where the loss is lowest. So a *schedule* changes the rate. Ours, called “flat”, begins with a **warm-up**, because the gradients of random weights are a poor guide. Then it keeps the rate, and at last it goes down to zero in a straight line. (★ draws this schedule and two others.)
 
 # %% [markdown] id="whole-loop" slide="skip"
 # ### The whole loop
@@ -470,7 +470,7 @@ nb05.moves.check(moves)
 # `training.check_up` counts channels that are never active; a **module** is dead if at least half of its channels are. It also looks for stale BatchNorm statistics and missing gradients. First your network:
 
 # %% [markdown] id="notes-check-up" slide="notes"
-# > *For the speaker.* Ask how one would notice a dead branch without this tool. Loss and score need not show it (11 has a network with a dead map that scores more than its healthy sisters); with a network as sick as this one they would, in time. Show the figure of the killed network only after the room has guessed which part dies.
+# > *For the speaker.* Ask how one would notice a dead branch without this tool. Loss and score need not show it (11); with a network as sick as this one they probably would. Show the figure of the killed network only after the room has guessed which part dies.
 
 # %% id="check-up" slide="-"
 pictures, lessons = collate([validation[i] for i in range(64)])
@@ -512,7 +512,7 @@ show.draw_check_up(
     "are dead; after 48 more steps at a sensible rate they still are.")
 
 # %% [markdown] id="after-the-kill" slide="subslide" tags=["lead", "beside:check-up-drawn"]
-# The class loss falls as if all were well. A bar is a module that ends in a ReLU, so the heads have none. 55 % of the channels were never active, and 45 % still are; the share also moves with BatchNorm's means. **Do not wait**: begin again, with a lower rate. The package's loop looks after every epoch and warns.
+# The class loss falls as if all were well. A bar is a module that ends in a ReLU. 55 % of the channels were never active, and 45 % still are: some come back, since layers before them move; the four dead modules stay dead. **Do not wait**: begin again, with a lower rate. The package's loop looks after every epoch and warns.
 
 # %% [markdown] id="stop-and-resume" slide="slide" tags=["lead"]
 # ### Stop and resume
@@ -1380,7 +1380,7 @@ prove("patient 4 is cured",
 # 4. False: networks learn wrong boxes, too (patient 1).
 # 5. False: it shows only that the wires are connected.
 # 6. False: also moments, schedule, position, BatchNorm's means.
-# 7. False, as a rule: no gradient reaches it. It can only wake by accident, when the layers before it move; in §4 none of the dead modules did.
+# 7. False, as a rule: no gradient reaches it. It can only wake by accident, when the layers before it move; in §4 some channels did, and none of the dead modules.
 # 8. False: it cuts the curve off; mAP can only fall (01).
 # 9. False: they overlap with those that were learned.
 #

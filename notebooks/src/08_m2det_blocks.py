@@ -391,7 +391,7 @@ show.draw_small_maps(
 # > *For the speaker.* 4 − 1 = 3; sigmoid(3) = 0.953, sigmoid(−3) = 0.047. Ask what happens if channel 1 is the brighter one: the ReLU makes the hidden number 0, and both weights become 0.5. And ask what the weights sum to. Here 1, but only because the second layer is +1 and −1; in general nothing particular, it is no softmax.
 
 # %% [markdown] id="sfam-class-words" slide="subslide" tags=["lead", "beside:sfam-by-hand-seen"]
-# A weight turns a whole channel up or down, never a place: all cells share it. How much the channel counts, the heads decide. And each weight has its own sigmoid, so all may be open, or none.
+# A weight turns a whole channel down, much or little, never one place: all cells share it. How much a channel counts, the heads' filters decide, too. And each weight has its own sigmoid, so all may be open, or none.
 #
 # In the class, 1 × 1 convolutions on maps of shape (B, C, 1, 1) are the two linear layers. The hidden width is C / r, and the paper has r = 16. (Its TUMs give out 128 channels, so its C is 8 · 128 = 1,024.) The next cells explain `shared`.
 

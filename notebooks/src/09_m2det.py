@@ -436,7 +436,7 @@ show.draw_attention(
 # %% [markdown] id="gates" slide="subslide"
 # The tallest stands at scale 4. At scales 1 and 2 SFAM is nearly a fixed factor; at 0 and 3 it moves by 0.12 at most, in these five scenes. Two things can hold a gate in place.
 #
-# - **Scales 0 to 3: silent hidden units.** 84 of the 96 hidden units are 0 behind the ReLU in all five scenes, and can tell none from another (counted in ★). (Not tested further.)
+# - **Scales 0 to 3: silent hidden units.** 84 of the 96 hidden units are 0 behind the ReLU in all five scenes, and cannot tell them apart (counted in ★; no other scenes were tried).
 # - **Scale 4: stuck gates.** The slope of a sigmoid at weight *w* is *w*(1 − *w*): 0.25 at one half, and 0.001 at a weight of 0.001 or 0.999. So such a gate passes on nearly nothing of the gradient that might move it. Two thirds of these 96 gates are stuck, 11 shut and 53 open: the bars on the right belong to the others.
 #
 # In the explorer a small mark is a channel's mean over five scenes. Where a bar leaves its mark, SFAM answers to *this* scene. A long line is a level's mean, with its number above.
@@ -476,7 +476,7 @@ show.draw_seeds({name: row["mAP"]["values"]
 #
 # - One level: 0.476. Two and four: 0.512 and 0.501, and their seeds overlap. Eight: 0.342, from 0.23 to 0.46. All of them had 1,500 steps at a rate of 1e-2, unchecked for dead modules (08). The same four levels reached 0.73 after 9,000 at 3e-3, on three times as many scenes (`data/weights/m2det_tiny.json`), so the record is about short trainings at a high rate.
 # - One wide level: 0.559, the most. It is no clean control, though. It also reads 32 thin channels of the base where the others read 12.
-# - Without SFAM: 0.430, against 0.501 with it; the seeds differ by 0.037, 0.122 and 0.054.
+# - Without SFAM: 0.430, against 0.501 with it; seed by seed 0.037, 0.122 and 0.054 less.
 #
 # **The paper**, on COCO with 320 px: one simplified TUM 27.5 AP, eight 30.6 (Table 2). With 2, 4, 8 and 16 TUMs of 256 channels 30.5, 31.8, 33.2 and 33.6 (Table 3).
 
@@ -507,7 +507,7 @@ for size in ("small", "medium"):
           *[f"{value:+.2f}" for value in row["values"]])
 
 # %% [markdown] id="claim-read" slide="subslide" tags=["lead", "beside:ablation-drawn"]
-# Small objects: two seeds below 0, one above. Medium ones: one at 0, two above. With eight levels, in the same record: two below, one above. **Three seeds of a small network do not settle it**, neither way. The paper's own evidence is one chosen picture (Figure 6), in which persons are brightest at the highest level and a traffic light at the lowest. It gives no statistic.
+# Small objects: two seeds below 0, one above. Medium ones: one at 0, two above. With eight levels: −0.04, +0.09, −0.06 and −0.01, +0.25, −0.03. **Three seeds of a small network do not settle it**, neither way. The paper's own evidence is one chosen picture (Figure 6), in which persons are brightest at the highest level and a traffic light at the lowest. It gives no statistic.
 #
 # What carries over is the method: take the part away, compare groups of equal size, repeat with several seeds. One trap: two levels that say the same both look idle when one is silenced.
 
@@ -937,7 +937,7 @@ print(tuple(deltas.shape), tuple(cured.shape))
 # 3. False, if it is loaded strictly: there are keys too many.
 # 4. False, if the number comes from the released code: there it is 0.3 in effect, whatever the config says.
 # 5. False. The steps are others, too: to a half, a fifth, a tenth, a tenth.
-# 6. False. Another level may say the same, or live on its map.
+# 6. False. Another level may say the same, or read its map.
 # 7. False. A map shows that something is bright, not that anybody needs it. Silence it and measure.
 #
 # </details>

@@ -1002,7 +1002,7 @@ show.draw_seeds(silenced, x="mAP", reference="all", alt="mAP of the "
     "detector as it is, and with each of its four branches set to 0.")
 
 # %% [markdown] id="three-biases-words" slide="skip"
-# Silencing branch 3 costs 0.001 on 120 scenes, which shows neither use nor harm, although the branch is alive (and what it gave the others in the exchanges is still there). Silencing branch 0 or 1 costs most.
+# Without branch 3 mAP is 0.001 lower on 120 scenes: no sign of use or harm, though the branch is alive (and what it gave the others in the exchanges is still there). Silencing branch 0 or 1 costs most.
 #
 # **Why channels may die together.** In a row of the fuse matrix the receiver adds the maps of up to three other givers. Each of these maps ends in a BatchNorm with a bias. The biases are added, so they get the same gradient. They all begin at 0, so the optimizer (AdamW; Adam in the cell) moves them alike. **Predict** how far their sum moves in ten steps of size 0.01, at a gradient of 0.05:
 
@@ -1024,9 +1024,9 @@ for make in (torch.optim.Adam, torch.optim.SGD):
 # %% [markdown] id="three-biases-read" slide="skip"
 # A sum of three moves three times as far. With Adam a small gradient suffices, because Adam divides it by its own size. A ReLU follows. Where the sum has fallen below what the maps can lift, the channel is 0 everywhere and gets no gradient any more.
 #
-# This cannot be the whole reason: all eight rows of stage 4 sum three others, and at the higher rate only one of them died.
+# This cannot be the whole reason: all eight rows of stage 4 sum three others, and at 0.003 (§6) only one of them died.
 #
-# So we tried it. `python -m experiments hrnet_biases` trains `ssd_hrnet_tiny` for 750 steps at a rate that kills modules in it, 0.01 (and gives the best scores after so few steps): five times as it is, and five times with all summed biases but one kept at 0. The network can express the same as before. **Predict:** in how many of the five runs does a module die, the old way and the new way?
+# Is it a part of the reason? We took it away. `python -m experiments hrnet_biases` trains `ssd_hrnet_tiny` for 750 steps at a rate that kills modules in it, 0.01 (and gives the best scores after so few steps): five times as it is, and five times with all summed biases but one kept at 0. The network can express the same as before. **Predict:** in how many of the five runs does a module die, the old way and the new way?
 
 # %% id="one-bias" slide="skip"
 tried = read_experiment("hrnet_biases")
@@ -1038,7 +1038,7 @@ deaths = [len(row.dead) for row in tried.rows.values()]
 assert deaths == [4, 0]
 
 # %% [markdown] id="one-bias-read" slide="skip"
-# Did the change do that, or luck? The runs are pairs, of one seed each. In four pairs one run lost a module and the other did not. If the change did nothing, all four would be the old network's in one case out of 16: a hint, no proof. In all four it is the same map again, branch 3 in the last exchange. And the score: the new network has 0.043 mAP less after these 750 steps, and the interval allows a large loss and next to no gain. Our weights use another cure, a smaller rate (no dead module at 0.002, three seeds). Which cure is better was not tried.
+# Did the change do that, or luck? The runs are pairs, of one seed each. In four pairs one run lost a module and the other did not. If the change did nothing, all four would be the old network's in one case out of 16: a hint, no proof. In all four it is the same map again, branch 3 in the last exchange. And the score: the new network has 0.043 mAP less after these 750 steps, and the interval allows a loss of 0.10 and a gain of 0.01. Our weights use another cure, a smaller rate (no dead module at 0.002, three seeds). Which cure is better was not tried.
 
 # %% [markdown] id="biases-in-weights" slide="skip"
 # **The equal biases, in trained weights.** In every row of every fuse matrix of `pose_hrnet_tiny` the biases that are summed have learned the same numbers. A cell checks it:

@@ -735,7 +735,7 @@ for mode, speed in fast_modes(torch.randn(1, 3, 300, 300)):
     print(f"{mode:14}{speed:8,.0f} GFLOP/s {bar} {speed / peak:.0%}")
 
 # %% [markdown] id="fast-read" slide="skip"
-# Intel's processors with AMX multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. AMD's since Zen 4 have bfloat16 in hardware, too; we have not measured them. Others emulate it, and should have the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; what it gains on yours you can try.
+# Intel's processors with AMX multiply bfloat16 faster than float32, so their third bar passes the peak, which is that of float32. AMD's since Zen 4, and a few of Intel's without AMX, have bfloat16 in hardware, too; we have not measured them. The rest should emulate it, with the shortest bar. `training.train` looks which kind you have: `amp="auto"` takes bfloat16 where it is fast and float32 elsewhere. That is why the small trainings of this course say `amp="off"`: their numbers should be nearly the same on every machine. **compile** makes one program of the whole network; what it gains on yours you can try.
 
 # %% [markdown] id="star-fine-tune" slide="skip"
 # ## ★ What fine-tuning saves

@@ -78,7 +78,7 @@ def test_one_bias_a_sum_in_the_record_and_in_words():
     assert (len(many.dead), len(one.dead)) == (4, 0)
     text = " ".join((SOURCES.parents[1] / "experiments/README.md").read_text("utf-8").split())
     mean, low, high = verdicts.difference_of(told, "one bias a sum")
-    assert "A module died in four of the five runs, and in none of the five" in text
+    assert "died in four of the five runs as it is, and in none of the five with one bias" in text
     assert f"{many.mean():.3f} and {one.mean():.3f} of mAP after 750 steps" in text
     assert f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" in text
 
