@@ -3,7 +3,7 @@
 An experiment is a table of variants and two functions: `prepare(length, threads)`, which a process
 calls before its first run, and `run(variant, config)`, which trains and scores one variant with one
 seed and returns a dict with at least "variant", "seed", "seconds" and "scores".  See
-`refinedet_experiment.py`.
+`hrnet_experiment.py`.
 """
 
 from __future__ import annotations

@@ -83,6 +83,16 @@ def test_one_bias_a_sum_in_the_record_and_in_words():
     assert f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" in text
 
 
+def test_refinedets_parts_in_the_readme():
+    rows = read_experiment("refinedet_parts").rows
+    names = [
+        "refinedet_tiny", "no filter", "no second step", "no TCB", "the TCB alone",
+        "ssd_tiny, as many parameters",
+    ]  # fmt: skip
+    text = (SOURCES.parents[1] / "README.md").read_text("utf-8")
+    assert "| mAP " + " · ".join(f"{rows[name].mean():.3f}" for name in names) + " |" in text
+
+
 def test_the_layout_that_chapter_12_draws_is_the_one_that_was_trained():
     """The chapter writes RefineDet's layout down once more, to measure it."""
     source = next(SOURCES.glob("12_*.py")).read_text()
