@@ -56,11 +56,7 @@ test-long: env ## tests that take minutes: 300 kills, the real compiler
 .PHONY: test-colab
 test-colab: ## every set-up, and notebook 14 killed twice, with the releases of Colab's image
 	@RESOLVE=colab sh tools/make_env.sh .venv-colab
-	@$(MAKE) .test-colab DETLEARN_ENV=.venv-colab
-
-.PHONY: .test-colab
-.test-colab: env
-	$(SERIAL) $(RUN) pytest --long -rP -p no:cacheprovider tests/test_colab.py
+	$(SERIAL) .venv-colab/bin/python -m pytest --long -rP -p no:cacheprovider tests/test_colab.py
 
 # mypy takes longest: it runs beside the others, and says last what it found.
 .PHONY: lint

@@ -70,21 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     torch.set_num_threads(1)
     if args.ship:
-        records = [
-            (experiment, record_path(experiment, args.records))
-            for experiment in (EXPERIMENTS["weights"], EXPERIMENTS["pose"])
-        ]
-        if not any(path.is_file() for _, path in records):
-            parser.error(f"{records[0][1]}: expected the record of the weights, there is none")
-        shipped = [
-            name
-            for experiment, path in records
-            if path.is_file()
-            for name in ship(
-                experiment, json.loads(path.read_text(encoding="utf-8")), args.runs,
-                data_path("weights"),
-            )
-        ]  # fmt: skip
+        shipped = ship_all(args, parser)
         print("shipped:", ", ".join(shipped) or f"none, no finished run lies in {args.runs}")
         return
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
@@ -109,6 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             scores = {which: values[run["score"]] for which, values in run["scores"].items()}
             say(f"{experiment.name}: {spec.key}: {scores}, dead {run['check_up']['dead']}, "
                 f"{run['cpu_seconds']:.0f} s")  # fmt: skip
+
+
+def ship_all(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str]:
+    """Ship what the records of the detectors and of the pose network hold; says which."""
+    found = [
+        (experiment, record_path(experiment, args.records))
+        for experiment in (EXPERIMENTS["weights"], EXPERIMENTS["pose"])
+    ]
+    if not any(path.is_file() for _, path in found):
+        parser.error(f"{found[0][1]}: expected the record of the weights, there is none")
+    shipped = []
+    for experiment, path in found:
+        if path.is_file():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            shipped += ship(experiment, record, args.runs, data_path("weights"))
+    return shipped
 
 
 def complete_standings(experiment: Experiment, path: Path, folder: Path) -> None:

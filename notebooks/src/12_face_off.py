@@ -416,7 +416,7 @@ for claim, paper, name, other, score, differs in claims:
 show.WordTable(("claim", "paper", "ours", "verdict", "differs"), judged)
 
 # %% [markdown] id="claims-read" slide="skip"
-# A claim that fails here is not refuted. Size and budget are others. What a small experiment can show is whether a whole network, at this size and budget, does better. It cannot show which part is to blame. And it depends on choices, such as the priors (★). The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
+# A claim that fails here is not refuted. Size and budget are others. What this table can show is whether a whole network, at this size and budget, does better. Which part is to blame needs rows without it (07). And it depends on choices, such as the priors (★). The papers' own order depends on the schedule: with the shorter one HRNet-W18 is behind ResNet-50, 36.2 against 36.7 (Table VIII).
 
 # %% [markdown] id="notes-claims" slide="notes"
 # > *For the speaker.* A claim that fails here is not refuted: size and budget are others. Ask for each claim what would have to be true for the paper to be right and for us, too. Size and budget are the usual answers. The conditions of 28.8 and 37.6 differ by about two years of tricks.

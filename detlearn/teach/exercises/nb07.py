@@ -641,7 +641,7 @@ worth = Exercise(
                 gain=_GAIN, mean=_MEAN,
                 agree="min(with_idea) > max(without) or max(with_idea) < min(without)",
             ),
-            "You ask whether the two ranges are apart. Seeds differ more than variants; compare "
+            "You ask whether the two ranges are apart. Ranges overlap easily; compare "
             "in *pairs*, each seed with itself.",
         ),
         WrongAnswer(
