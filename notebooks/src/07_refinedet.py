@@ -446,7 +446,7 @@ show.draw_intervals(
 # %% [markdown] id="pairs-text" slide="subslide" tags=["beside:experiment"]
 # The paper's ablation scores at IoU 0.5 alone, and its networks see 3.8 million images (120,000 batches of 32, §5.1). **Predict:** does any verdict change with the measure? (Intervals of mAP50 are plain.) And would one have been another after half of the training, on the scenes kept for choices?
 
-# %% id="pairs" slide="fragment" tags=["hide-input"]
+# %% id="pairs" slide="fragment" tags=["output-only"]
 short = {"helps": "better", "hurts": "worse",
          "cannot be told": "not to be told",
          "makes no difference that matters": "as good"}
