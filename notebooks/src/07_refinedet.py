@@ -450,6 +450,8 @@ show.draw_intervals(
 short = {"helps": "better", "hurts": "worse",
          "cannot be told": "not to be told",
          "makes no difference that matters": "as good"}
+gains = {name: f"{verdicts.difference_of(trial, name)[0]:+.3f}"
+         for name in parts}
 print(f"{'against refinedet_tiny':30}{'mAP':16}{'mAP50':16}mAP at half")
 for name in parts:
     row = trial.rows[name]
@@ -460,8 +462,6 @@ for name in parts:
 print("at the paper's place:")
 print(verdicts.pair_sentence(trial, "no filter", "the TCB alone", "mAP50"))
 print(verdicts.dead_sentence(trial))
-gains = {name: f"{verdicts.difference_of(trial, name)[0]:+.3f}"
-         for name in parts}
 assert gains["no TCB"] == "-0.060" and gains["no filter"] == "-0.008"
 assert gains["no second step"] == "+0.038"
 assert gains["ssd_tiny, as many parameters"] == "+0.036"
