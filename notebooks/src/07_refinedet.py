@@ -509,7 +509,7 @@ print(verdicts.verdict_sentence(rough))
 print(f"after half of the training: {rough.half_difference['mean']:+.3f}")
 
 # %% [markdown] id="cannot-say" slide="subslide" tags=["lead", "beside:experiment"]
-# With rough priors RefineDet is ahead of the small SSD at the end (at half it was behind); a large SSD was not tried. That agrees with the second step's aim, to repair priors, and proves nothing: all three ideas and the size differ at once. `refinedet_layout`, which takes the second step alone away, has not finished yet.
+# With rough priors RefineDet is ahead of the small SSD at the end (at half it was behind); no large SSD was tried. The second step? All three ideas and the size differ at once. `refinedet_layout` takes that step alone away and is unfinished; its first two runs point the other way (0.682 and 0.684 without it, 0.664 and 0.662 with it).
 #
 # **What these records cannot say.**
 #
