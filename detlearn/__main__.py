@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     usual, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
         status = args.run(args) or 0
-        sys.stdout.flush()
+        print(end="", flush=True)  # a pipe that broke says so here, and not at exit
         return status
     except (ValueError, OSError, FloatingPointError) as error:
         if isinstance(error, BrokenPipeError) and _reader_has_gone():

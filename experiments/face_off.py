@@ -104,7 +104,7 @@ def table_of(records: Sequence[Mapping[str, Any]], standing: bool = True) -> dic
                     _row(variant, runs, record, standing) | {"search": _search(variant, record)}
                 )
     shown = list(dict.fromkeys(row["experiment"] for row in rows))
-    runs = [
+    own = [
         run
         for record in records
         if record["experiment"] in shown
@@ -126,8 +126,8 @@ def table_of(records: Sequence[Mapping[str, Any]], standing: bool = True) -> dic
             "shapes": SHAPES_VERSION,
             "test_scenes": TEST_SCENES,
         },
-        "cpu_hours": round(sum(run["cpu_seconds"] for run in runs) / 3600, 1),
-        "versions": runs[0]["versions"],
+        "cpu_hours": round(sum(run["cpu_seconds"] for run in own) / 3600, 1),
+        "versions": first["runs"][0]["versions"],
         "rows": rows,
     }
 
@@ -148,6 +148,7 @@ def _row(
         "experiment": record["experiment"],
         "reference": record["settings"]["reference"],
         "seeds": [run["seed"] for run in runs],
+        "score": score,
         "half": [run["scores"]["half"][score] for run in runs],
         "learning_rate": first["learning_rate"],
         "parameters": first["parameters"],
@@ -186,13 +187,14 @@ def _by_score(seeds: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 def _search(variant: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
     """How a row came to its learning rate, and final runs of others that were given up."""
     found = record["tuning"].get(variant["name"], {"tried": {}, "sick": []})
+    score = record["settings"]["score"]
     aside = [run for run in record["set_aside"] if run["variant"] == variant["name"]]
     return {
         "tried": found["tried"],
         "given_up": {
             f"{rate:g}": {
-                "half": [run["scores"]["half"]["mAP"] for run in own],
-                "end": [run["scores"]["test"]["mAP"] for run in own],
+                "half": [run["scores"]["half"][score] for run in own],
+                "end": [run["scores"]["test"][score] for run in own],
                 "dead": [len(run["check_up"]["dead"]) for run in own],
             }
             for rate in sorted({run["learning_rate"] for run in aside})

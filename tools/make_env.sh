@@ -7,7 +7,8 @@
 #              python3.11, python3, python that is 3.11 or newer
 # RESOLVE=...  which releases: locked (those of requirements-lock.txt), newest (the newest that the
 #              ranges allow), oldest (the floors of requirements.txt) or colab (those of Colab's
-#              image, requirements-colab.txt); default: those that it has, locked for a new one. The lock is for Linux; elsewhere locked means newest.
+#              image, requirements-colab.txt); default: those that it has, locked for a new one.
+#              The lock is for Linux; elsewhere locked means newest.
 #
 # The file `detlearn-env` in the environment says whether it may be trusted:
 #   ready FINGERPRINT    finished, with these requirements, for this checkout

@@ -59,7 +59,7 @@ class Standing:
         reference: the row that ``difference`` compares it with.
         seeds: of its runs.
         scores: score -> its value for each seed, in the order of the seeds.
-        half: the same, of ``mAP`` on the tune set after half of the training.
+        half: the same, of ``score`` on the tune set after half of the training.
         learning_rate: the tuned one.
         parameters: of the network.
         multiply_adds: for one scene.
@@ -77,6 +77,7 @@ class Standing:
         errors: error kind -> how many on the test scenes, for each seed (face-off only).
         reliability: bin by bin ``score`` (mean), ``right`` (share) and ``count``, all seeds
             together (face-off only).
+        score: by which the row is compared: ``mAP``, or ``AP`` of poses.
     """
 
     name: str
@@ -96,10 +97,11 @@ class Standing:
     half_difference: Mapping[str, Any] | None = None
     errors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     reliability: Sequence[Mapping[str, float]] = ()
+    score: str = "mAP"
 
-    def mean(self, score: str = "mAP") -> float:
-        """Of a score over the seeds."""
-        return statistics.mean(self.scores[score])
+    def mean(self, score: str | None = None) -> float:
+        """Of a score over the seeds; of the row's own when omitted."""
+        return statistics.mean(self.scores[score or self.score])
 
     @property
     def expected_calibration_error(self) -> float:
@@ -116,7 +118,7 @@ class FaceOff:
     Attributes:
         rows: name -> `Standing`; in the face-off the four as they are shipped come first.
         reference: the row that the others are compared with.
-        delta: the smallest difference of mAP that is worth a name.
+        delta: the smallest difference of the rows' score that is worth a name.
         complete: whether all runs are made.
         rules: ``images`` that a network has seen, ``seed`` of the scenes, ``shapes`` (version of
             the data set), ``test_scenes``.

@@ -90,24 +90,25 @@ def _as_recorded(row: Standing) -> Comparison:
     if of is not None and len(of["values"]) >= MIN_PAIRS:
         low, high = of["interval"]
         found = (str(of["verdict"]), of["mean"], low, high)
-    return Comparison(row.name, row.reference, "mAP", len(row.seeds), found)
+    return Comparison(row.name, row.reference, row.score, len(row.seeds), found)
 
 
-def compare_rows(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> Comparison:
+def compare_rows(face_off: FaceOff, name: str, other: str, score: str | None = None) -> Comparison:
     """Two rows by the rule of the record.
 
     Args:
         face_off: the table.
         name: of which something is claimed.
         other: what it is compared with.
-        score: by which.
+        score: by which; the table's own when omitted.
 
     Returns:
         The record's own comparison where ``other`` is the row's reference; else one with a plain
         95 % interval, which no other comparison has widened.
     """
     row = face_off.rows[name]
-    if other == row.reference and score == "mAP":
+    score = score or row.score
+    if other == row.reference and score == row.score:
         return _as_recorded(row)
     pairs, found = paired(face_off, name, other, score), None
     if len(pairs) >= MIN_PAIRS:
@@ -116,7 +117,7 @@ def compare_rows(face_off: FaceOff, name: str, other: str, score: str = "mAP") -
     return Comparison(name, other, score, len(pairs), found)
 
 
-def pair_sentence(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> str:
+def pair_sentence(face_off: FaceOff, name: str, other: str, score: str | None = None) -> str:
     """Two rows compared in one sentence; arguments as for `compare_rows`."""
     return compare_rows(face_off, name, other, score).sentence
 
@@ -130,19 +131,20 @@ def verdict_sentence(row: Standing) -> str:
     return _as_recorded(row).sentence
 
 
-def paired(face_off: FaceOff, name: str, other: str, score: str = "mAP") -> list[float]:
+def paired(face_off: FaceOff, name: str, other: str, score: str | None = None) -> list[float]:
     """Differences of two rows, seed by seed.
 
     Args:
         face_off: the table.
         name: a row.
         other: what is subtracted.
-        score: of which.
+        score: of which; the table's own when omitted.
 
     Returns:
         one difference for each seed that both rows have.
     """
     first, second = face_off.rows[name], face_off.rows[other]
+    score = score or first.score
     base = dict(zip(second.seeds, second.scores[score], strict=True))
     pairs = zip(first.seeds, first.scores[score], strict=True)
     return [value - base[seed] for seed, value in pairs if seed in base]
@@ -288,18 +290,20 @@ def half_verdicts(experiment: FaceOff) -> list[str]:
     return told
 
 
-def experiment_table(experiment: FaceOff, scores: Sequence[str] = ("mAP", "mAP50")) -> str:
+def experiment_table(experiment: FaceOff, scores: Sequence[str] = ()) -> str:
     """An experiment's rows as text, in the order of its record: size, rate, scores.
 
     Args:
         experiment: a table.
-        scores: columns, means over the seeds.
+        scores: columns, means over the seeds; the table's own, also at IoU (poses: OKS) 0.5,
+            when omitted.
 
     Returns:
         A heading and a line a row; the first score with one standard deviation.
     """
     width = max(len(name) for name in experiment.rows) + 2
-    first, *others = scores
+    own = next(iter(experiment.rows.values())).score
+    first, *others = scores or (own, f"{own}50")
     heads = f"{'':{width}}{'M par':>6}{'M m-a':>7}{'rate':>8}   {first:14}"
     lines = [heads + "".join(f"{name:>8}" for name in others)]
     for row in experiment.rows.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,70 @@ def test_refinedets_parts_in_the_readme():
     ]  # fmt: skip
     text = (SOURCES.parents[1] / "README.md").read_text("utf-8")
     assert "| mAP " + " · ".join(f"{rows[name].mean():.3f}" for name in names) + " |" in text
+
+
+def finals(name):
+    """(row, rate) -> seed -> final run, those that were set aside too."""
+    record = json.loads(
+        (SOURCES.parents[1] / f"experiments/records/{name}.json").read_text("utf-8")
+    )
+    found = {}
+    for run in [*record["runs"], *record["set_aside"]]:
+        if run["role"] == "final":
+            of = found.setdefault((run["variant"], run["learning_rate"]), {})
+            of[run["seed"]] = run
+    return found
+
+
+def test_the_price_of_the_rule_about_dead_modules():
+    """As README and chapter 12 tell it: what rates that were given up scored, seed by seed."""
+    kept = {"ssd_hrnet_tiny": 3e-3, "m2det_tiny, narrow": 5e-3, "ssd_hrnet_tiny, narrow": 3e-3}
+    runs = finals("face_off") | finals("face_off_equal")
+    gains = {
+        (name, rate): [
+            one["scores"]["test"]["mAP"]
+            - runs[name, kept[name]][seed]["scores"]["test"]["mAP"]
+            for seed, one in seeds.items()
+        ]
+        for (name, rate), seeds in runs.items()
+        if name in kept and rate > kept[name]
+    }  # fmt: skip
+    told = {("ssd_hrnet_tiny", 0.005): 0.01, ("m2det_tiny, narrow", 0.01): 0.06,
+            ("ssd_hrnet_tiny, narrow", 0.005): 0.03}  # fmt: skip
+    assert {key: round(statistics.mean(gains[key]), 2) for key in told} == told
+    assert [len(gains[key]) for key in told] == [2, 2, 2]
+    assert all(gain > 0 for key in told for gain in gains[key]), "the other six"
+    (first,) = gains["ssd_hrnet_tiny", 0.01]
+    assert first < 0 and set(gains) == {*told, ("ssd_hrnet_tiny", 0.01)}
+    text = " ".join((SOURCES.parents[1] / "README.md").read_text("utf-8").split())
+    assert (
+        "the narrow M2Det 0.06 of mAP, the narrow HRNet 0.03 and HRNet 0.01, two pairs of runs each"
+    ) in text
+
+
+def test_one_m2det_of_five_lost_a_module_at_the_rate_of_the_face_off():
+    runs = finals("face_off")["m2det_tiny", 0.005]
+    assert [len(runs[seed]["check_up"]["dead"]) for seed in range(5)] == [1, 0, 0, 0, 0]
+    source = next(SOURCES.glob("08_*.py")).read_text("utf-8")
+    assert "in the shorter trainings of chapter 12 one run of five lost a module" in source
+
+
+def test_what_chapter_07_says_of_trainings_that_it_does_not_print():
+    source = next(SOURCES.glob("07_*.py")).read_text("utf-8")
+    rough = finals("refinedet_layout")
+    without = rough["no second step, RefineDet's priors", 0.01]
+    whole = rough["refinedet_tiny, RefineDet's priors", 0.005]
+    for seed in (0, 1):
+        assert without[seed]["check_up"]["dead"] and not whole[seed]["check_up"]["dead"]
+    said = [
+        f"{of[seed]['scores']['test']['mAP']:.3f}" for of in (without, whole) for seed in (0, 1)
+    ]
+    assert "({} and {} without it, {} and {} with it)".format(*said) in source
+    ahead = [
+        json.loads(data_path("weights", f"{name}.json").read_text())["runs"][0]["scores"]["mAP75"]
+        for name in ("refinedet_tiny", "ssd_tiny")
+    ]
+    assert ahead[0] > ahead[1], "SSD is not ahead of the shipped RefineDet at high IoU"
 
 
 def test_the_layout_that_chapter_12_draws_is_the_one_that_was_trained():

@@ -21,6 +21,7 @@ from detlearn.report import (
     verdicts,
 )
 from experiments.face_off import EQUAL, FACE_OFF, publish, publish_others, table_of
+from experiments.hrnet import EXCHANGE
 from experiments.refinedet import PARTS
 
 RULES = {"images": 24_000}
@@ -254,6 +255,36 @@ def test_the_table_of_another_experiment(tmp_path):
     assert verdicts.verdict_sentence(less) == (
         "no TCB is worse than refinedet_tiny: -0.100 mAP (-0.200 to -0.050, 5 pairs)."
     )
+
+
+def test_a_table_of_poses_is_told_in_its_own_score(tmp_path):
+    def plain(variant, seed, score, **changes):
+        ends = {"half": {"AP": score / 2}, "test": {"AP": score, "AP50": 1.0}}
+        return a_run(
+            variant, seed, score, scores=ends, milliseconds=3.0, made_for="pose", **changes
+        )
+
+    of = {"mean": -0.1, "interval": [-0.2, -0.05], "values": [-0.1] * 5, "verdict": "hurts"}
+    record = a_record(
+        EXCHANGE,
+        *(plain("all exchanges", seed, 0.9) for seed in range(5)),
+        *(plain("across stages", seed, 0.8 + seed / 100) for seed in range(5)),
+        **{"across stages": {"difference": of}},
+    )
+    record["settings"]["score"] = "AP"
+    record["set_aside"] = [plain("across stages", 0, 0.3, learning_rate=0.1)]
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(table_of([record], standing=False)))
+    table = read_face_off(path)
+    row = table.rows["across stages"]
+    assert (row.score, row.half[0], table.cpu_hours) == ("AP", 0.4, 0.0)  # made elsewhere
+    assert row.mean() == pytest.approx(0.82)
+    assert row.search["given_up"] == {"0.1": {"half": [0.15], "end": [0.3], "dead": [0]}}
+    assert "-0.100 AP (-0.200 to" in verdicts.verdict_sentence(row)
+    assert verdicts.compare_rows(table, "across stages", "all exchanges").found[1] == -0.1
+    assert "AP (" in verdicts.pair_sentence(table, "all exchanges", "across stages")
+    assert verdicts.paired(table, "across stages", "all exchanges")[0] == pytest.approx(-0.1)
+    assert verdicts.experiment_table(table).splitlines()[0].split()[-2:] == ["AP", "AP50"]
 
 
 def test_another_file_is_refused(tmp_path):
