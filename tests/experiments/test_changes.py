@@ -119,7 +119,8 @@ def test_a_wide_level_reads_no_more_of_the_base():
     change(wide, "12 channels of the base")
     assert wide.mlfpn.ffm2[0](base).shape[1] == plain.mlfpn.ffm2[0](base).shape[1] == 12
     assert [maps.shape[1] for maps in wide.mlfpn.levels(base)[0]] == [66] * 5
-    assert all(bool((head.bias == 0).all()) for head in wide.head.deltas)  # started afresh
+    fresh = wide.mlfpn.tums[0].encoder.layers[1].conv.weight.detach()  # (66, 66, 3, 3)
+    assert float(fresh.std()) == pytest.approx((2 / (66 * 9)) ** 0.5, rel=0.05)  # as all TUMs start
 
 
 def test_a_map_for_several_levels():

@@ -346,16 +346,35 @@ def test_a_reader_that_has_gone_ends_it_without_a_word(arguments, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "detlearn", *arguments, *out], stdout=write,
         stderr=subprocess.PIPE, text=True, timeout=HANG,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""},
     )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
 
 
+OTHER_PIPE = """
+import sys
+import detlearn.__main__ as shell
+
+def broken(args):
+    print("before")
+    raise BrokenPipeError(32, "Broken pipe")
+
+shell.run_models = broken
+sys.exit(shell.main(["models"]))
+"""
+
+
 def test_another_pipe_that_breaks_is_told(monkeypatch, capsys):
+    script = start(["-c", OTHER_PIPE])  # its own stdout is a pipe that somebody reads
+    said, _ = script.communicate(timeout=HANG)
+    assert script.returncode == 2
+    assert sorted(said.splitlines()) == ["before", "detlearn: [Errno 32] Broken pipe"]
+
     def broken(args):
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("detlearn.__main__.run_models", broken)
-    assert main(["models"]) == 2
+    assert main(["models"]) == 2, "a stdout that is no file, as in a notebook"
     assert "Broken pipe" in capsys.readouterr().err
