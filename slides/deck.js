@@ -136,25 +136,33 @@
       page.style.setProperty("--s", size);
       return leastFigures(own, size) && fits(body);
     };
-    const size = search(SIZES, at);
-    let works = at(size), tall = FIGURE.most / 2, area = 0, small = false;
-    if (own.length && works) {
-      const lowest = Math.min(...own.map((image) => image.offsetHeight)), heights = [];
-      for (let h = FIGURE.most; h > lowest; h -= 15) heights.push(h);
-      heights.push(lowest);
-      const grown = (h) => { sizeFigures(own, h); return fits(body); };
-      tall = search(heights, grown);
-      works = grown(tall);
-      for (const image of own) {
-        const natural = ownWidth(image) * ownHeight(image), seen = image.width * image.height;
-        area += seen;
-        small ||= !image.closest(".stays") && seen < Math.min(FIGURE.area, natural * 1.3);
+    const grow = (size) => { // the figures, into the room that the type leaves
+      let works = at(size), tall = FIGURE.most / 2, area = 0, small = false;
+      if (own.length && works) {
+        const lowest = Math.min(...own.map((image) => image.offsetHeight)), heights = [];
+        for (let h = FIGURE.most; h > lowest; h -= 15) heights.push(h);
+        heights.push(lowest);
+        const grown = (h) => { sizeFigures(own, h); return fits(body); };
+        tall = search(heights, grown);
+        works = grown(tall);
+        for (const image of own) {
+          const natural = ownWidth(image) * ownHeight(image), seen = image.width * image.height;
+          area += seen;
+          small ||= !image.closest(".stays") && seen < Math.min(FIGURE.area, natural * 1.3);
+        }
       }
-    }
+      return { size, works, tall, area, small };
+    };
     const held = plan.rows.flat(2);
     const codes = held.filter((unit) => kind(unit) === "code").length;
     const together = codes === 1 && held.every(belongs) ? LEAST : COMFORT;
     const comfort = held.some(stays) || pictured(held) ? Math.min(together, KEPT) : together;
+    let found = grow(search(SIZES, at));
+    if (found.small) { // the largest type is not worth a figure that is too small
+      const lower = SIZES.filter((size) => size < found.size && size >= comfort).map(grow);
+      found = lower.find((one) => one.works && !one.small) || found;
+    }
+    const { size, works, tall, area, small } = found;
     const value = (works ? size : size - 0.25) + 0.6 * Math.min(1, area / 300_000);
     const good = works && size >= comfort && !small;
     return { plan, size: works ? size : size - 0.01, comfort, tall, value, good };
