@@ -305,14 +305,14 @@ def experiment_table(experiment: FaceOff, scores: Sequence[str] = ()) -> str:
     own = next(iter(experiment.rows.values())).score
     first, *others = scores or (own, f"{own}50")
     heads = f"{'':{width}}{'M par':>6}{'M m-a':>7}{'rate':>8}   {first:14}"
-    lines = [heads + "".join(f"{name:>8}" for name in others)]
+    lines = [heads + "".join(f"{name:>{max(8, len(name) + 2)}}" for name in others)]
     for row in experiment.rows.values():
         values = row.scores[first]
         apart = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
         lines.append(
             f"{row.name:{width}}{row.parameters / 1e6:6.2f}{row.multiply_adds / 1e6:7.1f}"
             f"{row.learning_rate:8g}   {row.mean(first):.3f}{apart:9}"
-            + "".join(f"{row.mean(name):8.3f}" for name in others)
+            + "".join(f"{row.mean(name):{max(8, len(name) + 2)}.3f}" for name in others)
         )
     return "\n".join(line.rstrip() for line in lines)
 
