@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from detlearn.boxes import Targets, encode, make_targets, match
 from detlearn.losses import multibox_loss, two_step_loss
-from detlearn.models import RefineDetPredictions
+from detlearn.models import PoseHRNet, RefineDetPredictions
 from detlearn.models.backbones import TinyBackbone
+from detlearn.models.hrnet import FuseLayer
 from detlearn.models.m2det import SFAM, TUM, FFMv2
 from detlearn.models.refinedet.network import stack_targets
 
@@ -192,6 +194,38 @@ def one_bias_a_sum(model: Any) -> None:
                 nn.init.zeros_(last.bias).requires_grad_(False)
 
 
+class FromOneBranch(PoseHRNet):
+    """A pose network whose head reads another branch than the finest."""
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Heat maps (B, J, H/4, W/4), enlarged where the branch is coarser."""
+        (maps,) = self.trunk(crops)
+        side = tuple(length // 4 for length in crops.shape[-2:])
+        return F.interpolate(self.head(maps), size=side, mode="bilinear", align_corners=False)
+
+
+def heat_maps_from(branch: int) -> Callable[[Any], None]:
+    """The change that lets the head of a pose network read one branch, counted from 1.
+
+    The last exchange gathers what all branches know there, as it does on the finest map. Targets
+    stay a quarter of the crop, so that all rows learn from the same and are decoded alike.
+    """
+
+    def exchange(model: Any) -> None:
+        widths, at = model.config.widths, branch - 1
+        row = nn.ModuleList(FuseLayer(at, giver, widths) for giver in range(len(widths)))
+        for layer in row.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        model.trunk.stages[-1][-1].fuse = nn.ModuleList([row])
+        model.head = nn.Conv2d(widths[at], model.config.num_joints, 1)
+        nn.init.normal_(model.head.weight, std=0.001)
+        nn.init.zeros_(model.head.bias)
+        model.__class__ = FromOneBranch
+
+    return exchange
+
+
 CHANGES: dict[str, Callable[[Any], None]] = {
     "a map for several levels": repeat_maps,
     "not forced": learns_by(not_forced),
@@ -203,5 +237,8 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "base feature for the first TUM only": forget_the_base,
     "12 channels of the base": twelve_channels_of_the_base,
     "one bias a sum": one_bias_a_sum,
+    "heat maps from branch 2": heat_maps_from(2),
+    "heat maps from branch 3": heat_maps_from(3),
+    "heat maps from branch 4": heat_maps_from(4),
 }
 """What is changed, by name."""

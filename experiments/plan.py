@@ -57,7 +57,7 @@ class Variant:
         overrides: for `detlearn.create_model`.
         config: fields of the recipe that are this row's own (``amp``, say).
         change: one of `experiments.changes.CHANGES`, for what is no field of a config.
-        augment: settings of `detlearn.data.shapes_train_transform` that are this row's own.
+        augment: settings of `scenes.train_set`'s transform that are this row's own.
         rate: the learning rate, if it is part of the question; None to tune it.
         rates: what another table's tuning found for this row, the best first: the first of them
             that is healthy here is taken, and nothing is tuned anew.

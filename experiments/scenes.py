@@ -28,6 +28,7 @@ from detlearn.data import (
     Shapes,
     collate,
     shapes_train_transform,
+    train_transform,
 )
 from detlearn.data.shapes import TEST_SEED, TRAIN_SEED, TUNE_SEED
 from detlearn.models import PoseHRNetConfig
@@ -107,7 +108,8 @@ def train_set(
     Args:
         scenes: how many of the stream, from the first on: a smaller set is a part of a larger one.
         pose: of a pose network, whose items are people.
-        augment: of a detector: settings of `detlearn.data.ShapesTransform`.
+        augment: of a detector: settings of `detlearn.data.ShapesTransform`; with
+            ``"as": "ssd"`` among them, those of `detlearn.data.TrainTransform`.
         domain: ``"shapes"`` or ``"night"``.
     """
     drawn = _drawn(scenes, pose is not None, domain)
@@ -115,7 +117,9 @@ def train_set(
         return KeypointCrops(drawn, pose, SHAPES_AUGMENTATION)
     same = Cached([])  # the same scenes, not drawn again
     same.class_names, same.items = drawn.class_names, drawn.items
-    same.transform = shapes_train_transform(128, **augment or {})
+    settings = dict(augment or {})
+    make = {"shapes": shapes_train_transform, "ssd": train_transform}[settings.pop("as", "shapes")]
+    same.transform = make(128, **settings)
     return same
 
 

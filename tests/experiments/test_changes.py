@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from detlearn import create_model
 from detlearn.boxes import match
@@ -130,6 +131,22 @@ def test_a_map_for_several_levels():
     pyramid = model.features(torch.rand(1, 3, 128, 128))
     assert [maps.shape[-1] for maps in pyramid] == [32, 16, 8, 8]
     assert pyramid[2] is pyramid[3] and pyramid[1] is not pyramid[2]
+
+
+@pytest.mark.parametrize(("branch", "width"), [(2, 24), (3, 32), (4, 48)])
+def test_heat_maps_from_a_coarser_branch(branch, width):
+    torch.manual_seed(0)
+    model = change(create_model("pose_hrnet_tiny"), f"heat maps from branch {branch}").eval()
+    seen = []
+    model.head.register_forward_hook(lambda _, given, told: seen.append((given[0].shape, told)))
+    with torch.no_grad():
+        maps = model(torch.rand(2, 3, 128, 96))
+    ((shape, told),) = seen
+    stride = 2 ** (branch + 1)
+    assert shape == (2, width, 128 // stride, 96 // stride)
+    assert maps.shape == (2, 17, 32, 24)
+    wanted = F.interpolate(told, scale_factor=2 ** (branch - 1), mode="bilinear")
+    assert torch.equal(maps, wanted)
 
 
 def test_an_unknown_change():

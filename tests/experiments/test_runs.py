@@ -10,7 +10,7 @@ import torch
 import experiments.__main__ as programme
 from detlearn.metrics import ERROR_KINDS
 from detlearn.training import TrainConfig
-from experiments import runs, scenes
+from experiments import runs, scenes, ssd
 from experiments.plan import Experiment, Spec, Variant
 from experiments.records import RUN_KEYS, read_runs, record_path
 
@@ -107,6 +107,20 @@ def test_the_three_sets_never_meet():
 def test_a_smaller_training_set_is_a_part_of_a_larger_one():
     few, many = scenes.train_set(4).items, scenes.train_set(8).items
     assert all(torch.equal(few[k][0], many[k][0]) for k in range(4))
+
+
+def test_ssds_augmentation_begins_with_nothing():
+    drawn = scenes.train_set(4).items
+    rows = {one.name: dict(one.augment) for one in ssd.AUGMENTATION.variants}
+    assert sorted(row["zoom_out"] for row in rows.values()) == [1, 1, 1, 4]
+    plain = scenes.train_set(4, augment=rows.pop("nothing"))
+    for (image, target), (seen, lesson) in zip(drawn, [plain[k] for k in range(4)], strict=True):
+        assert torch.equal(seen, image)
+        torch.testing.assert_close(lesson["boxes"], target["boxes"], rtol=0, atol=1e-4)
+    torch.manual_seed(0)
+    for settings in rows.values():
+        varied = scenes.train_set(4, augment=settings)
+        assert not all(torch.equal(varied[k][0], plain[k][0]) for k in range(4))
 
 
 def fake(experiment, spec, folder, quick=False):
