@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import re
 import select
@@ -107,6 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         what was asked for; 3 if another process of the run has ended; 130 after Ctrl-C; 141 if
         nobody reads what it prints any more (``| head``), without a word.
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that the code page lacks is written as \u...
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser().parse_args(arguments)
     processes = int(os.environ.get("WORLD_SIZE", "1"))

@@ -107,14 +107,15 @@ class TrainTransform:
         if zoom_out > 1:
             steps.append(v2.RandomZoomOut(fill=list(fill), side_range=(1.0, zoom_out)))
         self.before = v2.Compose([*steps, v2.Identity()])
-        # It tries forty windows for an IoU with boxes that are not there: not without objects.
+        # It tries forty windows for an IoU with boxes that are not there: not without objects. Its
+        # windows are at least three tenths as wide and high: none of a strip of 1 to 3 pixels.
         self.crop = v2.RandomIoUCrop() if crop else None
         self.mirror = v2.RandomHorizontalFlip() if flip else v2.Identity()
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         target = _only_lessons(_with_canvas(image, target))
         image, target = _apply(self.before, image, target)
-        if self.crop is not None and len(target["boxes"]):
+        if self.crop is not None and len(target["boxes"]) and min(image.shape[-2:]) > 3:
             image, target = _sanitize(*_apply(self.crop, image, target), 0.0)
         image, target = _apply(self.mirror, image, target)
         image, target = _resize(image, target, self.size, self.antialias, self.letterbox)

@@ -11,6 +11,8 @@ import errno
 import io
 import os
 import random
+import re
+import secrets
 import time
 import warnings
 from pathlib import Path
@@ -224,8 +226,9 @@ class RunFolder:
             return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path / "probe", b"")
-            (self.path / "probe").unlink(missing_ok=True)
+            probe = self.path / f".probe-{secrets.token_hex(4)}"
+            write_atomically(probe, b"")
+            probe.unlink(missing_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(
@@ -233,8 +236,9 @@ class RunFolder:
             ) from error
         self.lock = _lock(self.path)
         for left_behind in self.path.glob(".*.tmp"):  # by a process that was killed in a write
-            with contextlib.suppress(OSError):
-                left_behind.unlink()
+            if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", left_behind.name):
+                with contextlib.suppress(OSError):
+                    left_behind.unlink()
         return self
 
     def __exit__(self, *_: object) -> None:

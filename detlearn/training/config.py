@@ -84,6 +84,8 @@ class TrainConfig:
             check_integer(name, getattr(self, name))
         for name in ("warmup_steps", "seed"):
             check_integer(name, getattr(self, name), least=0)
+        if self.seed >= 2**63:
+            raise ValueError(f"seed: expected a number below 2**63, got {self.seed}")
         check_positive("learning_rate", self.learning_rate)
         if self.clip_norm != math.inf:
             check_positive("clip_norm", self.clip_norm)

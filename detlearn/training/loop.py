@@ -90,8 +90,8 @@ def train(
 
     Raises:
         ValueError: a checkpoint of another model or another config; a folder that holds a run
-            although ``resume`` is off, or in which another process trains; an empty data set, or
-            one that ``check`` refuses.
+            although ``resume`` is off, or in which another process trains; an empty data set, one
+            that ``check`` refuses, or one of other classes than the model's.
         FloatingPointError: the loss is NaN or infinite; the images of the batch are named, and
             ``out/nonfinite`` holds all that `detlearn.training.replay` needs to make it again.
         KeyboardInterrupt: after Ctrl-C.

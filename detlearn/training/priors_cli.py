@@ -33,13 +33,19 @@ def read_layout(file: str) -> PriorConfig:
     Raises:
         ValueError: naming the file, and what is wrong in it.
     """
-    return layout_from_json(Path(file).read_text(encoding="utf-8"), file)
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected a layout of `priors`, got no text ({error})") from error
+    return layout_from_json(text, file)
 
 
 def run_priors(args: argparse.Namespace) -> None:
     """``python -m detlearn priors FOLDER``: histograms, coverage, and a layout that suits."""
     if not 0 < args.target <= 1:
         raise ValueError(f"--target: expected a share above 0, at most 1, got {args.target}")
+    if args.images < 1:
+        raise ValueError(f"--images: expected a positive number, got {args.images}")
     with torch.device("meta"):  # only its numbers are asked for
         config = create_model(args.model).config
     if not hasattr(config, "priors"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,15 @@ class RunRecord:
             "versions": versions(), "processes": num_processes(), "finished": False,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         }  # fmt: skip
-        if resume and path.is_file():
-            before = json.loads(path.read_text(encoding="utf-8"))
+        before = _before(path) if resume else None
+        if before is not None:
+            began, now = before.get("data"), asked.get("data")
+            if None not in (began, now) and began != now:
+                warnings.warn(
+                    f"{path}: the run began with the data {began} and goes on with {now}; that "
+                    "both hold the same boxes is not checked",
+                    stacklevel=2,
+                )
             again = {k: self.content[k] for k in ("command", "versions", "processes", "started")}
             resumed = [*before.get("resumed", []), again]
             self.content = before | {"finished": False, "resumed": resumed}
@@ -74,3 +82,23 @@ class RunRecord:
         if history:
             self.content["scores"] = history[-1]
         write_atomically(self.path, json_bytes(self.content))
+
+
+def _before(path: Path) -> dict[str, Any] | None:
+    """What a run wrote when it began; a damaged file is set aside, for the checkpoint has all."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("resumed", []), list):
+        return content
+    aside = path.with_name("run.damaged.json")
+    path.replace(aside)
+    warnings.warn(
+        f"{path}: expected what this run was asked for, got something else; it is {aside.name} "
+        "now, and a new one is written",
+        stacklevel=2,
+    )
+    return None

@@ -314,8 +314,10 @@ def open_run(
         state = distributed.broadcast(folder.newest())
         if state is not None:
             run.load(state, Path(out or "") / "last.pt")
-        elif init is not None:
-            run.begin_with(init)
+        else:
+            check_names(getattr(dataset, "class_names", None), parts["model"])
+            if init is not None:
+                run.begin_with(init)
         if writer:
             run.logs = open_logs(loggers, folder.path, parts["schedule"].last_epoch)
         for log in run.logs:
@@ -345,6 +347,24 @@ def fixed_facts(model: Detector, dataset: Any) -> dict[str, Any]:
         "num_classes": getattr(model.config, "num_classes", None),
         "class_names": None if names is None else list(names),
     }  # fmt: skip
+
+
+def check_names(names: Sequence[str] | None, model: Detector) -> None:
+    """Refuse a data set of other classes than the model's: the weights would bear wrong names."""
+    number = getattr(model.config, "num_classes", None)
+    if names is None or number is None:
+        return
+    if len(names) != number:
+        raise ValueError(
+            f"class_names of the data set: expected {number} with background, as the model has, "
+            f"got {len(names)}: {', '.join(names)}"
+        )
+    ours = model.class_names
+    if ours is not None and tuple(ours) != tuple(names):
+        raise ValueError(
+            f"the model knows {', '.join(ours[1:])}; the data set {', '.join(names[1:])}: expected "
+            "the same classes in the same order; init=WEIGHTS begins with a detector of others"
+        )
 
 
 def check_same_run(

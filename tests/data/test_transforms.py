@@ -137,3 +137,17 @@ def test_crowds_and_difficult_objects_are_no_lessons(key):
     assert target["labels"].tolist() == [1, 3]
     assert target[key].tolist() == [0, 0]
     assert len(target["boxes"]) == 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (40, 2), (1, 5000)])
+def test_a_strip_of_pixels_ends_no_training(height, width):
+    """The crop's window may be three tenths as high as the picture: no pixel, of three."""
+    image = tv_tensors.Image(torch.zeros(3, height, width, dtype=torch.uint8))
+    boxes = tv_tensors.BoundingBoxes(
+        torch.tensor([[0.0, 0, width, height]]), format="XYXY", canvas_size=(height, width)
+    )
+    transform = train_transform(32, photometric=False, zoom_out=1)
+    for seed in range(60):
+        torch.manual_seed(seed)
+        seen, target = transform(image, {"boxes": boxes, "labels": torch.tensor([1])})
+        assert seen.shape == (3, 32, 32) and len(target["boxes"]) == 1

@@ -378,3 +378,16 @@ def test_another_pipe_that_breaks_is_told(monkeypatch, capsys):
     monkeypatch.setattr("detlearn.__main__.run_models", broken)
     assert main(["models"]) == 2, "a stdout that is no file, as in a notebook"
     assert "Broken pipe" in capsys.readouterr().err
+
+
+def test_a_name_that_the_code_page_lacks_is_written_escaped(tmp_path):
+    """As on Windows, where the output of a command that goes to a file is in an old code page."""
+    for name in ("a.png", "\u732b.png", "z.png"):
+        Image.new("RGB", (64, 64)).save(tmp_path / name)
+    asked = [sys.executable, "-m", "detlearn", "detect", "--weights", "ssd_tiny", str(tmp_path),
+             "--out", str(tmp_path / "drawn")]  # fmt: skip
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(asked, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u732b.png" in done.stdout
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 3

@@ -531,3 +531,21 @@ def test_logs_are_closed_after_an_interrupt(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     assert closed == [True]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("background", "cat"), "the model knows thing; the data set cat: expected the same"),
+        (("background", "thing", "cat"), "expected 2 with background, as the model has, got 3"),
+        (("thing",), "expected 2 with background, as the model has, got 1: thing"),
+    ],
+    ids=["other names", "more classes", "no background"],
+)
+def test_data_of_other_classes_are_refused_before_a_step(names, message):
+    model, dataset = Model(), Noise()
+    dataset.class_names = names
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        train(model, dataset, CONFIG, progress=False, device="cpu")
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

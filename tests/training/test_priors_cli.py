@@ -81,3 +81,18 @@ def test_a_pose_network_takes_no_layout(long_boxes, tmp_path, capsys):
     assert main(["train", "pose_hrnet_tiny", "--priors", str(file), "--scenes", "4",
                  "--out", str(tmp_path / "run"), *QUIET]) == 2  # fmt: skip
     assert "has no priors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_no_pictures_to_read(number, tmp_path, capsys):
+    assert main(["priors", str(tmp_path), "--images", number]) == 2
+    assert f"--images: expected a positive number, got {number}" in capsys.readouterr().err
+
+
+def test_a_layout_that_is_no_text(tmp_path):
+    file = tmp_path / "priors.json"
+    file.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(
+        ValueError, match=r"priors\.json: expected a layout of `priors`, got no text"
+    ):
+        read_layout(str(file))

@@ -276,3 +276,15 @@ def test_what_is_replaced_is_empty_and_two_others_are_whole(tmp_path, monkeypatc
             run.save({"step": step, "weights": torch.zeros(1000)})
         assert run.newest()["step"] == 3
     assert replaced == [("previous.pt", 0, ["new.pt", "last.pt"])] * 2
+
+
+def test_files_that_are_not_the_runs_own_stay(tmp_path):
+    theirs = {name: tmp_path / name for name in ("probe", ".mine.tmp", ".a.1234.tmp")}
+    for name, path in theirs.items():
+        path.write_text(name)
+    left_behind = tmp_path / ".last.pt.0123abcd.tmp"
+    left_behind.write_text("half a checkpoint")
+    with RunFolder(tmp_path):
+        pass
+    assert {name: path.read_text() for name, path in theirs.items()} == {n: n for n in theirs}
+    assert not left_behind.exists()
