@@ -6,6 +6,7 @@ import ast
 import json
 import statistics
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from detlearn import load_model
 from detlearn.boxes import PriorConfig
 from detlearn.data import data_path
+from detlearn.metrics.compare import NO_DIFFERENCE, t_interval, verdict
 from detlearn.report import read_experiment, verdicts
 from experiments.catalogue import QUESTIONS
 from experiments.face_off import LAYOUTS, table_of
@@ -92,6 +94,25 @@ def test_refinedets_parts_in_the_readme():
     ]  # fmt: skip
     text = (SOURCES.parents[1] / "README.md").read_text("utf-8")
     assert "| mAP " + " · ".join(f"{rows[name].mean():.3f}" for name in names) + " |" in text
+
+
+def test_a_narrow_refinedet_is_as_good_as_a_wide_one_without_tcbs():
+    """Chapter 07's control of size comes from another table: the same seeds, scenes and order."""
+    with_it = finals("face_off_equal")["refinedet_tiny, narrow", 0.01]
+    without = finals("refinedet_parts")["no TCB", 0.01]
+    assert with_it.keys() == without.keys() == set(range(5))
+    assert all(with_it[seed]["order"] == without[seed]["order"] for seed in with_it)
+    for size in ("parameters", "multiply_adds"):
+        assert with_it[0][size] < without[0][size]
+    scores = [
+        [runs[seed]["scores"]["test"]["mAP"] for seed in range(5)] for runs in (with_it, without)
+    ]
+    mean, low, high = t_interval([b - a for a, b in zip(*scores, strict=True)])
+    assert verdict(mean, low, high, 0.01) == NO_DIFFERENCE
+    told = [f"{fmean(values):.3f}" for values in scores]
+    assert f"TCBs is as good: {told[0]} (12)" in next(SOURCES.glob("07_*.py")).read_text("utf-8")
+    text = " ".join((SOURCES.parents[1] / "experiments/README.md").read_text("utf-8").split())
+    assert f"order: {told[0]} with its TCBs, {told[1]} without them at full width" in text
 
 
 def test_refinedets_second_step_with_rough_priors_in_the_readme():
