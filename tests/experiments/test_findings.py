@@ -15,7 +15,7 @@ from torch import nn
 from detlearn import load_model
 from detlearn.boxes import PriorConfig
 from detlearn.data import data_path
-from detlearn.metrics.compare import NO_DIFFERENCE, t_interval, verdict
+from detlearn.metrics.compare import CANNOT_BE_TOLD, HELPS, NO_DIFFERENCE, t_interval, verdict
 from detlearn.report import read_experiment, verdicts
 from experiments.catalogue import QUESTIONS
 from experiments.face_off import LAYOUTS, table_of
@@ -94,6 +94,38 @@ def test_refinedets_parts_in_the_readme():
     ]  # fmt: skip
     text = (SOURCES.parents[1] / "README.md").read_text("utf-8")
     assert "| mAP " + " · ".join(f"{rows[name].mean():.3f}" for name in names) + " |" in text
+
+
+def test_m2dets_levels_in_the_readme_and_in_words():
+    trial = read_experiment("m2det_levels")
+    rows = trial.rows
+    told = [
+        f"{row.mean():.3f} ± {statistics.stdev(row.scores['mAP']):.3f}" for row in rows.values()
+    ]
+    assert f"| mAP {' · '.join(told)} |" in (SOURCES.parents[1] / "README.md").read_text("utf-8")
+    source = next(SOURCES.glob("09_*.py")).read_text("utf-8")
+    reference, one, wide = rows
+    for name in (one, wide):
+        mean, low, high = (
+            f"{x:+.3f}".replace("-", "−") for x in verdicts.difference_of(trial, name)
+        )
+        assert rows[name].difference["verdict"] == CANNOT_BE_TOLD
+        assert f"{mean} of mAP, from {low} to {high}" in source or (
+            f"{mean}, from {low} to {high}" in source
+        )
+    found, *numbers = verdicts.compare_rows(trial, wide, one).found
+    assert found == HELPS
+    assert "by {:.3f} ({:.3f} to {:.3f})".format(*numbers) in source
+    assert {name: set(row.dead) for name, row in rows.items() if row.dead} == {
+        reference: {"0"}, one: {"4"}
+    }  # fmt: skip
+    lost = [
+        len(run["check_up"]["dead"])
+        for (_, rate), runs in finals("m2det_deep").items()
+        if rate == 0.01
+        for _, run in sorted(runs.items())
+    ]
+    assert f"its first two full runs lost {lost[0]} and {lost[1]} modules" in source
 
 
 def test_a_narrow_refinedet_is_as_good_as_a_wide_one_without_tcbs():
