@@ -475,7 +475,7 @@ show.draw_intervals(
     delta=trial.delta, reference=trial.reference)
 
 # %% [markdown] id="results-read" slide="subslide" tags=["lead", "beside:results"]
-# At this budget:
+# Here:
 #
 # - *One level* against four: −0.041 of mAP, from −0.093 to +0.011. Not to be told from 0, for four levels' seeds lie apart: two near 0.60, three near 0.66. (One of the low two and one run of one level have a dead module.)
 # - *One wide level*: +0.014, from −0.033 to +0.061: not to be told either.
