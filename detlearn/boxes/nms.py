@@ -20,6 +20,9 @@ __all__ = [
     "weighted_nms",
 ]  # fmt: skip
 
+_FAR = 2.0**24
+"""Boxes further apart than this are not moved: a float64 has 53 digits, and classes need some."""
+
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Greedy non-maximum suppression: keep the best box, drop what overlaps it, repeat.
@@ -182,7 +185,8 @@ def select_detections(
         (D,)`` int64, the prior that made each box.
 
     Raises:
-        ValueError: shapes that do not go together, NaN, or thresholds that are none.
+        ValueError: shapes that do not go together, boxes that are not finite, scores that are NaN,
+            thresholds or limits that are none.
 
     **Invariant:** the same as NMS class by class on everything, then the best
     ``max_detections``.  It is faster because greedy NMS decides about a box by looking only
@@ -318,7 +322,8 @@ def check_candidates(
         iou_threshold: see `nms`.
 
     Raises:
-        ValueError: shapes that do not go together, NaN, or thresholds that are none.
+        ValueError: shapes that do not go together, boxes that are not finite, scores that are NaN,
+            or thresholds that are none.
 
     >>> check_candidates(torch.zeros(3, 4), torch.zeros(3, 2), 0.5, 0.5)
     """
@@ -330,8 +335,10 @@ def check_candidates(
     for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
-    finite = all_finite(boxes) and all_finite(scores)
-    if not finite and (boxes.isnan().any() or scores.isnan().any()):
+    if not all_finite(boxes):
+        index = int((~boxes.isfinite().all(dim=1)).nonzero()[0])
+        raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
+    if not all_finite(scores) and scores.isnan().any():
         raise ValueError("boxes, scores: expected numbers, got NaN")
 
 
@@ -339,13 +346,30 @@ def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: 
     """NMS that never lets two classes meet: each class is moved to a place of its own.
 
     In float64 the shift costs no digit of the boxes; torchvision's ``batched_nms`` shifts in
-    float32 or loops over the classes, depending on their number.
+    float32 or loops over the classes, depending on their number.  Only a box that lies millions
+    away would cost digits: then the classes are looked at one by one.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N,)`` descending.
+        labels: ``(N,)`` int64.
+        iou_threshold: see `nms`.
+
+    Returns:
+        ``(D,)`` int64, indices of the kept boxes, descending scores.
     """
     if len(boxes) == 0:
         return labels
-    wide = boxes.double()
-    shift = labels * (wide.max() - wide.min() + 1)
-    return torchvision.ops.nms(wide + shift[:, None], scores.double(), iou_threshold)
+    wide, scores = boxes.double(), scores.double()
+    room = wide.max() - wide.min() + 1
+    if room > _FAR:
+        kept = []
+        for label in labels.unique():
+            own = (labels == label).nonzero()[:, 0]
+            kept.append(own[torchvision.ops.nms(wide[own], scores[own], iou_threshold)])
+        return torch.cat(kept).sort().values
+    shift = labels * room
+    return torchvision.ops.nms(wide + shift[:, None], scores, iou_threshold)
 
 
 def _check_pairs(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:

@@ -147,6 +147,28 @@ def test_select_finds_nothing():
     assert found["labels"].dtype == torch.int64
 
 
+@pytest.mark.parametrize("select", [B.select_detections, B.select_soft, B.select_weighted])
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+def test_select_refuses_a_box_that_is_not_finite(select, number):
+    """One infinite box switched NMS off for all the others."""
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 4], [9, 9, float(number), 20]])
+    scores = torch.tensor([[0.1, 0.9], [0.1, 0.8], [0.1, 0.6]])
+    message = rf"^boxes: expected finite numbers, box 2 is \[9\.0, 9\.0, {number}, 20\.0\]"
+    with pytest.raises(ValueError, match=message):
+        select(boxes, scores, score_threshold=0.2, iou_threshold=0.5)
+    assert select(boxes[:2], scores[:2], score_threshold=0.2, iou_threshold=0.5)["priors"][0] == 0
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9, 1e17, 3e38])
+def test_a_box_far_away_costs_the_others_no_digit(far):
+    """Moving classes apart by its distance rounded all boxes of the later classes to nothing."""
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 4], [9, 9, far, 20], [0, 0, 4, 1]])
+    scores = torch.tensor([[0.0, 0.3, 0.9], [0, 0.5, 0.8], [0, 0.6, 0], [0, 0, 0.7]])
+    found = B.select_detections(boxes, scores, score_threshold=0.2, iou_threshold=0.5)
+    assert found["priors"].tolist() == [0, 3, 2, 1]
+    assert found["labels"].tolist() == [2, 2, 1, 1]
+
+
 # ---------------------------------------------------------------- weighted NMS
 
 
