@@ -4,6 +4,7 @@ The vocabulary of the whole course: ``boxes`` are xyxy, ``priors`` are ``(P, 4)`
 fractions of the image, ``deltas`` are what the network says, label 0 is the background.
 """
 
+from .candidates import all_finite
 from .coding import (
     MAX_LOG_SCALE,
     decode,
@@ -26,7 +27,6 @@ from .geometry import (
 from .layout_json import layout_from_json, layout_to_json
 from .matching import Match, Targets, coverage, make_batch_targets, make_targets, match
 from .nms import (
-    all_finite,
     nms,
     select_detections,
     select_weighted,

@@ -10,18 +10,17 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor
 
+from .candidates import check_candidates
 from .geometry import box_area, box_iou, check_corners
 
-__all__ = [
-    "all_finite", "check_candidates", "nms", "select_detections", "select_weighted", "soft_nms",
-    "weighted_nms",
-]  # fmt: skip
+__all__ = ["nms", "select_detections", "select_weighted", "soft_nms", "weighted_nms"]
 
-_FAR = 2.0**24
-"""Boxes further apart than this are not moved: a float64 has 53 digits, and classes need some."""
+_FAR = 2.0**29
+"""No class is moved further: of a float64's 53 digits it leaves a box the 24 of a float32."""
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -198,7 +197,8 @@ def select_detections(
     >>> select_detections(boxes, scores, score_threshold=0.2, iou_threshold=0.5)["labels"]
     tensor([1, 2])
     """
-    check_candidates(boxes, scores, score_threshold, iou_threshold)
+    limits = {"max_candidates": max_candidates, "max_detections": max_detections}
+    check_candidates(boxes, scores, score_threshold, iou_threshold, limits)
     num_objects = scores.shape[1] - 1
     prior_of, label_of = _above(scores[:, 1:], score_threshold)
     score_of = scores[prior_of, 1 + label_of]  # (N,)
@@ -275,7 +275,14 @@ def select_weighted(
     >>> select_weighted(boxes, scores, score_threshold=0.1, iou_threshold=0.5)["boxes"]
     tensor([[0.0000, 0.0000, 4.0000, 3.7500]])
     """
-    check_candidates(boxes, scores, score_threshold, iou_threshold)
+    limits = {"max_candidates": max_candidates, "max_detections": max_detections}
+    check_candidates(boxes, scores, score_threshold, iou_threshold, limits)
+    if keypoints is not None and (keypoints.ndim != 3 or len(keypoints) != len(boxes)):
+        raise ValueError(
+            f"keypoints: expected (P, J, 2) with P = {len(boxes)}, got {tuple(keypoints.shape)}"
+        )
+    if scores.shape[1] == 1:  # nothing but the background: no answer, of the same shapes
+        scores = F.pad(scores, (0, 1))  # (P, 2)
     parts: list[tuple[Tensor, ...]] = []
     for label in range(1, scores.shape[1]):
         own = scores[:, label]
@@ -293,53 +300,6 @@ def select_weighted(
     order = columns[1].argsort(descending=True, stable=True)[:max_detections]
     names = ("boxes", "scores", "labels", "priors", "keypoints")
     return {name: column[order] for name, column in zip(names, columns, strict=False)}
-
-
-def all_finite(numbers: Tensor) -> bool:
-    """Whether no number is NaN or infinite, looked at in one pass.
-
-    A sum of finite numbers is finite unless it overflows; only then, or if it is not finite, is
-    each number looked at.
-
-    Args:
-        numbers: any shape, floating point.
-
-    >>> all_finite(torch.tensor([1.0, float("inf")])), all_finite(torch.full((2,), 3e38))
-    (False, True)
-    """
-    return bool(numbers.sum().isfinite()) or bool(numbers.isfinite().all())
-
-
-def check_candidates(
-    boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: float
-) -> None:
-    """Refuse what cannot be selected from.
-
-    Args:
-        boxes: what should be ``(P, 4)``.
-        scores: what should be ``(P, K)``.
-        score_threshold: from 0 to 1, as the next one.
-        iou_threshold: see `nms`.
-
-    Raises:
-        ValueError: shapes that do not go together, boxes that are not finite, scores that are NaN,
-            or thresholds that are none.
-
-    >>> check_candidates(torch.zeros(3, 4), torch.zeros(3, 2), 0.5, 0.5)
-    """
-    if scores.ndim != 2 or boxes.shape != (len(scores), 4):
-        raise ValueError(
-            "expected boxes (P, 4) and scores (P, K), "
-            f"got {tuple(boxes.shape)} and {tuple(scores.shape)}"
-        )
-    for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
-    if not all_finite(boxes):
-        index = int((~boxes.isfinite().all(dim=1)).nonzero()[0])
-        raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
-    if not all_finite(scores) and scores.isnan().any():
-        raise ValueError("boxes, scores: expected numbers, got NaN")
 
 
 def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
@@ -361,14 +321,13 @@ def _nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: 
     if len(boxes) == 0:
         return labels
     wide, scores = boxes.double(), scores.double()
-    room = wide.max() - wide.min() + 1
-    if room > _FAR:
+    shift = labels * (wide.max() - wide.min() + 1)
+    if shift.max() > _FAR:
         kept = []
         for label in labels.unique():
             own = (labels == label).nonzero()[:, 0]
             kept.append(own[torchvision.ops.nms(wide[own], scores[own], iou_threshold)])
         return torch.cat(kept).sort().values
-    shift = labels * room
     return torchvision.ops.nms(wide + shift[:, None], scores, iou_threshold)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .candidates import check_candidates
 from .geometry import box_area
-from .nms import check_candidates
 
 __all__ = ["select_soft"]
 
@@ -45,7 +45,8 @@ def select_soft(
         As `select_detections`; the scores are the decayed ones.
 
     Raises:
-        ValueError: as `select_detections`.
+        ValueError: as `select_detections`, for scores of whole numbers, which do not decay, and
+            for areas that overflow.
 
     **Invariant:** the same as `soft_nms` class by class, to the bit; of equal scores the earlier
     prior comes first.  It is faster because scores only fall: a candidate that began below the
@@ -58,7 +59,16 @@ def select_soft(
     >>> found["labels"], found["scores"]
     (tensor([1, 1, 2]), tensor([0.9000, 0.4000, 0.3000]))
     """
-    check_candidates(boxes, scores, score_threshold, iou_threshold)
+    limits = {
+        "max_candidates": max_candidates,
+        "max_per_class": max_per_class,
+        "max_detections": max_detections,
+    }
+    check_candidates(boxes, scores, score_threshold, iou_threshold, limits)
+    if not scores.is_floating_point():
+        raise ValueError(f"scores: expected a floating dtype, got {scores.dtype}")
+    answered, score_dtype = boxes, scores.dtype
+    boxes, scores = _wide(boxes), _wide(scores)
     num_objects = scores.shape[1] - 1
     flat = scores[:, 1:].reshape(-1)  # (P * (K - 1))
     candidates = (flat > score_threshold).nonzero()[:, 0]
@@ -91,11 +101,16 @@ def select_soft(
     label, rank = label[best], rank[best]
     prior = priors[label, rank]  # (D)
     return {
-        "boxes": boxes[prior],
-        "scores": decayed[label, rank],
+        "boxes": answered[prior],
+        "scores": decayed[label, rank].to(score_dtype),
         "labels": label + 1,
         "priors": prior,
     }
+
+
+def _wide(numbers: Tensor) -> Tensor:
+    """In float32 at least: in halves the areas of boxes overflow."""
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 
 
 def _soft_nms_rows(
@@ -124,6 +139,8 @@ def _soft_nms_rows(
     decayed = scores.gather(1, order)  # (C, N), negative: not in the race
     left, top, right, bottom = boxes[priors].unbind(-1)
     area = box_area(boxes[priors])  # (C, N)
+    if area.isinf().any():
+        raise ValueError("boxes: expected areas that are finite numbers, got inf")
     rows = torch.arange(len(priors), device=boxes.device)  # (C)
     kept = priors.new_zeros(len(priors), max_kept)  # (C, M)
     final = scores.new_full((len(priors), max_kept), -1.0)  # (C, M)

@@ -159,6 +159,35 @@ def test_select_refuses_a_box_that_is_not_finite(select, number):
     assert select(boxes[:2], scores[:2], score_threshold=0.2, iou_threshold=0.5)["priors"][0] == 0
 
 
+@pytest.mark.parametrize("select", [B.select_detections, B.select_soft, B.select_weighted])
+@pytest.mark.parametrize("name", ["max_detections", "max_candidates"])
+@pytest.mark.parametrize("limit", [-1, 0, 2.5])
+def test_select_refuses_a_limit_that_is_none(select, name, limit):
+    scores = torch.tensor([[0.1, 0.9]] * 4)
+    message = f"^{name}: expected a whole number of at least 1, got {limit}"
+    with pytest.raises(ValueError, match=message):
+        select(STACK, scores, score_threshold=0.2, iou_threshold=0.5, **{name: limit})
+
+
+@pytest.mark.parametrize("select", [B.select_detections, B.select_soft, B.select_weighted])
+def test_select_with_no_class_but_the_background(select):
+    limits = {"score_threshold": 0.2, "iou_threshold": 0.5}
+    found = select(STACK, torch.ones(4, 1), **limits)
+    assert [tuple(part.shape) for part in found.values()] == [(0, 4), (0,), (0,), (0,)]
+    assert found["labels"].dtype == found["priors"].dtype == torch.int64
+    with pytest.raises(ValueError, match=r"boxes \(P, 4\) and scores \(P, K\), .* and \(4, 0\)"):
+        select(STACK, torch.ones(4, 0), **limits)
+
+
+def test_select_weighted_refuses_points_of_other_boxes():
+    with pytest.raises(
+        ValueError, match=r"keypoints: expected \(P, J, 2\) with P = 4, got \(5, 6, 2"
+    ):
+        B.select_weighted(
+            STACK, torch.ones(4, 2), torch.zeros(5, 6, 2), score_threshold=0.2, iou_threshold=0.5
+        )
+
+
 @pytest.mark.parametrize("far", [1e6, 1e9, 1e17, 3e38])
 def test_a_box_far_away_costs_the_others_no_digit(far):
     """Moving classes apart by its distance rounded all boxes of the later classes to nothing."""

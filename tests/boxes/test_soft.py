@@ -131,9 +131,27 @@ def test_leaves_its_input():
     assert torch.equal(boxes, before[0]) and torch.equal(scores, before[1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int64])
+def test_boxes_of_few_digits(dtype):
+    """In halves an area of 300 x 300 is infinite, an IoU NaN, and nothing lost score."""
+    boxes = torch.tensor([[0, 0, 300, 300]] * 2, dtype=dtype)
+    scores = torch.tensor([[0.1, 0.9], [0.1, 0.8]])
+    if dtype.is_floating_point:
+        scores = scores.to(dtype)
+    found = B.select_soft(boxes, scores, score_threshold=0.2)
+    assert torch.equal(found["scores"], scores[:1, 1]) and found["scores"].dtype == scores.dtype
+    assert torch.equal(found["boxes"], boxes[:1]) and found["boxes"].dtype == dtype
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: B.select_soft(crowd(2), torch.ones(2, 2, dtype=torch.int64), **SETTINGS),
+         "scores: expected a floating dtype, got torch.int64"),
+        (lambda: B.select_soft(crowd(2) * 1e20, torch.ones(2, 2), **SETTINGS),
+         "boxes: expected areas that are finite numbers, got inf"),
+        (lambda: B.select_soft(crowd(2), torch.ones(2, 2), **SETTINGS, max_per_class=0),
+         "max_per_class: expected a whole number of at least 1, got 0"),
         (lambda: B.select_soft(crowd(2), torch.ones(3, 2), **SETTINGS), r"got \(2, 4\) and \(3, 2\)"),
         (lambda: B.select_soft(crowd(2), torch.full((2, 2), torch.nan), **SETTINGS), "got NaN"),
         (lambda: B.select_soft(crowd(2), torch.ones(2, 2), score_threshold=2),
