@@ -17,6 +17,8 @@ __all__ = [
     "resize_boxes", "xywh_to_xyxy", "xyxy_to_cxcywh", "xyxy_to_xywh",
 ]  # fmt: skip
 
+_NARROW = (torch.bool, torch.uint8, torch.int8, torch.int16)
+
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     """Corners to centre and size.
@@ -27,12 +29,16 @@ def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     Returns:
         ``(..., 4)`` cxcywh, same unit and dtype.
 
+    Raises:
+        ValueError: another shape, or whole numbers of less than 32 bits.
+
     **Invariant:** ``cxcywh_to_xyxy(xyxy_to_cxcywh(b)) == b`` up to rounding.
 
     >>> xyxy_to_cxcywh(torch.tensor([2.0, 4.0, 6.0, 10.0]))
     tensor([4., 7., 4., 6.])
     """
     _check_four(boxes)
+    _check_room(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], dim=-1)
 
@@ -46,10 +52,14 @@ def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
     Returns:
         ``(..., 4)`` xyxy, same unit and dtype.
 
+    Raises:
+        ValueError: another shape, or whole numbers of less than 32 bits.
+
     >>> cxcywh_to_xyxy(torch.tensor([4.0, 7.0, 4.0, 6.0]))
     tensor([ 2.,  4.,  6., 10.])
     """
     _check_four(boxes_cxcywh)
+    _check_room(boxes_cxcywh)
     cx, cy, w, h = boxes_cxcywh.unbind(-1)
     return torch.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], dim=-1)
 
@@ -63,10 +73,14 @@ def xyxy_to_xywh(boxes: Tensor) -> Tensor:
     Returns:
         ``(..., 4)`` xywh, same unit and dtype.
 
+    Raises:
+        ValueError: another shape, or whole numbers of less than 32 bits.
+
     >>> xyxy_to_xywh(torch.tensor([2.0, 4.0, 6.0, 10.0]))
     tensor([2., 4., 4., 6.])
     """
     _check_four(boxes)
+    _check_room(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack([x1, y1, x2 - x1, y2 - y1], dim=-1)
 
@@ -80,10 +94,14 @@ def xywh_to_xyxy(boxes_xywh: Tensor) -> Tensor:
     Returns:
         ``(..., 4)`` xyxy, same unit and dtype.
 
+    Raises:
+        ValueError: another shape, or whole numbers of less than 32 bits.
+
     >>> xywh_to_xyxy(torch.tensor([2.0, 4.0, 4.0, 6.0]))
     tensor([ 2.,  4.,  6., 10.])
     """
     _check_four(boxes_xywh)
+    _check_room(boxes_xywh)
     x, y, w, h = boxes_xywh.unbind(-1)
     return torch.stack([x, y, x + w, y + h], dim=-1)
 
@@ -97,10 +115,14 @@ def box_area(boxes: Tensor) -> Tensor:
     Returns:
         ``(...)`` areas in squared units.
 
+    Raises:
+        ValueError: another shape, or whole numbers of less than 32 bits.
+
     >>> box_area(torch.tensor([[0.0, 0.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0]]))
     tensor([6., 0.])
     """
     _check_four(boxes)
+    _check_room(boxes)
     x1, y1, x2, y2 = boxes.unbind(-1)
     return (x2 - x1) * (y2 - y1)
 
@@ -175,7 +197,7 @@ def resize_boxes(
         new_size: ``(height, width)`` after.
 
     Returns:
-        ``(..., 4)`` xyxy in the unit of ``new_size``.
+        ``(..., 4)`` xyxy in the unit of ``new_size``, floating point whatever came.
 
     >>> resize_boxes(torch.tensor([0.25, 0.5, 0.5, 1.0]), (1, 1), (100, 200))
     tensor([ 50.,  50., 100., 100.])
@@ -185,6 +207,8 @@ def resize_boxes(
         raise ValueError(f"expected sizes above 0, got {old_size} and {new_size}")
     (old_h, old_w), (new_h, new_w) = old_size, new_size
     x_scale, y_scale = new_w / old_w, new_h / old_h
+    if not boxes.is_floating_point():  # as whole numbers, the scales would be zeros
+        boxes = boxes.to(torch.get_default_dtype())
     return boxes * boxes.new_tensor([x_scale, y_scale, x_scale, y_scale])
 
 
@@ -243,6 +267,12 @@ def check_boxes(
 def _check_four(boxes: Tensor) -> None:
     if boxes.shape[-1:] != (4,):
         raise ValueError(f"boxes: expected shape (..., 4), got {tuple(boxes.shape)}")
+
+
+def _check_room(boxes: Tensor) -> None:
+    """Refuse whole numbers of so few bits that sums and areas of px wrap around."""
+    if boxes.dtype in _NARROW:
+        raise ValueError(f"boxes: expected a floating dtype, int32 or int64, got {boxes.dtype}")
 
 
 def check_corners(boxes: Tensor, name: str) -> None:

@@ -83,6 +83,28 @@ def test_resize_there_and_back():
     torch.testing.assert_close(B.resize_boxes(there, (300, 300), (10, 20)), boxes)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
+def test_resize_whole_numbers(dtype):
+    """The scales were made whole numbers, too: zeros."""
+    boxes = torch.tensor([[10, 20, 30, 45]], dtype=dtype)
+    half = B.resize_boxes(boxes, (100, 200), (50, 100))
+    assert half.dtype == torch.get_default_dtype() and half.tolist() == [[5.0, 10.0, 15.0, 22.5]]
+
+
+NARROW = [torch.bool, torch.uint8, torch.int8, torch.int16]
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("function", [B.box_area, *(getattr(B, f"{a}_to_{b}") for a, b in PAIRS)])
+def test_whole_numbers_of_few_bits_are_refused(function, dtype):
+    """A byte ends at 255: areas and sums wrapped around."""
+    boxes = torch.tensor([[10, 20, 100, 120]])
+    message = f"^boxes: expected a floating dtype, int32 or int64, got {dtype}"
+    with pytest.raises(ValueError, match=message):
+        function(boxes.to(dtype))
+    assert torch.equal(function(boxes).double(), function(boxes.double()))
+
+
 NAN, INF = float("nan"), float("inf")
 GOOD = torch.tensor([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 5.0, 5.0]])
 LABELS = torch.tensor([1, 2])
