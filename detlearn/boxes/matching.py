@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .candidates import all_finite
 from .coding import encode
 from .geometry import box_iou, check_corners, check_fractions, cxcywh_to_xyxy
 
@@ -65,8 +66,9 @@ def match(
         A `Match`.
 
     Raises:
-        ValueError: boxes that are no numbers or have another shape or dtype, boxes in px with
-            priors in fractions, no priors, or a threshold that is none.
+        ValueError: boxes that are no numbers, have their corners in the wrong order or have
+            another shape or dtype, boxes in px with priors in fractions, no priors, or a threshold
+            that is none.
 
     **Deviation:** uvipen/SSD-pytorch asks for IoU above the threshold (``inclusive=False``);
     torchvision, RefineDet and M2Det take equality.
@@ -121,13 +123,18 @@ def make_targets(
         `Targets`, background where nothing matched.
 
     Raises:
-        ValueError: another number of labels than of boxes, and what `match` refuses.
+        ValueError: another number of labels than of boxes, labels that are no whole numbers of 1
+            or more, boxes of more digits than the priors, and what `match` refuses.
+
+    Priors that are NaN are let through: RefineDet's anchors come from its network, and a training
+    that diverges shall see it in its loss.
 
     >>> priors = torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]])
     >>> make_targets(torch.tensor([[0.5, 0.5, 1.0, 1.0]]), torch.tensor([3]), priors).labels
     tensor([0, 3])
     """
-    _check_one_label_a_box(boxes, labels)
+    _check_labels(labels, len(boxes))
+    _check_digits(boxes, priors)
     gt_index = match(boxes, priors, threshold, inclusive).gt_index  # (P,)
     positive = gt_index >= 0  # (P,)
     target_labels = torch.zeros_like(gt_index)  # (P,)
@@ -151,7 +158,8 @@ def make_batch_targets(
     what is encoded is encoded for all images together.
 
     Args:
-        targets: for each image ``boxes (G, 4)`` xyxy, fractions, and ``labels (G,)``.
+        targets: for each image ``boxes (G, 4)`` xyxy, fractions, and ``labels (G,)``; boxes are
+            taken in the priors' dtype, and no gradient runs back to them.
         priors: ``(P, 4)`` cxcywh, fractions of the image.
         threshold: see `match`.
         inclusive: see `match`.
@@ -162,9 +170,10 @@ def make_batch_targets(
         `Targets` with ``labels (B, P)`` and ``deltas (B, P, 4)``.
 
     Raises:
-        ValueError: as `make_targets`.
+        ValueError: as `make_targets`, and for priors that are not finite.
 
-    **Invariant:** row ``i`` is ``make_targets(*targets[i], priors, ...)``, to the bit.
+    **Invariant:** row ``i`` is ``make_targets(*targets[i], priors, ...)``, to the bit, if boxes and
+    priors have one dtype.
 
     >>> priors = torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]])
     >>> one = (torch.tensor([[0.5, 0.5, 1.0, 1.0]]), torch.tensor([3]))
@@ -173,13 +182,20 @@ def make_batch_targets(
     tensor([[0, 3],
             [0, 0]])
     """
+    _check_rule(priors, threshold)
+    if not all_finite(priors):
+        _refuse_rows(~priors.isfinite(), priors, "priors", "finite numbers")
     B, P = len(targets), len(priors)
     gt_index = torch.full((B, P), -1, dtype=torch.int64, device=priors.device)  # (B, P)
     corners = cxcywh_to_xyxy(priors).T.contiguous()  # (4, P)
     first = 0  # number of the image's first object, counted through the batch
+    objects: list[Tensor] = []
     for row, (boxes, labels) in zip(gt_index, targets, strict=True):
-        _check_one_label_a_box(boxes, labels)
-        _check_match(boxes, priors, threshold)
+        _check_labels(labels, len(boxes))
+        check_corners(boxes, "boxes")
+        boxes = boxes.detach().to(priors.dtype)
+        _check_objects(boxes, priors)
+        objects.append(boxes)
         if len(boxes) == 0:
             continue
         overlaps = _overlaps(boxes, corners)  # not (G, P) here: each image has another G
@@ -197,7 +213,7 @@ def make_batch_targets(
     if first > 0:
         image, prior = (gt_index >= 0).nonzero().unbind(1)
         owner = gt_index[image, prior]
-        boxes = torch.cat([boxes for boxes, _ in targets])
+        boxes = torch.cat(objects)
         labels = torch.cat([labels for _, labels in targets])
         deltas = encode(boxes[owner], priors[prior], scales, eps)
         target_labels[image, prior] = labels[owner].to(torch.int64)
@@ -222,23 +238,56 @@ def _overlaps(boxes: Tensor, corners: Tensor) -> Tensor:
 
 def _check_match(boxes: Tensor, priors: Tensor, threshold: float) -> None:
     check_corners(boxes, "boxes")
+    _check_rule(priors, threshold)
+    _check_objects(boxes, priors)
+
+
+def _check_rule(priors: Tensor, threshold: float) -> None:
     check_corners(priors, "priors")
     if len(priors) == 0:
         raise ValueError("priors: expected at least one, got none")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold: expected a number from 0 to 1, got {threshold}")
-    bad = ~boxes.isfinite().all(dim=1)  # (G,)
-    if bad.any():
-        index = int(bad.nonzero()[0])
-        raise ValueError(f"boxes: expected finite numbers, box {index} is {boxes[index].tolist()}")
+
+
+def _check_objects(boxes: Tensor, priors: Tensor) -> None:
+    """The numbers of boxes ``(G, 4)``; where one is NaN or infinite, a side is, too."""
+    sides = boxes[:, 2:] - boxes[:, :2]  # (G, 2)
+    if not ((sides >= 0) & (sides < float("inf"))).all():
+        _refuse_rows(~boxes.isfinite(), boxes, "boxes", "finite numbers")
+        _refuse_rows(sides < 0, boxes, "boxes", "x1 <= x2 and y1 <= y2 (corners xyxy)")
     if len(boxes) and boxes.max() >= 2 and priors.max() < 2:  # no IoU is above 0
         check_fractions(boxes)
 
 
-def _check_one_label_a_box(boxes: Tensor, labels: Tensor) -> None:
-    if tuple(labels.shape) != (len(boxes),):
+def _refuse_rows(bad: Tensor, rows: Tensor, name: str, expected: str) -> None:
+    """Name the first row in which anything is bad; none, no error."""
+    indices = bad.any(dim=1).nonzero()[:, 0]
+    if len(indices):
+        index = int(indices[0])
+        one = "box" if name == "boxes" else "prior"
+        raise ValueError(f"{name}: expected {expected}, {one} {index} is {rows[index].tolist()}")
+
+
+def _check_digits(boxes: Tensor, priors: Tensor) -> None:
+    check_corners(boxes, "boxes")
+    check_corners(priors, "priors")
+    if torch.promote_types(boxes.dtype, priors.dtype) != priors.dtype:
+        raise ValueError(f"boxes: expected {priors.dtype}, as the priors, got {boxes.dtype}")
+
+
+def _check_labels(labels: Tensor, num_boxes: int) -> None:
+    if tuple(labels.shape) != (num_boxes,):
         raise ValueError(
-            f"labels: expected one for each of the {len(boxes)} boxes, got {tuple(labels.shape)}"
+            f"labels: expected one for each of the {num_boxes} boxes, got {tuple(labels.shape)}"
+        )
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"labels: expected whole numbers (int64), got {labels.dtype}")
+    if num_boxes and labels.min() < 1:
+        index = int((labels < 1).nonzero()[0])
+        raise ValueError(
+            "labels: expected at least 1 (0 is the background, never an object), "
+            f"label {index} is {int(labels[index])}"
         )
 
 

@@ -91,20 +91,89 @@ def test_coverage_is_the_best_iou(n):
     assert torch.equal(B.coverage(boxes, priors), expected)
 
 
-@pytest.mark.parametrize(
+THREE_WAYS = pytest.mark.parametrize(
     "how",
     [
         lambda boxes, priors: B.match(boxes, priors),
-        lambda boxes, priors: B.make_targets(boxes, torch.tensor([1]), priors),
-        lambda boxes, priors: B.make_batch_targets([(boxes, torch.tensor([1]))], priors),
+        lambda boxes, priors: B.make_targets(boxes, torch.ones(len(boxes)).long(), priors),
+        lambda boxes, priors: B.make_batch_targets(
+            [(boxes, torch.ones(len(boxes)).long())], priors
+        ),
     ],
     ids=["match", "make_targets", "make_batch_targets"],
 )
+
+
+@THREE_WAYS
 def test_boxes_in_px_beside_priors_in_fractions_are_refused(how):
     boxes, priors = torch.tensor([[32.0, 32, 64, 64]]), torch.tensor([[0.25, 0.25, 0.5, 0.5]])
     with pytest.raises(ValueError, match=r"boxes: expected fractions of the image, got .* of 64"):
         how(boxes, priors)
     how(boxes, priors * 128)  # both in px: IoU has no unit
+
+
+@THREE_WAYS
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ([0.5, 0.5, 0.25, 0.75], r"expected x1 <= x2 .*, box 1 is \[0.5, 0.5, 0.25, 0.75\]"),
+        ([0.5, 0.5, 0.75, 0.25], r"expected x1 <= x2 and y1 <= y2 \(corners xyxy\), box 1 is"),
+    ],
+    ids=["x2 left of x1: xywh", "y2 above y1"],
+)
+def test_corners_in_the_wrong_order_are_refused(how, box, message):
+    """Such a box overlaps nothing, forces its prior all the same, and its log size is NaN."""
+    with pytest.raises(ValueError, match="^boxes: " + message):
+        how(torch.tensor([[0.0, 0.0, 0.5, 0.5], box]), WINDOW)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda labels: B.make_targets(torch.tensor([[0.0, 0.0, 0.5, 0.5]] * 2), labels, WINDOW),
+        lambda labels: B.make_batch_targets(
+            [(torch.tensor([[0.0, 0.0, 0.5, 0.5]] * 2), labels)], WINDOW
+        ),
+    ],
+    ids=["make_targets", "make_batch_targets"],
+)
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 0], r"expected at least 1 \(0 is the background.*\), label 1 is 0"),
+        ([-3, 1], r"expected at least 1 .*, label 0 is -3"),
+        ([1.0, 2.5], r"expected whole numbers \(int64\), got torch.float32"),
+        ([True, True], r"expected whole numbers \(int64\), got torch.bool"),
+    ],
+)
+def test_an_object_has_a_class(how, labels, message):
+    with pytest.raises(ValueError, match="^labels: " + message):
+        how(torch.tensor(labels))
+
+
+def test_boxes_of_more_digits_than_the_priors():
+    boxes, labels = torch.tensor([[0.1, 0.1, 0.45, 0.5]], dtype=torch.float64), torch.tensor([1])
+    with pytest.raises(ValueError, match="^boxes: expected torch.float32, as the priors, got tor"):
+        B.make_targets(boxes, labels, WINDOW)
+    found = B.make_batch_targets([(boxes, labels)], WINDOW)
+    expected = B.make_targets(boxes.float(), labels, WINDOW)
+    assert found.deltas.dtype == torch.float32 and torch.equal(found.deltas[0], expected.deltas)
+
+
+def test_boxes_that_have_a_gradient():
+    boxes, labels = torch.tensor([[0.1, 0.1, 0.45, 0.5]], requires_grad=True), torch.tensor([1])
+    found = B.make_batch_targets([(boxes, labels)], WINDOW)
+    expected = B.make_targets(boxes.detach(), labels, WINDOW)
+    assert not found.deltas.requires_grad and torch.equal(found.deltas[0], expected.deltas)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_batch_refuses_priors_that_are_not_finite(number):
+    priors = WINDOW.clone()
+    priors[2, 1] = float(number)
+    message = rf"^priors: expected finite numbers, prior 2 is \[0.25, {number}, 0.5, 0.5\]"
+    with pytest.raises(ValueError, match=message):
+        B.make_batch_targets([(WINDOW[:1], torch.tensor([1]))], priors)
 
 
 @pytest.mark.parametrize(
