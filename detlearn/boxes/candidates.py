@@ -22,6 +22,7 @@ def all_finite(numbers: Tensor) -> bool:
     Args:
         numbers: any shape, floating point.
 
+    >>> import torch
     >>> all_finite(torch.tensor([1.0, float("inf")])), all_finite(torch.full((2,), 3e38))
     (False, True)
     """
@@ -48,6 +49,7 @@ def check_candidates(
         ValueError: shapes that do not go together, boxes that are not finite, scores that are NaN,
             thresholds or limits that are none.
 
+    >>> import torch
     >>> check_candidates(torch.zeros(3, 4), torch.zeros(3, 2), 0.5, 0.5)
     """
     if scores.ndim != 2 or boxes.shape != (len(scores), 4) or scores.shape[1] == 0:
