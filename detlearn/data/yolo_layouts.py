@@ -171,9 +171,12 @@ def _names(
     """The background, then the names that the settings or a list give.
 
     Raises:
-        ValueError: nothing names the classes, or a list beside the text files does it otherwise.
+        ValueError: nothing names the classes, or a list in the folder or beside the text files does
+            it otherwise.
     """
     own = sorted({label.parent / "classes.txt" for label in labels})
+    if content.get("names") is not None:  # then the folder's lists are not read, but compared
+        own = sorted({*own, *(root / name for name in NAME_FILES)})
     lists = {one: _lines(one) for one in own if one.is_file()}
     if content.get("names") is None and not any((root / name).is_file() for name in NAME_FILES):
         if lists:
@@ -189,7 +192,10 @@ def _names(
 
 
 def _lines(file: Path) -> list[str]:
-    text = file.read_text(encoding="utf-8-sig").rstrip()
+    try:
+        text = file.read_text(encoding="utf-8-sig").rstrip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected text in UTF-8 ({error})") from error
     return [line.strip() for line in text.splitlines()]
 
 

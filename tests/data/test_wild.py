@@ -243,6 +243,7 @@ READ: dict[str, tuple[Tree, str]] = {
     "no sizes": (coco_tree(lambda c: [i.pop("width") for i in c["images"]]), ""),
     "iscrowd: false": (entries("annotations", iscrowd=False), ""),
     # folders
+    "YOLO's settings and a list that agree": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [red, green]\n")), ""),
     "YOLO in folders of folders": (then(yolo_tree(), rename("images/train/000.jpg", "images/train/cam 1/000.jpg"),
                                         rename("labels/train/000.txt", "labels/train/cam 1/000.txt")), ""),
     "LabelImg's list beside the text files": (then(yolo_tree(), rename("classes.txt", "labels/train/classes.txt")), ""),
@@ -309,6 +310,9 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "YOLO: two pictures of one text file": (then(yolo_tree(), lambda t: Image.new("RGB", (9, 9)).save(t / "images/train/000.png")), r"000.txt: its picture may be .* rename one"),
     "YOLO: yes and no for names": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [yes, no]\n")), "names: expected texts, got True; write it in quotes"),
     "YOLO: two lists of names": (then(yolo_tree(), lambda t: put(t / "labels/train/classes.txt", "green\nred\n")), "labels/train/classes.txt: expected the classes red, green, got green, red; remove"),
+    "YOLO: settings against the folder's list": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [green, red]\n")), "/classes.txt: expected the classes green, red, got red, green; remove the list that is wrong"),
+    "YOLO: settings against Darknet's list": (then(yolo_tree(), rename("classes.txt", "obj.names"), lambda t: put(t / "data.yaml", "train: images/train\nnames: [red, green, blue]\n")), "/obj.names: expected the classes red, green, blue, got red, green; remove"),
+    "YOLO: a list of names in Latin 1": (then(yolo_tree(), lambda t: (t / "classes.txt").write_bytes("röt\ngreen\n".encode("latin-1"))), "classes.txt: expected text in UTF-8"),
     # pictures
     "a picture cut off in its middle": (then(coco_tree(), cut("images/000.jpg", 0.5)), "1 of 3 pictures cannot be read .*: 000.jpg"),
     "a picture cut off at its end": (then(coco_tree(), cut("images/000.jpg", 0.97)), "1 of 3 pictures cannot be read .*: 000.jpg"),
