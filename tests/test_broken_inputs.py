@@ -441,6 +441,8 @@ for caption, change, gives in (
     ("image 0 is an image", {"images__0__id": 0, "annotations__0__image_id": 0}, [(0, *PLAIN[0][1:])]),
     ("no annotation at all", {"annotations": []}, [(7, [], [])]),
     ("no image at all", {"annotations": [], "images": []}, []),
+    ("an area of 0", {"annotations__0__area": 0}, PLAIN),
+    ("the largest area that counts", {"annotations__0__area": 10**10}, PLAIN),
     ("a box over the edge is cut", {"annotations__0__bbox": [15, 5, 10, 10]}, [(7, [[15, 5, 20, 10]], [1])]),
     ("a name in another script", {"categories__0__name": "猫"}, PLAIN),
 ):  # fmt: skip
@@ -483,6 +485,8 @@ for caption, change, says in (
     ("a box outside", {"annotations__0__bbox": [30, 2, 3, 4]}, WHERE + r"bbox .* lies outside the image \(cat\.png, 20 x 10\)"),
     ("an area as a text", {"annotations__0__area": "big"}, WHERE + "expected area to be a finite number, got 'big'"),
     ("an area that is NaN", {"annotations__0__area": NAN}, WHERE + "expected area to be a finite number, got nan"),
+    ("an area below 0", {"annotations__0__area": -900}, WHERE + "expected area to be a finite number, 0 or more, got -900"),
+    ("an area that no score counts", {"annotations__0__area": 1e12}, WHERE + r"expected area to be 10,000,000,000 px² at most .*, got 1000000000000\.0"),
     ("iscrowd is null", {"annotations__0__iscrowd": None}, WHERE + "expected iscrowd to be 0 or 1, got None"),
     ("two key point numbers", {"annotations__0__keypoints": [1, 2], "options": {"keypoints": True}}, WHERE + r"expected keypoints to be three finite numbers a joint, got \[1, 2\]"),
     ("key points of texts", {"annotations__0__keypoints": ["x"] * 51, "options": {"keypoints": True}}, WHERE + r"expected keypoints to be three finite numbers a joint, got \['x'"),

@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[type, str]] = {
     "id": INTEGER, "image_id": INTEGER, "category_id": INTEGER, "file_name": TEXT, "name": TEXT,
 }  # fmt: skip
 PIECE = 4_000_000  # characters that are read at a time
+LARGEST = 1e10  # px²: no range of areas that COCO scores holds a larger object
 BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -139,6 +140,10 @@ class CocoContent:
             box = [math.nan] * 4
         if not _are_numbers([area]) or not _are_finite([area]):
             raise ValueError(f"{where}: expected area to be a finite number, got {area!r:.80}")
+        if not 0 <= area <= LARGEST and "area" in entry:
+            most = f"{LARGEST:,.0f} px² at most (a larger object never counts in a score)"
+            limit = "a finite number, 0 or more" if area < 0 else most
+            raise ValueError(f"{where}: expected area to be {limit}, got {area!r:.80}")
         if crowd not in (0, 1):
             raise ValueError(f"{where}: expected iscrowd to be 0 or 1, got {crowd!r:.80}")
         if self.keypoints:
@@ -147,7 +152,7 @@ class CocoContent:
         self.images.append(entry["image_id"])
         self.labels.append(entry["category_id"])
         self.corners.extend(box)
-        self.surfaces.append(area if "area" in entry else box[2] * box[3])
+        self.surfaces.append(area if "area" in entry else min(box[2] * box[3], LARGEST))
         self.marks.append(int(crowd))
 
     def _add_joints(self, joints: Any, where: str) -> None:

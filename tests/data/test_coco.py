@@ -55,6 +55,12 @@ def test_items(tmp_path):
     assert target["area"].tolist() == [11.5, 100.0]
 
 
+def test_a_box_that_is_cut_has_an_area_that_scores_count(tmp_path):
+    _, target = write(tmp_path, annotations__1__bbox=[0, 0, 1e12, 1e12])[0]
+    assert target["boxes"].tolist()[1] == [0, 0, 20, 10]
+    assert target["area"].tolist() == [11.5, 1e10]
+
+
 def test_images_without_annotations_stay_and_ids_survive(tmp_path):
     _, target = write(tmp_path)[1]
     assert target["image_id"] == 16_777_217  # float32 would make it 16777216
