@@ -474,6 +474,8 @@ for caption, change, says in (
     ("an id as a list", {"annotations__0__id": [1]}, r"annotations\[0\]: expected an integer id, got \[1\]"),
     ("an image's id as a float", {"annotations__0__image_id": 7.0}, r"annotations\[0\]: expected an integer image_id, got 7\.0"),
     ("a class without a name", {"categories__0__name": None}, r"categories\[0\]: expected a text for name, got None"),
+    ("a class of no letter", {"categories__0__name": ""}, r"categories\[0\] \(id 3\): expected the name of a class, got ''"),
+    ("a class of blanks", {"categories__0__name": " \n"}, r"categories\[0\] \(id 3\): expected the name of a class, got ' \\n'"),
     ("a file without a name", {"images__0__file_name": 5}, r"images\[0\]: expected a text for file_name, got 5"),
     ("a box of texts", {"annotations__0__bbox": ["1", "2", "3", "4"]}, WHERE + r"expected bbox \[x, y, width, height\], got \['1'"),
     ("a box of booleans", {"annotations__0__bbox": [True] * 4}, WHERE + "expected bbox"),
@@ -739,6 +741,12 @@ def with_val(folder: Path, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
+def cats(folder: Path) -> Path:
+    """A COCO tree of two classes that are called alike."""
+    coco(folder, name="annotations.json", categories=[{"id": k, "name": "cat"} for k in (3, 4)])
+    return folder
+
+
 for caption, call, says in (
     ("detect: weights that are not there", lambda t: shell_detect(t, t, file=t / "w.st"), r"w\.st: there is no such file"),
     ("detect: weights of another shape", lambda t: shell_detect(t, t, file=weights(t, model="ssd_tiny", overrides='{"num_classes": 3}')), r"w\.safetensors: the weights do not fit ssd_tiny; \d+ of wrong shape"),
@@ -751,6 +759,7 @@ for caption, call, says in (
     ("train: a folder without a layout", lambda t: shell_train(t, "--data", t), "none of the layouts known for 'train'"),
     ("train: a broken JSON", lambda t: shell_train(t, "--data", with_val(t, lambda f: coco(f, "{", name="annotations.json"))), r"annotations\.json: not a whole JSON file"),
     ("train: a JSON of 100,000 brackets", lambda t: shell_train(t, "--data", with_val(t, lambda f: coco(f, "[" * 100_000, name="annotations.json"))), r"annotations\.json: not a whole JSON file"),
+    ("train: two classes of one name, nothing to score", lambda t: shell_train(t, "--no-eval", "--data", cats(t)), r".+: classes: expected a name of its own for each, got 'cat' twice"),
     ("train: no epoch", lambda t: shell_train(t, "--epochs", 0), "epochs: expected .*, got 0"),
     ("train: a device that is not there", lambda t: shell("train", "ssd_tiny", "--out", t, "--device", "warp"), "device: 'warp' cannot be used"),
     ("train: a network without a loss", lambda t: shell("train", "hrnetv2p_w18", "--out", t, "--device", "cpu"), "hrnetv2p_w18 is a pyramid without heads"),

@@ -123,6 +123,11 @@ class CocoContent:
             self.names.append(entry["file_name"])
             self.sides.extend((_side(entry.get("width")), _side(entry.get("height"))))
         elif section == "categories":
+            if not entry["name"].strip():
+                raise ValueError(
+                    f"{where} (id {entry['id']}): expected the name of a class, got "
+                    f"{entry['name']!r:.80}"
+                )
             self.categories.append((entry["id"], entry["name"].strip()))
             if self.keypoints:
                 self.skeletons[entry["id"]] = read_skeleton(entry, where)

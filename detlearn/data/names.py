@@ -65,11 +65,12 @@ class Relabelled(Dataset):
         )
 
 
-def check_unique(names: Sequence[str]) -> None:
+def check_unique(names: Sequence[str], who: str = "classes") -> None:
     """Refuse classes that no name tells apart.
 
     Args:
         names: by label.
+        who: what the message calls them.
 
     >>> check_unique(("background", "cat", "cat"))
     Traceback (most recent call last):
@@ -78,7 +79,7 @@ def check_unique(names: Sequence[str]) -> None:
     """
     for name in names:
         if list(names).count(name) > 1:
-            raise ValueError(f"classes: expected a name of its own for each, got {name!r} twice")
+            raise ValueError(f"{who}: expected a name of its own for each, got {name!r} twice")
 
 
 def compare_names(

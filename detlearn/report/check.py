@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data import open_dataset, read_image
 from ..data.border import Finding, Survey, findings_between, findings_of, survey
-from ..data.names import relabel
+from ..data.names import check_unique, relabel
 from ..data.options import add_exif_option
 from ..data.targets import BoxesSkipped
 from ..files import write_atomically
@@ -63,6 +63,10 @@ def check_folder(
     else:
         missing = "val" if seen[0].split == "train" else "train"
         findings.append(Finding("one split", f"{missing}: there is none in {source}"))
+        try:
+            check_unique(seen[0].listing.class_names)
+        except ValueError as error:
+            findings.append(Finding("names", str(error), refused=True))
     return seen, sorted(findings, key=lambda finding: not finding.refused)
 
 

@@ -27,6 +27,7 @@ from ..data import (
 )
 from ..data.folders import SHAPES_SCENES
 from ..data.keypoints import NOT_MIRRORED
+from ..data.names import check_unique
 from ..data.options import add_exif_option
 from ..data.shapes import KEYPOINT_NAMES
 from ..data.skeleton import Skeleton, choose_sigmas, flip_order, parse_pairs
@@ -81,8 +82,9 @@ def prepare_detector(args: argparse.Namespace, seed: int) -> Prepared:
             "ssd_hrnetv2p_w18 is the detector on it"
         )
     plain, validation = open_both(args)
-    seen, _ = cross_border(plain, validation, args.exif_upright)
     names = plain.class_names
+    check_unique(names, f"{args.data}: classes")
+    seen, _ = cross_border(plain, validation, args.exif_upright)
     if validation is not None:
         validation = match_names(validation, names, ("train", "val"))
     torch.manual_seed(seed)

@@ -298,6 +298,7 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "COCO: categories from 1, boxes from 0": (entries("annotations", category_id=lambda a: a["category_id"] - 1), "category_id 0, which no entry of categories has"),
     "COCO: a background with boxes": (coco_tree(lambda c: c["categories"][0].update(name="background")), "expected no boxes of the category 'background', .* got 2"),
     "COCO: one name for two": (coco_tree(lambda c: c["categories"][0].update(name="green")), "got 'green' twice"),
+    "COCO: one name for two, and nothing to score": (then(coco_tree(lambda c: c["categories"][0].update(name="green")), rename("annotations.json", "annotations/train.json")), "got 'green' twice"),
     "CSV: an empty file": (csv_tree(lambda s: ""), "expected the columns .* got nothing"),
     "CSV: a header alone": (csv_tree(lambda s: s.splitlines()[0]), "at least one row below the header"),
     "CSV: no header": (csv_tree(lambda s: s.split("\n", 1)[1]), "expected the columns"),
