@@ -343,7 +343,10 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def parse_xml(path: Path) -> Any:
-    """The XML's root; entity declarations, with which a file can fill the memory, are refused."""
+    """The root of a VOC annotation; other XML is refused.
+
+    Entity declarations, with which a file can fill the memory, are refused likewise.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -358,10 +361,13 @@ def parse_xml(path: Path) -> Any:
     except (UnicodeError, LookupError) as error:
         raise ValueError(f"{path}: not text in the encoding {encoding} ({error})") from error
     try:
-        return fromstring(text, forbid_dtd=True)
+        root = fromstring(text, forbid_dtd=True)
     except DefusedXmlException as error:
         raise ValueError(
             f"{path}: declares XML entities, which no VOC annotation needs; refused"
         ) from error
     except ParseError as error:
         raise ValueError(f"{path}: not a whole XML file ({error})") from error
+    if root.tag != "annotation":  # a page, another tool's XML, a namespace: no object would be seen
+        raise ValueError(f"{path}: expected a VOC <annotation>, got <{root.tag:.80}>")
+    return root
