@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from .files import path_inside
 
-__all__ = ["PICTURE_SUFFIXES", "by_stem", "find_pictures", "picture_of", "pictures_in"]
+__all__ = [
+    "PICTURE_SUFFIXES", "by_stem", "find_pictures", "folded", "picture_of", "pictures_in",
+]  # fmt: skip
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 """Endings, in small letters, of files that are taken for pictures."""
@@ -82,12 +84,17 @@ class _Spelled:
         if path.parent not in self.folders:
             known = self.folders[path.parent] = {}
             for file in path.parent.glob("*") if path.parent.is_dir() else ():
-                known.setdefault(_folded(file.name), []).append(file)
-        same = self.folders[path.parent].get(_folded(path.name), [])
+                known.setdefault(folded(file.name), []).append(file)
+        same = self.folders[path.parent].get(folded(path.name), [])
         return same[0] if len(same) == 1 and same[0].is_file() else path
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name as every system spells it: without case, in Unicode's composed form.
+
+    >>> folded("A.TXT")
+    'a.txt'
+    """
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -184,15 +191,15 @@ def _search(
     there: dict[str, list[Path]] = {}
     pictures = pictures_in(folder, deep=True)
     for file in pictures:
-        there.setdefault(_folded(file.name), []).append(file)
-    whole = not other_endings or any(parts and _folded(parts[-1]) in there for parts in written)
+        there.setdefault(folded(file.name), []).append(file)
+    whole = not other_endings or any(parts and folded(parts[-1]) in there for parts in written)
     if not whole:
         for file in pictures:
-            there.setdefault(_folded(file.stem), []).append(file)
+            there.setdefault(folded(file.stem), []).append(file)
     found: list[Path | None] = []
     for parts, place in zip(written, where, strict=True):
         wanted = (parts[-1] if whole else _stem(parts[-1])) if parts else ""
-        same = there.get(_folded(wanted), [])
+        same = there.get(folded(wanted), [])
         shared = [_shared_end(file.relative_to(folder).parts, parts) for file in same]
         best = [file for file, length in zip(same, shared, strict=True) if length == max(shared)]
         if len(best) > 1:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from .files import path_inside, read_lines
-from .finding import find_pictures, pictures_in
+from .finding import find_pictures, folded, pictures_in
 from .layouts import WORDS, Found, only_one, split_folder
 from .yolo import YoloDetectionDataset
 
@@ -35,7 +35,7 @@ def find_yolo(root: Path, split: str) -> Found | None:
         file, content, images = root, {}, _by_folders(root, split)
     if not images:
         return None
-    labels = [_label_of(image, root) for image in images]
+    labels = _labels_of(images, root)
     if settings is None and not any(label.is_file() for label in labels):
         return None
 
@@ -55,10 +55,11 @@ def _pair_up(images: Sequence[Path], labels: Sequence[Path], file: Path) -> None
     for image, label in zip(images, labels, strict=True):
         if (first := owner.setdefault(label, image)) != image:
             raise ValueError(f"{label}: its picture may be {first} or {image}; rename one of them")
-    beside = {one for folder in {label.parent for label in labels} for one in folder.glob("*.txt")}
-    shown = {one.stem for folder in {image.parent for image in images}
+    beside = {one for folder in {label.parent for label in labels} for one in _texts_in(folder)}
+    shown = {folded(one.stem) for folder in {image.parent for image in images}
              for one in pictures_in(folder)}  # fmt: skip
-    rest = [one for one in beside - set(labels) if one.stem not in shown]  # not of another split
+    # Those of another split have their pictures.
+    rest = [one for one in beside - set(labels) if folded(one.stem) not in shown]
     lone = sorted(one for one in rest if _has_rows(one))
     if lone:
         warnings.warn(
@@ -151,6 +152,40 @@ def _by_folders(root: Path, split: str) -> list[Path]:
     ):  # fmt: skip
         return []
     return pictures_in(both, deep=True) or pictures_in(root)
+
+
+def _labels_of(images: Sequence[Path], root: Path) -> list[Path]:
+    """The text file of each picture, be it spelled in another way (``A.Txt``, a Mac's umlauts).
+
+    Raises:
+        ValueError: a picture has two of them.
+    """
+    labels = [_label_of(image, root) for image in images]
+    texts: dict[Path, dict[str, list[Path]]] = {}
+    stems: dict[Path, set[str]] = {}
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        if label.is_file():
+            continue
+        if label.parent not in texts:
+            known = texts[label.parent] = {}
+            for file in _texts_in(label.parent):
+                known.setdefault(folded(file.name), []).append(file)
+        same = texts[label.parent].get(folded(label.name), [])
+        if same and image.parent not in stems:
+            stems[image.parent] = {one.stem for one in pictures_in(image.parent)}
+        # One that has the very name of another picture is that picture's.
+        others = stems.get(image.parent, set()) - {image.stem}
+        free = [one for one in same if one.stem not in others]
+        if len(free) > 1:
+            raise ValueError(
+                f"{image}: its text file may be {free[0]} or {free[1].name}; rename one of them"
+            )
+        labels[number] = free[0] if free else label
+    return labels
+
+
+def _texts_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*") if file.suffix.lower() == ".txt")
 
 
 def _label_of(image: Path, root: Path) -> Path:

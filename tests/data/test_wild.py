@@ -151,8 +151,8 @@ def decomposed(tree: Tree, folder: str) -> Tree:
         for file in t.rglob("*"):
             if file.suffix in (".json", ".csv"):
                 put(file, file.read_text().replace("000.jpg", "größe.jpg"))
-            elif file.name == "000.xml":
-                file.rename(file.with_name("größe.xml"))
+            elif file.name in ("000.xml", "000.txt"):
+                file.rename(file.with_name(f"größe{file.suffix}"))
         picture = t / folder / "000.jpg"
         picture.rename(picture.with_name(unicodedata.normalize("NFD", "größe.jpg")))
 
@@ -247,6 +247,8 @@ READ: dict[str, tuple[Tree, str]] = {
     "YOLO in folders of folders": (then(yolo_tree(), rename("images/train/000.jpg", "images/train/cam 1/000.jpg"),
                                         rename("labels/train/000.txt", "labels/train/cam 1/000.txt")), ""),
     "LabelImg's list beside the text files": (then(yolo_tree(), rename("classes.txt", "labels/train/classes.txt")), ""),
+    "a text file in capitals": (then(yolo_tree(), rename("labels/train/000.txt", "labels/train/000.TXT")), ""),
+    "a text file of a capital": (then(yolo_tree(), rename("labels/train/000.txt", "labels/train/000.Txt")), ""),
     "a text file too many": (then(yolo_tree(), lambda t: put(t / "labels/train/zzz.txt", "0 .5 .5 .1 .1\n")),
                              "1 text files have no picture and are left out: zzz.txt"),
     "a picture that no JSON names": (then(coco_tree(), lambda t: Image.new("RGB", (9, 9)).save(t / "images" / "x.jpg")), ""),
@@ -312,6 +314,7 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "XML: all difficult": (xml_tree(tag("<bndbox>", "<difficult>1</difficult><bndbox>")), "4 are difficult"),
     "YOLO: empty files": (yolo_tree(lambda *_: ""), "expected at least one box to learn from"),
     "YOLO: two pictures of one text file": (then(yolo_tree(), lambda t: Image.new("RGB", (9, 9)).save(t / "images/train/000.png")), r"000.txt: its picture may be .* rename one"),
+    "YOLO: two spellings of one text file": (then(yolo_tree(), rename("labels/train/000.txt", "labels/train/000.TXT"), lambda t: put(t / "labels/train/000.Txt", "")), "000.jpg: its text file may be .*000.TXT or 000.Txt; rename"),
     "YOLO: yes and no for names": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [yes, no]\n")), "names: expected texts, got True; write it in quotes"),
     "YOLO: two lists of names": (then(yolo_tree(), lambda t: put(t / "labels/train/classes.txt", "green\nred\n")), "labels/train/classes.txt: expected the classes red, green, got green, red; remove"),
     "YOLO: settings against the folder's list": (then(yolo_tree(), lambda t: put(t / "data.yaml", "train: images/train\nnames: [green, red]\n")), "/classes.txt: expected the classes green, red, got red, green; remove the list that is wrong"),
@@ -394,10 +397,11 @@ def test_what_is_left_out_or_changed_is_said(tmp_path, caption):
     assert any(re.search(says, one) for one in said), said
 
 
-@pytest.mark.parametrize("kind", ["COCO", "CSV", "XML"])
+@pytest.mark.parametrize("kind", ["COCO", "CSV", "XML", "YOLO"])
 def test_names_that_a_mac_has_written(tmp_path, kind):
     tree, folder = {
         "COCO": (coco_tree(), "images"), "CSV": (csv_tree(), "images"), "XML": (xml_tree(), "."),
+        "YOLO": (yolo_tree(), "images/train"),
     }[kind]  # fmt: skip
     decomposed(tree, folder)(tmp_path)
     found, said = look(tmp_path)
@@ -420,6 +424,19 @@ def test_pictures_of_the_other_split_are_not_missed(tmp_path, kind):
         put(tmp_path / "classes.txt", "red\ngreen\n")
     found, said = look(tmp_path)
     assert found == TRAIN and said == []
+
+
+def test_a_text_file_is_not_taken_from_the_picture_of_its_name(tmp_path):
+    """A.jpg beside a.jpg and a.txt, where names have a case: a picture without objects."""
+    yolo_tree()(tmp_path)
+    for folder, suffix in (("images", "jpg"), ("labels", "txt")):
+        rename(f"{folder}/train/000.{suffix}", f"{folder}/train/a.{suffix}")(tmp_path)
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / "train" / "A.jpg")
+    if len(list((tmp_path / "images" / "train").glob("*.jpg"))) == len(TRAIN):
+        pytest.skip("this disk knows no case")
+    found, said = look(tmp_path)
+    assert found["a"] == TRAIN["000"] and found["A"] == []
+    assert any("1 of 4 pictures have no text file" in one for one in said)
 
 
 def test_numbers_that_are_names(tmp_path):
