@@ -15,7 +15,7 @@ import numpy as np
 
 from .headers import ON_THEIR_SIDE
 from .points import look_at_points
-from .readings import TELLING, fit, other_readings
+from .readings import TELLING, are_fractions, fit, other_readings
 from .same_pictures import also_in, identity
 from .sizes import only_the_size_is_swapped
 from .surveying import SLOPPY, Finding, Survey, finding_about, survey
@@ -187,8 +187,12 @@ def _units(seen: Survey) -> Iterator[Finding]:
     boxes, owner = seen.listing.boxes, seen.listing.owner
     if not len(boxes):
         return
-    if boxes.max() <= 1 and (boxes % 1 != 0).any():
-        text = f"expected boxes in pixels, got fractions (none of the {len(boxes)} goes beyond 1)"
+    if are_fractions(boxes):
+        over = int((boxes > 1).any(axis=1).sum())
+        text = (
+            f"expected boxes in pixels, got fractions ({over or 'none'} of the {len(boxes)} "
+            f"{'go' if over > 1 else 'goes'} beyond 1)"
+        )
         yield finding_about(seen, "fractions", text, owner, refused=True)
     width, height = seen.sizes[owner].T
     out = np.array((boxes[:, 2] > 1.05 * width) | (boxes[:, 3] > 1.05 * height))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -16,6 +17,7 @@ from .finding import find_pictures
 from .headers import read_header
 from .images import read_image
 from .listing import Listing, make_listing
+from .readings import are_fractions
 from .sizes import check_said_size
 from .targets import BadBoxes, OnBad, Target, check_target, clip_corners, has_area, make_target
 
@@ -130,9 +132,13 @@ class CsvDetectionDataset(Dataset):
         bad.report()
         self.images, self.objects = list(objects), list(objects.values())
         self.sizes = [said[path] for path in self.images]
-        sides = [side for found in self.objects for _, box, _ in found for side in box]
-        if sides and max(sides) <= 1 and any(side % 1 for side in sides):
-            raise ValueError(f"{self.file}: expected pixels, got fractions (no box goes beyond 1)")
+        boxes = [box for found in self.objects for _, box, _ in found]
+        if boxes and are_fractions(np.array(boxes)):
+            over = sum(max(box) > 1 for box in boxes)
+            raise ValueError(
+                f"{self.file}: expected pixels, got fractions ({over or 'no'} "
+                f"{'boxes go' if over > 1 else 'box goes'} beyond 1)"
+            )
 
     def _read(self, row: dict[str, str], where: str) -> tuple[list[float], int] | None:
         """Box and label of a row; None where it says that there is nothing in the picture."""

@@ -8,10 +8,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TELLING", "fit", "other_readings"]
+__all__ = ["TELLING", "are_fractions", "fit", "other_readings"]
 
 TELLING = 0.1
 """If more boxes than this share leave their pictures, the four numbers may be something else."""
+
+WHOLE = 1.1
+"""A fraction of a picture's side, with what rounding or a careless hand puts over the edge."""
+
+
+def are_fractions(boxes: NDArray[np.float64]) -> bool:
+    """Whether numbers are no pixels: most boxes lie in parts of the first pixel.
+
+    Most, not all: one that reaches to 1.0001 does not make pixels of the others.
+
+    Args:
+        boxes: ``(G, 4)`` xyxy.
+
+    >>> are_fractions(np.array([[0.1, 0.1, 0.5, 0.5], [0.2, 0.2, 0.4, 1.0001]]))
+    True
+    >>> are_fractions(np.array([[0.0, 0, 1, 1], [4, 6, 20.5, 30]]))  # a box of one pixel
+    False
+    """
+    inside = (boxes <= WHOLE).all(axis=1)  # (G,)
+    return bool(2 * inside.sum() > len(boxes) and (boxes[inside] % 1 != 0).any())
 
 
 def other_readings(

@@ -55,6 +55,9 @@ def found(dataset, split="train"):
 
 def test_good_data_need_no_word(tmp_path):
     assert found(coco(tmp_path)) == {} == found(coco(tmp_path), "val")
+    dots = [(n, 0, 0, 1, 1, "cat") for n in (1, 2, 3)]  # in the corner, of one pixel
+    assert "fractions" not in found(coco(tmp_path, dots))
+    assert "fractions" not in found(coco(tmp_path, [*dots, (1, 4.5, 4.5, 5, 5, "dog")]))
     assert survey(Shapes(length=3), "train") is None
 
 
