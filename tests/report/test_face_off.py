@@ -267,7 +267,7 @@ def test_a_table_of_poses_is_told_in_its_own_score(tmp_path):
     of = {"mean": -0.1, "interval": [-0.2, -0.05], "values": [-0.1] * 5, "verdict": "hurts"}
     record = a_record(
         EXCHANGE,
-        *(plain("all exchanges", seed, 0.9) for seed in range(5)),
+        *(plain("pose_hrnet_tiny", seed, 0.9) for seed in range(5)),
         *(plain("across stages", seed, 0.8 + seed / 100) for seed in range(5)),
         **{"across stages": {"difference": of}},
     )
@@ -281,9 +281,9 @@ def test_a_table_of_poses_is_told_in_its_own_score(tmp_path):
     assert row.mean() == pytest.approx(0.82)
     assert row.search["given_up"] == {"0.1": {"half": [0.15], "end": [0.3], "dead": [0]}}
     assert "-0.100 AP (-0.200 to" in verdicts.verdict_sentence(row)
-    assert verdicts.compare_rows(table, "across stages", "all exchanges").found[1] == -0.1
-    assert "AP (" in verdicts.pair_sentence(table, "all exchanges", "across stages")
-    assert verdicts.paired(table, "across stages", "all exchanges")[0] == pytest.approx(-0.1)
+    assert verdicts.compare_rows(table, "across stages", "pose_hrnet_tiny").found[1] == -0.1
+    assert "AP (" in verdicts.pair_sentence(table, "pose_hrnet_tiny", "across stages")
+    assert verdicts.paired(table, "across stages", "pose_hrnet_tiny")[0] == pytest.approx(-0.1)
     assert verdicts.experiment_table(table).splitlines()[0].split()[-2:] == ["AP", "AP50"]
 
 
