@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -252,8 +253,11 @@ def _check_rule(priors: Tensor, threshold: float) -> None:
 
 def _check_objects(boxes: Tensor, priors: Tensor) -> None:
     """The numbers of boxes ``(G, 4)``; where one is NaN or infinite, a side is, too."""
+    if len(boxes) == 0:
+        return
     sides = boxes[:, 2:] - boxes[:, :2]  # (G, 2)
-    if not ((sides >= 0) & (sides < float("inf"))).all():
+    least, most = map(float, sides.aminmax())
+    if not 0 <= least <= most < math.inf:
         _refuse_rows(~boxes.isfinite(), boxes, "boxes", "finite numbers")
         _refuse_rows(sides < 0, boxes, "boxes", "x1 <= x2 and y1 <= y2 (corners xyxy)")
     if len(boxes) and boxes.max() >= 2 and priors.max() < 2:  # no IoU is above 0
