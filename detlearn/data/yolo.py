@@ -35,7 +35,8 @@ class YoloDetectionDataset(Dataset):
     ``class`` counts from 0, in the order of the names; the centre, width and height of the box are
     fractions of the picture's width and height.  The picture is the upright one.  A row of a class
     and an outline, ``class x1 y1 x2 y2 x3 y3 ...``, becomes the box around it, and that is said; so
-    are boxes that leave their pictures and are cut.
+    are boxes that leave their pictures and are cut.  If every row may also be a box and key points
+    in it, that is said, or refused where they have marks of visibility.
 
     Args:
         images: N pictures.
@@ -89,6 +90,7 @@ class YoloDetectionDataset(Dataset):
         if len(self.images) != len(self.labels):
             raise ValueError(f"labels: expected {len(images)}, got {len(labels)}")
         self.keypoint_numbers, self.outlines = keypoint_numbers, 0
+        self.may_be: set[tuple[int, int]] | None = None  # key points of every outline, perhaps
         self.bad = BadBoxes(on_bad, self.listed)
         there = [file.is_file() for file in labels]
         bare = [picture.name for picture, one in zip(images, there, strict=True) if not one]
@@ -151,6 +153,8 @@ class YoloDetectionDataset(Dataset):
                 f"{where}: expected four numbers behind the class{more}, got {len(numbers)}"
             )
         self.outlines += 1
+        shapes = _shapes_of(numbers)
+        self.may_be = shapes if self.may_be is None else self.may_be & shapes
         x, y = numbers[::2], numbers[1::2]
         sides = max(x) - min(x), max(y) - min(y)
         return ((min(x) + max(x)) / 2, (min(y) + max(y)) / 2, *sides)
@@ -158,6 +162,7 @@ class YoloDetectionDataset(Dataset):
     def _say(self, bare: Sequence[str]) -> None:
         """Refuse numbers that are something else; say what was understood, and what was cut."""
         rows = self.rows.rows
+        about = self._look_at_outlines(len(rows) + self.bad.skipped.count)
         first, last = _corners(rows["box"], 1, 1)[:, :2], _corners(rows["box"], 1, 1)[:, 2:]
         over = ((first < -SLACK) | (last > 1 + SLACK)).any(axis=1)  # (R,)
         owner = np.repeat(np.arange(len(self.rows)), np.diff(self.rows.ends))
@@ -180,15 +185,29 @@ class YoloDetectionDataset(Dataset):
                 f"{over.sum()} of {len(rows)} boxes leave their pictures and are cut", pictures
             )
         if self.outlines:
-            self._warn(
-                f"{self.outlines} of {len(rows) + self.bad.skipped.count} rows are outlines; "
-                "the boxes around them are taken", ()
-            )  # fmt: skip
+            self._warn(about, ())
         if bare:
             self._warn(
                 f"{len(bare)} of {len(self.images)} pictures have no text file and count as "
                 "pictures without objects", bare
             )  # fmt: skip
+
+    def _look_at_outlines(self, total: int) -> str:
+        """What is said of outlines; refuse those that are boxes and key points."""
+        text = f"{self.outlines} of {total} rows are outlines; the boxes around them are taken"
+        shapes = self.may_be if self.outlines == total else None
+        if not shapes:
+            return text
+        joints, numbers = max(shapes, key=lambda shape: shape[1])
+        if numbers == 3:
+            raise ValueError(
+                f"{self.listed}: expected outlines, or kpt_shape: [{joints}, 3] in data.yaml, got "
+                f"{total} rows that all look like a box and {joints} key points in it"
+            )
+        return (
+            f"{text}. Each may also be a box and {joints} key points in it: if so, data.yaml "
+            f"needs kpt_shape: [{joints}, 2]"
+        )
 
     def listing(self) -> Listing:
         """What the files say, as `detlearn.data.border` checks it; sizes are the pictures'."""
@@ -232,6 +251,26 @@ class YoloDetectionDataset(Dataset):
         target["name"] = path.name
         check_target(target, (height, width), len(self.class_names), f"{path}")
         return self.transform(image, target) if self.transform else (image, target)
+
+
+def _shapes_of(numbers: Sequence[float]) -> set[tuple[int, int]]:
+    """Joints (2 or more) and numbers a joint, if a row is a box in its picture and points in it."""
+    cx, cy, w, h, *rest = numbers
+    if not (0 < w <= 2 * min(cx, 1 - cx) + SLACK and 0 < h <= 2 * min(cy, 1 - cy) + SLACK):
+        return set()
+    found = set()
+    for each in (2, 3):
+        joints = [rest[n : n + each] for n in range(0, len(rest), each)]
+        marks = [joint[2] for joint in joints if len(joint) == 3]
+        inside = all(
+            (2 * abs(joint[0] - cx) <= w + SLACK and 2 * abs(joint[1] - cy) <= h + SLACK)
+            or joint[2:] == [0]  # not labelled
+            for joint in joints
+            if len(joint) > 1
+        )
+        if len(rest) % each == 0 and len(joints) > 1 and inside and set(marks) <= {0, 1, 2}:
+            found.add((len(joints), each))
+    return found
 
 
 def _corners(boxes: np.ndarray, width: float, height: float) -> np.ndarray:

@@ -403,6 +403,42 @@ def test_outlines_become_boxes_and_that_is_said(tmp_path):
     assert len(said) == 1 and "2 of 5 rows are outlines; the boxes around them" in said[0]
 
 
+def every_row(t: Path, *rows: str) -> None:
+    yolo_folders(t)
+    for file in (t / "labels").rglob("*.txt"):
+        put(file, "\n".join(rows))
+
+
+def test_outlines_that_may_be_key_points_say_so(tmp_path):
+    every_row(tmp_path, "0 .5 .5 .2 .2 .45 .45 .55 .55", "1 .3 .4 .1 .3 .26 .3 .34 .5")
+    _, said = read(tmp_path, "train")
+    assert len(said) == 1 and "6 of 6 rows are outlines; the boxes around them" in said[0]
+    assert (
+        "may also be a box and 2 key points in it: if so, data.yaml needs kpt_shape: [2, 2]"
+        in said[0]
+    )
+    for other in (
+        "1 .3 .4 .1 .3",  # a box
+        "1 .3 .4 .1 .3 .26 .3 .34 .5 .3 .4",  # another number of joints
+        "1 .1 .1 .3 .1 .3 .5 .1 .5",  # four corners
+        "1 .3 .4 .1 .3 .26 .3 .44 .5",  # a point outside
+    ):
+        put(tmp_path / "labels/train/000.txt", f"0 .5 .5 .2 .2 .45 .45 .55 .55\n{other}\n")
+        _, said = read(tmp_path, "train")
+        assert len(said) == 1 and said[0].endswith("the boxes around them are taken")
+
+
+@pytest.mark.parametrize("marks", [(1, 1), (2, 2), (2, 1)])
+def test_key_points_with_marks_are_no_outlines(tmp_path, marks):
+    first, second = marks
+    every_row(tmp_path, f"0 .5 .5 .2 .2 .45 .45 {first} .55 .55 {second}",
+              f"1 .3 .4 .1 .3 .26 .3 {first} 0 0 0")  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"kpt_shape: \[2, 3\] in data.yaml, got 6 rows that all look"
+    ):
+        read(tmp_path, "train")
+
+
 def test_pictures_without_text_files_are_counted(tmp_path):
     yolo_folders(tmp_path)
     (tmp_path / "labels/train/001.txt").unlink()
