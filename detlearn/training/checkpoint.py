@@ -12,7 +12,6 @@ import io
 import os
 import random
 import re
-import secrets
 import time
 import warnings
 from pathlib import Path
@@ -226,7 +225,7 @@ class RunFolder:
             return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".probe-{secrets.token_hex(4)}"
+            probe = self.path / ".detlearn-probe"
             write_atomically(probe, b"")
             probe.unlink(missing_ok=True)
         except OSError as error:

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import os
 import random
+import secrets
 import signal
 import time
 import traceback
@@ -52,7 +53,10 @@ def half_written(count: int):
 
     def write(path, content):
         if next(calls) == count:
-            path.with_name(f".{path.name}.half.tmp").write_bytes(content[: len(content) // 2])
+            half = path.with_name(
+                f".{path.name}.{secrets.token_hex(4)}.tmp"
+            )  # as files.py names it
+            half.write_bytes(content[: len(content) // 2])
             die()
         whole(path, content)
 
